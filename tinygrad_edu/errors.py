@@ -1,0 +1,63 @@
+"""What the engine says when arithmetic fails: which operation, at which numbers, at which node, and the way out.
+
+Python's own error types are kept; only the words are added. Where and when to check is left to `engine.py`.
+"""
+
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import Any, Protocol
+
+ARITHMETIC_ERRORS = (ValueError, ZeroDivisionError, OverflowError)
+
+
+class Node(Protocol):
+    """The part of a Value that a message needs."""
+
+    data: float
+    label: str
+
+
+def to_float(x: Any) -> float:
+    """The plain float of an int, a float or a NumPy scalar.
+
+    >>> to_float(3)
+    3.0
+
+    Raises `TypeError` for anything else, and names its type and what to do instead.
+    """
+    if isinstance(x, (float, int)):
+        return float(x)
+    if getattr(x, "shape", None) == () and hasattr(x, "item"):
+        return to_float(x.item())
+    way_out = "use the Value itself, or its .data" if hasattr(x, "data") and hasattr(x, "grad") else _WAYS_OUT
+    raise TypeError(f"expected one real number, an int or a float, not {type(x).__name__} {str(x)[:40]!r}: {way_out}")
+
+
+_WAYS_OUT = "convert a text with float(text); of a list or an array, make a Value for each number"
+
+
+def located(error: Exception, what: str, nodes: Sequence[Node]) -> Exception:
+    """The same kind of error, saying what failed at which numbers."""
+    kind = next(kind for kind in ARITHMETIC_ERRORS if isinstance(error, kind))
+    problem = "is not defined"
+    if kind is OverflowError:
+        problem = "overflows"
+    elif kind is ZeroDivisionError and what.startswith("the derivative"):
+        problem = "is infinite"
+    return kind(f"{what} {problem} at {_numbers(n.data for n in nodes)}{_names(nodes)}")
+
+
+def refuse_nan(what: str, numbers: Sequence[float], nodes: Sequence[Node]) -> None:
+    """A nan that the user put in goes through; a nan born of other numbers is a `ValueError`."""
+    if all(x == x for x in numbers):
+        raise ValueError(f"{what} is not a number (nan) at {_numbers(numbers)}{_names(nodes)}")
+
+
+def _numbers(numbers: Iterable[float]) -> str:
+    shown = [str(x) for x in islice(numbers, 5)]
+    return ", ".join(shown[:4] + ["…"] * (len(shown) > 4))
+
+
+def _names(nodes: Sequence[Node]) -> str:
+    labels = [repr(n.label) for n in nodes if n.label]
+    return f" (node {', '.join(labels[:4])}{', …' if len(labels) > 4 else ''})" if labels else ""

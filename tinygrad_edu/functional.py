@@ -1,0 +1,416 @@
+"""The functions of the table, for Values and for plain numbers, and `define_op` for operations of your own.
+
+Each function of Values makes one node, `softmax`, `log_softmax`, `mean` and `prod` a few; a call with plain numbers
+only returns a plain float, so that the same code can be run with and without gradients. None overflows where the true
+value can be represented. A number outside a function's domain is a `ValueError`, a division by zero a
+`ZeroDivisionError`, an overflow an `OverflowError`; each names the function, the number and the node. What the
+functions compute is left to `ops.py`, derivatives of functions to `gradients.py`.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import reduce
+from operator import mul
+from typing import Any, TypeVar
+
+from .engine import Value, apply
+from .errors import to_float
+from .rules import OPS, Op, Rule, Rules, define, find
+
+S = TypeVar("S", Value, float)  # Values in, a Value out; plain numbers in, a plain float out
+_BUILT_IN = frozenset(OPS)
+
+
+def _of_one(name: str, x: S, *parameters: float) -> S:
+    if isinstance(x, Value):
+        return getattr(x, name)(*parameters)  # type: ignore[no-any-return]
+    return apply(find(name, *parameters), x).data
+
+
+def _of_many(op: Op, xs: Sequence[Value | float]) -> Any:
+    y = apply(op, *xs)
+    return y if any(isinstance(x, Value) for x in xs) else y.data
+
+
+def exp(x: S) -> S:
+    """e to the power x: eˣ. Raises `OverflowError` above about 709.78.
+
+    >>> exp(0.0)
+    1.0
+    """
+    return _of_one("exp", x)
+
+
+def expm1(x: S) -> S:
+    """eˣ − 1, accurate for x near 0. Raises `OverflowError` above about 709.78.
+
+    >>> expm1(1e-20)
+    1e-20
+    """
+    return _of_one("expm1", x)
+
+
+def log(x: S) -> S:
+    """The natural logarithm of x. Raises `ValueError` unless x > 0.
+
+    >>> log(Value(1.0))
+    Value(data=0.0, grad=0.0)
+    """
+    return _of_one("log", x)
+
+
+def log1p(x: S) -> S:
+    """log(1 + x), accurate for x near 0. Raises `ValueError` unless x > −1.
+
+    >>> log1p(1e-20)
+    1e-20
+    """
+    return _of_one("log1p", x)
+
+
+def sqrt(x: S) -> S:
+    """√x. Raises `ValueError` for x < 0; its derivative at 0 is infinite, `ZeroDivisionError` in `backward()`.
+
+    >>> sqrt(9.0)
+    3.0
+    """
+    return _of_one("sqrt", x)
+
+
+def sin(x: S) -> S:
+    """The sine of x, in radians.
+
+    >>> sin(0.0)
+    0.0
+    """
+    return _of_one("sin", x)
+
+
+def cos(x: S) -> S:
+    """The cosine of x, in radians.
+
+    >>> cos(0.0)
+    1.0
+    """
+    return _of_one("cos", x)
+
+
+def tan(x: S) -> S:
+    """The tangent of x, in radians.
+
+    >>> tan(0.0)
+    0.0
+    """
+    return _of_one("tan", x)
+
+
+def asin(x: S) -> S:
+    """The angle in [−π/2, π/2] whose sine is x. Raises `ValueError` outside [−1, 1]; infinite slope at both ends.
+
+    >>> asin(0.0)
+    0.0
+    """
+    return _of_one("asin", x)
+
+
+def acos(x: S) -> S:
+    """The angle in [0, π] whose cosine is x. Raises `ValueError` outside [−1, 1]; infinite slope at both ends.
+
+    >>> acos(1.0)
+    0.0
+    """
+    return _of_one("acos", x)
+
+
+def atan(x: S) -> S:
+    """The angle in (−π/2, π/2) whose tangent is x.
+
+    >>> atan(0.0)
+    0.0
+    """
+    return _of_one("atan", x)
+
+
+def sinh(x: S) -> S:
+    """(eˣ − e⁻ˣ) / 2. Raises `OverflowError` beyond about ±710.47.
+
+    >>> sinh(0.0)
+    0.0
+    """
+    return _of_one("sinh", x)
+
+
+def cosh(x: S) -> S:
+    """(eˣ + e⁻ˣ) / 2. Raises `OverflowError` beyond about ±710.47.
+
+    >>> cosh(0.0)
+    1.0
+    """
+    return _of_one("cosh", x)
+
+
+def tanh(x: S) -> S:
+    """(eˣ − e⁻ˣ) / (eˣ + e⁻ˣ).
+
+    >>> tanh(0.0)
+    0.0
+    """
+    return _of_one("tanh", x)
+
+
+def sigmoid(x: S) -> S:
+    """σ(x) = 1 / (1 + e⁻ˣ).
+
+    >>> sigmoid(0.0)
+    0.5
+    """
+    return _of_one("sigmoid", x)
+
+
+def softplus(x: S) -> S:
+    """log(1 + eˣ), a smooth relu.
+
+    >>> softplus(1000.0)
+    1000.0
+    """
+    return _of_one("softplus", x)
+
+
+def relu(x: S) -> S:
+    """max(x, 0), with slope 0 at 0.
+
+    >>> relu(Value(-2.0))
+    Value(data=0.0, grad=0.0)
+    """
+    return _of_one("relu", x)
+
+
+def gelu(x: S) -> S:
+    """x · Φ(x), Φ being the normal distribution function: the exact form, PyTorch's default.
+
+    Source: Hendrycks and Gimpel, Gaussian Error Linear Units, 2016.
+
+    >>> gelu(0.0)
+    0.0
+    """
+    return _of_one("gelu", x)
+
+
+def silu(x: S) -> S:
+    """x · σ(x), also called swish.
+
+    Source: Elfwing, Uchibe and Doya, Sigmoid-Weighted Linear Units, 2017.
+
+    >>> silu(0.0)
+    0.0
+    """
+    return _of_one("silu", x)
+
+
+def erfc(x: S) -> S:
+    """The complementary error function, 2/√π · ∫ₓ^∞ e^(−t²) dt.
+
+    >>> erfc(0.0)
+    1.0
+    """
+    return _of_one("erfc", x)
+
+
+def abs(x: S) -> S:
+    """|x|, with slope 0 at 0.
+
+    >>> abs(Value(-2.0))
+    Value(data=2.0, grad=0.0)
+    """
+    return _of_one("abs", x)
+
+
+def step(x: S) -> S:
+    """1 for x > 0, else 0. Its slope is 0 everywhere, also at 0.
+
+    >>> step(3.0)
+    1.0
+    """
+    return _of_one("step", x)
+
+
+def sign(x: S) -> S:
+    """1, 0 or −1. Its slope is 0 everywhere, also at 0.
+
+    >>> sign(-3.0)
+    -1.0
+    """
+    return _of_one("sign", x)
+
+
+def leaky_relu(x: S, negative_slope: float = 0.01) -> S:
+    """x for x > 0, else negative_slope · x; at 0 the slope is negative_slope.
+
+    >>> leaky_relu(-2.0, negative_slope=0.1)
+    -0.2
+    """
+    return _of_one("leaky_relu", x, to_float(negative_slope))
+
+
+def elu(x: S, alpha: float = 1.0) -> S:
+    """x for x > 0, else alpha · (eˣ − 1); at 0 the slope is alpha.
+
+    Source: Clevert, Unterthiner and Hochreiter, Exponential Linear Units, 2015.
+
+    >>> elu(3.0)
+    3.0
+    """
+    return _of_one("elu", x, to_float(alpha))
+
+
+def clamp(x: S, low: float, high: float) -> S:
+    """The number in [low, high] nearest to x: slope 1 inside and at both ends, 0 outside.
+
+    Raises `ValueError` if low > high.
+
+    >>> clamp(3.0, low=-1.0, high=1.0)
+    1.0
+    """
+    if low > high:
+        raise ValueError(f"clamp needs low <= high, not low={low} and high={high}")
+    return _of_one("clamp", x, to_float(low), to_float(high))
+
+
+def maximum(a: Value | float, b: Value | float) -> Any:
+    """The larger of two; at a tie each gets half of the gradient.
+
+    >>> a, b = Value(2.0), Value(2.0)
+    >>> maximum(a, b).backward()
+    >>> a.grad, b.grad
+    (0.5, 0.5)
+    """
+    return _of_many(OPS["maximum"], (a, b))
+
+
+def minimum(a: Value | float, b: Value | float) -> Any:
+    """The smaller of two; at a tie each gets half of the gradient.
+
+    >>> minimum(2.0, 3.0)
+    2.0
+    """
+    return _of_many(OPS["minimum"], (a, b))
+
+
+def dot(xs: Iterable[Value | float], ys: Iterable[Value | float]) -> Any:
+    """Σ xᵢ·yᵢ as one node, for two sequences of n; 0 for n = 0. Raises `ValueError` if their lengths differ.
+
+    >>> w = [Value(1.0), Value(-2.0)]
+    >>> dot(w, [3.0, 4.0])
+    Value(data=-5.0, grad=0.0)
+    """
+    xs, ys = tuple(xs), tuple(ys)
+    if len(xs) != len(ys):
+        raise ValueError(f"dot needs two sequences of one length, not {len(xs)} and {len(ys)} numbers")
+    return _of_many(OPS["dot"], xs + ys)
+
+
+def total(xs: Iterable[Value | float]) -> Any:
+    """Σ xᵢ as one node, where `sum` makes a node for every +; 0 for no numbers.
+
+    >>> total([Value(1.0), Value(2.0), 3.0])
+    Value(data=6.0, grad=0.0)
+    """
+    return _of_many(OPS["total"], tuple(xs))
+
+
+def mean(xs: Iterable[Value | float]) -> Any:
+    """Σ xᵢ / n. Raises `ValueError` for no numbers.
+
+    >>> mean([1.0, 2.0, 6.0])
+    3.0
+    """
+    numbers = _some(xs, "mean")
+    return total(numbers) / len(numbers)
+
+
+def prod(xs: Iterable[Value | float]) -> Any:
+    """Π xᵢ, by a chain of multiplications, so that zeros among the numbers do no harm; 1 for no numbers.
+
+    >>> x = Value(0.0)
+    >>> prod([x, 2.0, 3.0]).backward()
+    >>> x.grad
+    6.0
+    """
+    return reduce(mul, xs) if (xs := tuple(xs)) else 1.0
+
+
+def logsumexp(xs: Iterable[Value | float]) -> Any:
+    """log Σ eˣⁱ as one node, a smooth maximum. Raises `ValueError` for no numbers.
+
+    >>> logsumexp([1000.0, 0.0])
+    1000.0
+    """
+    return _of_many(OPS["logsumexp"], _some(xs, "logsumexp"))
+
+
+def softmax(xs: Iterable[Value | float]) -> list[Any]:
+    """eˣⁱ / Σ eˣʲ: n positive numbers that sum to 1. Raises `ValueError` for no numbers.
+
+    >>> softmax([0.0, 0.0])
+    [0.5, 0.5]
+    """
+    return [exp(x) for x in log_softmax(xs)]
+
+
+def log_softmax(xs: Iterable[Value | float]) -> list[Any]:
+    """xᵢ − log Σ eˣʲ, the logarithms of `softmax`. Raises `ValueError` for no numbers.
+
+    >>> log_softmax([1000.0, 0.0])
+    [0.0, -1000.0]
+    """
+    numbers = _some(xs, "log_softmax")
+    top = logsumexp(numbers)
+    return [x - top for x in numbers]
+
+
+def _some(xs: Iterable[Value | float], name: str) -> Sequence[Value | float]:
+    numbers = tuple(xs)
+    if not numbers:
+        raise ValueError(f"{name} needs at least one number")
+    return numbers
+
+
+def define_op(name: str, value: Rule, derivatives: Rules, symbol: str | None = None) -> Callable[..., Any]:
+    """Enters an operation of your own in the rule table and returns it as a function.
+
+    `value(m, *xs)` computes y; `derivatives(m, y, *xs)` returns a tuple with ∂y/∂x for each input. Both may use
+    `+ - * / **` and the functions of `m` (`m.exp`, `m.sin`, `m.relu`, operations of your own, …), never those of `math`
+    and no `if` on the numbers: then the operation can be differentiated any number of times, drawn and checked like
+    those of the table. `symbol` is what drawings show, by default the name. To define a name of yours anew replaces it.
+
+    Raises `ValueError` for a name that is taken by the table or is not an identifier; the function raises `TypeError`
+    when the derivatives are not a tuple with one entry for each input.
+
+    >>> cube = define_op("cube", lambda m, x: x * x * x, lambda m, y, x: (3.0 * x * x,))
+    >>> x = Value(2.0)
+    >>> y = cube(x)
+    >>> y.backward()
+    >>> y.data, x.grad, cube(3.0)
+    (8.0, 12.0, 27.0)
+    """
+    if name in _BUILT_IN or not name.isidentifier():
+        raise ValueError(f"an operation cannot be called {name!r}: " + _why_not(name))
+
+    def checked(m: Any, y: Any, *xs: Any) -> Sequence[Any]:
+        slopes = derivatives(m, y, *xs)
+        if not isinstance(slopes, (tuple, list)) or len(slopes) != len(xs):
+            raise TypeError(
+                f"the derivatives of {name!r} must be a tuple of {len(xs)}, one for each input, not {slopes!r}"
+            )
+        return slopes
+
+    op = define(name, name if symbol is None else symbol, value, checked)
+
+    def function(*xs: Value | float) -> Any:
+        return _of_many(op, xs)
+
+    function.__name__ = function.__qualname__ = name
+    return function
+
+
+def _why_not(name: str) -> str:
+    return "the table has that already" if name in _BUILT_IN else "take a name that could be a function's"

@@ -1,0 +1,60 @@
+"""A graph as a whole: its order, its copies, its pickles; without recursion, so that any depth will do.
+
+What a node computes and how gradients flow is left to `engine.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .engine import Value
+
+
+def topological_order(*roots: Value) -> list[Value]:
+    """All nodes that the roots are computed from, each once and after its inputs; without recursion, at any depth."""
+    order: list[Value] = []
+    unfinished: list[Value] = []
+    seen: set[Value] = set()
+    stack: list[Value | None] = list(roots)
+    while stack:
+        node = stack.pop()
+        if node is None:  # all that lay above this mark, the inputs of the last unfinished node, is in order now
+            order.append(unfinished.pop())
+        elif node not in seen:
+            seen.add(node)
+            unfinished.append(node)
+            stack.append(None)
+            stack.extend(node._prev)
+    return order
+
+
+def deepcopied(root: Value, memo: dict[int, Any]) -> Value:
+    """A copy of the whole graph; by `memo`, that of `copy.deepcopy`, nodes that two graphs share stay shared."""
+    for v in topological_order(root):
+        if id(v) not in memo:
+            inputs = tuple([memo[id(x)] for x in v._prev])
+            memo[id(v)] = type(v).__new__(type(v))._set(v._rule, v.data, v.grad, v.label, inputs)
+    copy: Value = memo[id(root)]
+    return copy
+
+
+def flattened(root: Value) -> tuple[Callable[..., Value], tuple[Any, ...]]:
+    """For pickle: a flat list of the nodes, leaves as themselves, so that graphs pickled together share them."""
+    place = {v: i for i, v in enumerate(topological_order(root))}
+    records = [
+        v if not v._prev and v is not root else (v._rule, v.data, v.grad, v.label, [place[x] for x in v._prev])
+        for v in place
+    ]
+    return rebuilt, (type(root), records)
+
+
+def rebuilt(kind: type[Value], records: list[Any]) -> Value:
+    nodes: list[Value] = []
+    for r in records:
+        if isinstance(r, tuple):
+            rule, data, grad, label, inputs = r
+            r = kind.__new__(kind)._set(rule, data, grad, label, tuple([nodes[i] for i in inputs]))
+        nodes.append(r)
+    return nodes[-1]
