@@ -1,0 +1,338 @@
+"""Models: linear ones, neurons, layers, networks; each a tree of Modules with parameters at its leaves.
+
+A Module finds its parameters by looking through its own attributes, names them by where they are found
+(`layers[0].neurons[3].w[1]`), and saves them as plain JSON. Losses are left to `losses.py`, updates to `optim.py`.
+"""
+
+import os
+import random
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import wraps
+from math import sqrt
+from typing import Any, Protocol, TypeAlias
+
+from . import storage
+from .engine import Value, apply, constant
+from .errors import to_float
+from .ops import LEAF
+from .rules import OPS
+
+Scalar: TypeAlias = Value | float
+Activation: TypeAlias = Callable[[Value], Value]
+
+
+class RandomNumbers(Protocol):
+    """A source of random numbers: a `random.Random`, or the module `random` itself."""
+
+    def uniform(self, a: float, b: float) -> float: ...
+
+
+Initialiser: TypeAlias = Callable[[RandomNumbers, int, int], float]
+
+ACTIVATIONS: dict[str, Activation] = {
+    "relu": Value.relu,
+    "tanh": Value.tanh,
+    "sigmoid": Value.sigmoid,
+    "softplus": Value.softplus,
+    "leaky_relu": Value.leaky_relu,
+    "elu": Value.elu,
+    "gelu": Value.gelu,
+    "silu": Value.silu,
+    "sin": Value.sin,
+    "linear": lambda v: v,
+}
+
+# Each draws one weight of a neuron with `fan_in` inputs in a layer of `fan_out` neurons. Sources: Glorot and Bengio,
+# Understanding the difficulty of training deep feedforward neural networks, 2010; He et al., Delving Deep into
+# Rectifiers, 2015.
+INITIALISERS: dict[str, Initialiser] = {
+    "uniform": lambda rng, fan_in, fan_out: rng.uniform(-1, 1),  # micrograd's
+    "xavier": lambda rng, fan_in, fan_out: sqrt(6 / (fan_in + fan_out)) * rng.uniform(-1, 1),
+    "kaiming": lambda rng, fan_in, fan_out: sqrt(6 / fan_in) * rng.uniform(-1, 1),
+    "zeros": lambda rng, fan_in, fan_out: 0.0,
+}
+
+
+class Module:
+    """The base of all models: put Values and Modules, or lists, tuples and dicts of them, into attributes.
+
+    >>> class Line(Module):
+    ...     def __init__(self):
+    ...         self.a, self.b = Value(0.293), Value(0.758)
+    ...     def __call__(self, x):
+    ...         return self.a * x + self.b
+    >>> line = Line()
+    >>> line.parameters()
+    [Value(data=0.293, grad=0.0, label='a'), Value(data=0.758, grad=0.0, label='b')]
+    """
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Lets every module label its parameters once it is built, the outermost last and with the longest names."""
+        super().__init_subclass__(**options)
+        if "__init__" in vars(cls):
+            build = cls.__init__
+
+            @wraps(build)
+            def build_and_label(self: Module, *args: Any, **kwargs: Any) -> None:
+                build(self, *args, **kwargs)
+                for name, p in self.named_parameters():
+                    if name.endswith(p.label):  # a label that the user chose stays
+                        p.label = name
+
+            cls.__init__ = build_and_label  # type: ignore[assignment, method-assign]
+
+    def __call__(self, x: Any) -> Any:
+        raise NotImplementedError(f"{type(self).__name__} needs a method __call__(self, x) that computes its output")
+
+    def named_parameters(self) -> Iterator[tuple[str, Value]]:
+        """Each parameter once, with its path: all leaves that can be reached through the attributes, in their order."""
+        seen: set[Value] = set()
+        for name, thing in vars(self).items():
+            for path, value in _values(name, thing):
+                if value._rule is LEAF and value not in seen:
+                    seen.add(value)
+                    yield path, value
+
+    def parameters(self) -> list[Value]:
+        """All parameters, in a fixed order."""
+        return [p for _, p in self.named_parameters()]
+
+    def zero_grad(self) -> None:
+        """Sets the gradient of every parameter to 0, as `backward()` adds to what is there."""
+        for p in self.parameters():
+            p.grad = 0.0
+
+    def state_dict(self) -> dict[str, float]:
+        """The number of every parameter by its path: plain data."""
+        return {name: p.data for name, p in self.named_parameters()}
+
+    def load_state_dict(self, state: dict[str, float]) -> None:
+        """Takes over the numbers of a `state_dict`.
+
+        Raises `ValueError` where the names are not those of this model, `TypeError` where an entry is not a number; the
+        model is then as it was.
+        """
+        parameters = dict(self.named_parameters())
+        if state.keys() != parameters.keys():
+            missing, unknown = (
+                sorted(parameters.keys() - state.keys()),
+                sorted(map(str, state.keys() - parameters.keys())),
+            )
+            raise ValueError(
+                f"these are not the parameters of this {type(self).__name__}: "
+                f"{len(missing)} missing {missing[:3]}, {len(unknown)} unknown {unknown[:3]}"
+            )
+        numbers = {name: to_float(x) for name, x in state.items()}
+        for name, p in parameters.items():
+            p.data = numbers[name]
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes the parameters to a JSON file, in one step. Raises `OSError` where that cannot be written."""
+        storage.write_json(path, "parameters", {"parameters": self.state_dict()})
+
+    def load(self, path: str | os.PathLike[str]) -> None:
+        """Takes over the parameters that `save` wrote for a model of the same shape.
+
+        Raises `FileNotFoundError`, or `ValueError` for a file that is not one or is for another model, which is then as
+        it was.
+        """
+        state = storage.read_json(path, "parameters").get("parameters")
+        if not isinstance(state, dict):
+            raise ValueError(f"{path} is not a parameters file: it holds no parameters")
+        try:
+            self.load_state_dict(state)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{path}: {error}") from None
+
+
+def _values(path: str, thing: object) -> Iterator[tuple[str, Value]]:
+    """The Values in an attribute, with their paths."""
+    if isinstance(thing, Value):
+        yield path, thing
+    elif isinstance(thing, Module):
+        for name, value in thing.named_parameters():
+            yield f"{path}.{name}", value
+    elif isinstance(thing, (list, tuple)):
+        for i, item in enumerate(thing):
+            yield from _values(f"{path}[{i}]", item)
+    elif isinstance(thing, dict):
+        for key, item in thing.items():
+            yield from _values(f"{path}[{key!r}]", item)
+
+
+class Neuron(Module):
+    """activation(w·x + b): n inputs, one output.
+
+    `activation` and `init` are names from `ACTIVATIONS` and `INITIALISERS`, or functions; `nonlin=False` leaves the
+    activation out. `rng` is a `random.Random`; without one the module `random` is used, which `random.seed` seeds.
+    The bias starts at 0, and one number is drawn for each weight, in order.
+
+    >>> neuron = Neuron(2, activation="tanh", rng=random.Random(0))
+    >>> neuron([1.0, -2.0]).data == (neuron.w[0].data - 2.0 * neuron.w[1].data) or neuron
+    TanhNeuron(2)
+
+    Raises `ValueError` for an unknown name, for fewer than one input, or when called with another number of inputs.
+    """
+
+    def __init__(
+        self,
+        nin: int,
+        nonlin: bool = True,
+        activation: str | Activation = "relu",
+        init: str | Initialiser = "uniform",
+        rng: RandomNumbers = random,
+        fan_out: int = 1,
+    ) -> None:
+        _positive(nin, "inputs")
+        draw = _named(INITIALISERS, init, "initialiser")
+        _named(ACTIVATIONS, activation, "activation")
+        self.w = [Value(draw(rng, nin, fan_out)) for _ in range(nin)]
+        self.b = Value(0.0)
+        self.nonlin = nonlin
+        self.activation = activation
+
+    def __call__(self, x: Sequence[Scalar] | Scalar) -> Value:
+        return self._activated(_nodes(x, len(self.w)))
+
+    def _activated(self, x: Sequence[Value]) -> Value:
+        z: Value = apply(_DOT, *self.w, *x) + self.b
+        activate: Activation = _named(ACTIVATIONS, self.activation, "activation")
+        return activate(z) if self.nonlin else z
+
+    def __repr__(self) -> str:
+        return f"{_title(self.activation) if self.nonlin else 'Linear'}Neuron({len(self.w)})"
+
+
+class Layer(Module):
+    """m neurons on the same n inputs; the options are those of `Neuron`.
+
+    It returns a list of m Values, or the Value itself where m is 1.
+
+    >>> layer = Layer(3, 2, init="zeros")
+    >>> [v.data for v in layer([1.0, 2.0, 3.0])]
+    [0.0, 0.0]
+    """
+
+    def __init__(self, nin: int, nout: int, **options: Any) -> None:
+        _positive(nout, "outputs")
+        self.neurons = [Neuron(nin, fan_out=nout, **options) for _ in range(nout)]
+
+    def __call__(self, x: Sequence[Scalar] | Scalar) -> Any:
+        nodes = _nodes(x, len(self.neurons[0].w))
+        out = [neuron._activated(nodes) for neuron in self.neurons]
+        return out[0] if len(out) == 1 else out
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__} of [{', '.join(map(str, self.neurons))}]"
+
+
+class Linear(Layer):
+    """The linear model y = Wx + b: n inputs, m outputs. Options as in `Neuron`, apart from the activation.
+
+    >>> model = Linear(1, init="zeros")
+    >>> model.neurons[0].b.data = 2.0
+    >>> model([5.0]).data
+    2.0
+    """
+
+    def __init__(
+        self,
+        nin: int,
+        nout: int = 1,
+        init: str | Initialiser = "uniform",
+        rng: RandomNumbers = random,
+    ) -> None:
+        super().__init__(nin, nout, nonlin=False, init=init, rng=rng)
+
+
+class MLP(Module):
+    """A multi-layer perceptron: n inputs, then layers of the given widths.
+
+    Hidden layers have the `activation`, the last one has `output`, linear unless said otherwise; `init` and `rng` as in
+    `Neuron`.
+
+    >>> model = MLP(2, [3, 1], activation="tanh", rng=random.Random(1))
+    >>> len(model.parameters()), model.layers[0].neurons[2].w[1].label
+    (13, 'layers[0].neurons[2].w[1]')
+    """
+
+    def __init__(
+        self,
+        nin: int,
+        nouts: Sequence[int],
+        activation: str | Activation = "relu",
+        output: str | Activation = "linear",
+        init: str | Initialiser = "uniform",
+        rng: RandomNumbers = random,
+    ) -> None:
+        if not nouts:
+            raise ValueError("an MLP needs the width of at least one layer, as in MLP(2, [16, 1])")
+        widths = [nin, *nouts]
+        self.layers = [
+            Layer(n, m, nonlin=function != "linear", activation=function, init=init, rng=rng)
+            for n, m, function in zip(widths, nouts, [activation] * (len(nouts) - 1) + [output])
+        ]
+
+    def __call__(self, x: Sequence[Scalar] | Scalar) -> Any:
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+    def __repr__(self) -> str:
+        return f"MLP of [{', '.join(map(str, self.layers))}]"
+
+
+class Sequential(Module):
+    """Modules, or any functions, one after the other.
+
+    >>> model = Sequential(Layer(2, 4), Linear(4, 1))
+    >>> model.modules[1].neurons[0].b.label
+    'modules[1].neurons[0].b'
+    """
+
+    def __init__(self, *modules: Callable[[Any], Any]) -> None:
+        for module in modules:
+            if not callable(module):
+                raise TypeError(f"Sequential takes modules and functions, not {type(module).__name__} {module!r}")
+        self.modules = list(modules)
+
+    def __call__(self, x: Any) -> Any:
+        for module in self.modules:
+            x = module(x)
+        return x
+
+    def __repr__(self) -> str:
+        return f"Sequential of [{', '.join(map(str, self.modules))}]"
+
+
+_DOT = OPS["dot"]
+
+
+def _nodes(x: Sequence[Scalar] | Scalar, n: int) -> Sequence[Value]:
+    """The inputs of a layer as nodes; a single number, as a layer of width 1 returns it, is one input."""
+    numbers: Iterable[Scalar] = x if isinstance(x, Iterable) else [x]
+    nodes = [v if isinstance(v, Value) else constant(v) for v in numbers]
+    if len(nodes) != n:
+        raise ValueError(f"this model takes {n} inputs a sample, not {len(nodes)}")
+    return nodes
+
+
+def _named(table: dict[str, Any], name: Any, what: str) -> Any:
+    """The function of that name; a function stands for itself."""
+    if callable(name):
+        return name
+    if name not in table:
+        raise ValueError(f"there is no {what} {name!r}; choose one of {', '.join(table)}, or pass a function")
+    return table[name]
+
+
+def _positive(n: int, what: str) -> None:
+    if not isinstance(n, int) or n < 1:
+        raise ValueError(f"the number of {what} is an int of 1 or more, not {n!r}")
+
+
+def _title(activation: Any) -> str:
+    if activation == "relu":
+        return "ReLU"  # as micrograd prints it
+    name = activation if isinstance(activation, str) else getattr(activation, "__name__", "Custom")
+    return name.title().replace("_", "")

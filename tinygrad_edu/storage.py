@@ -1,0 +1,55 @@
+"""Files that are whole or not there: atomic writing, and JSON documents that say what they are.
+
+Models and checkpoints are plain JSON: reading one never executes anything. What the documents contain is left to those
+who write them (`nn.py`, `train.py`, `cli.py`).
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+VERSION = 1
+
+
+def write(path: str | os.PathLike[str], content: str | bytes) -> None:
+    """Writes a file in one step: a reader, or a crash at any moment, finds the old content or the new, never a part.
+
+    Raises `OSError` where the folder is missing or cannot be written to; the old file is then untouched.
+    """
+    target = Path(path)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: str | os.PathLike[str], kind: str, content: dict[str, Any]) -> None:
+    """Writes a JSON document that names its kind; floats are written so that they are read back bit by bit."""
+    import json
+
+    document = {"format": f"tinygrad_edu {kind}", "version": VERSION, **content}
+    write(path, json.dumps(document, ensure_ascii=False, indent=1) + "\n")
+
+
+def read_json(path: str | os.PathLike[str], kind: str) -> dict[str, Any]:
+    """Reads a document that `write_json` wrote.
+
+    Raises `FileNotFoundError` where there is none, `ValueError` for a file that is not JSON, is cut short, is of
+    another kind, or comes from a later version.
+    """
+    import json
+
+    try:
+        document = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise ValueError(f"{path} is not a {kind} file: it is not valid JSON ({str(error)[:80]})") from None
+    if not isinstance(document, dict) or document.get("format") != f"tinygrad_edu {kind}":
+        raise ValueError(f"{path} is not a {kind} file: it does not say that it is one")
+    if document.get("version") != VERSION:
+        raise ValueError(f"{path} has version {document.get('version')!r}, this program reads version {VERSION}")
+    return document
