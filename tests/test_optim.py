@@ -1,0 +1,470 @@
+"""Optimizers and schedules: held equal to a second implementation and to PyTorch; all or nothing; saved and resumed."""
+
+import json
+import math
+
+import pytest
+
+from tinygrad_edu import Value, no_grad, optim, sin
+from tinygrad_edu.losses import sse
+from tinygrad_edu.optim import OPTIMIZERS, SGD, AdaGrad, Adam, AdamW, Optimizer, RMSProp, by_name
+
+STEPS = 50
+START = (0.5, -1.5, 2.0)
+
+
+# ---- the function that all of them descend, and its gradient by hand -------------------------------------------------
+def f(a, b, c):
+    return (a - 1) ** 2 + 2 * (a + b) ** 2 + c**4 / 4 + sin(a * c)
+
+
+def slope_of_f(θ):
+    a, b, c = θ
+    return [2 * (a - 1) + 4 * (a + b) + c * math.cos(a * c), 4 * (a + b), c**3 + a * math.cos(a * c)]
+
+
+def leaves():
+    return [Value(x, label=name) for x, name in zip(START, "abc")]
+
+
+def descend(optimizer, steps=STEPS):
+    """Where the parameters are after each step."""
+    path = []
+    for _ in range(steps):
+        optimizer.zero_grad()
+        f(*optimizer.params).backward()
+        optimizer.step()
+        path.append([p.data for p in optimizer.params])
+    return path
+
+
+# ---- the second implementation: PyTorch's documented algorithms, on whole vectors ------------------------------------
+class Vector(list):
+    """As much of a tensor as the algorithms need."""
+
+    def __add__(self, other):
+        return Vector(x + y for x, y in zip(self, other))
+
+    def __mul__(self, other):
+        return (
+            Vector(x * y for x, y in zip(self, other)) if isinstance(other, Vector) else self.map(lambda x: x * other)
+        )
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, other):
+        return (
+            Vector(x / y for x, y in zip(self, other)) if isinstance(other, Vector) else self.map(lambda x: x / other)
+        )
+
+    def map(self, function):
+        return Vector(map(function, self))
+
+    def roots_plus(self, eps):
+        return self.map(lambda x: math.sqrt(x) + eps)
+
+
+def reference_sgd(θ, γ, momentum=0.0, nesterov=False, weight_decay=0.0):
+    velocity = None
+    for t in range(STEPS):
+        g = Vector(slope_of_f(θ)) + weight_decay * θ
+        if momentum != 0:
+            velocity = g if t == 0 else momentum * velocity + g
+            g = g + momentum * velocity if nesterov else velocity
+        θ = θ + -γ(t) * g
+        yield θ
+
+
+def reference_adagrad(θ, γ, eps=1e-10, weight_decay=0.0):
+    history = []
+    for t in range(STEPS):
+        g = Vector(slope_of_f(θ)) + weight_decay * θ
+        history.append(g * g)
+        θ = θ + -γ(t) * g / Vector(map(math.fsum, zip(*history))).roots_plus(eps)
+        yield θ
+
+
+def reference_rmsprop(θ, γ, alpha=0.99, eps=1e-8, weight_decay=0.0, momentum=0.0):
+    average, buffer = Vector([0.0] * 3), Vector([0.0] * 3)
+    for t in range(STEPS):
+        g = Vector(slope_of_f(θ)) + weight_decay * θ
+        average = alpha * average + (1 - alpha) * (g * g)
+        if momentum > 0:
+            buffer = momentum * buffer + g / average.roots_plus(eps)
+            θ = θ + -γ(t) * buffer
+        else:
+            θ = θ + -γ(t) * (g / average.roots_plus(eps))
+        yield θ
+
+
+def reference_adam(θ, γ, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, decoupled=False):
+    gradients = []
+    for t in range(STEPS):
+        g = Vector(slope_of_f(θ))
+        if decoupled:
+            θ = (1 - γ(t) * weight_decay) * θ
+        else:
+            g = g + weight_decay * θ
+        gradients.append(g)
+
+        # the moments as what the recursions add up to: weighted means of all gradients so far
+        def mean(β, vectors, t=t):
+            weights = [(1 - β) * β ** (t - k) for k in range(t + 1)]
+            return Vector(math.fsum(w * x for w, x in zip(weights, xs)) for xs in zip(*vectors)) / (1 - β ** (t + 1))
+
+        θ = θ + -γ(t) * (mean(betas[0], gradients) / mean(betas[1], [g * g for g in gradients]).roots_plus(eps))
+        yield θ
+
+
+def reference_adamw(θ, γ, weight_decay=1e-2, **options):
+    return reference_adam(θ, γ, weight_decay=weight_decay, decoupled=True, **options)
+
+
+REFERENCE = {
+    SGD: (reference_sgd, 1e-3),
+    AdaGrad: (reference_adagrad, 1e-2),
+    RMSProp: (reference_rmsprop, 1e-2),
+    Adam: (reference_adam, 1e-3),
+    AdamW: (reference_adamw, 1e-3),
+}
+
+# The parameters after 50 steps, as printed by PyTorch 2.13.0 (float64) for the same function, start and options.
+CASES = [
+    (SGD, {"lr": 0.05}, [1.1230052954639065, -1.0867323523092332, -0.8095066281462813]),
+    (SGD, {"lr": 0.05, "weight_decay": 0.1}, [1.0470731571259773, -0.9891455572151387, -0.7751695376506512]),
+    (SGD, {"lr": 0.02, "momentum": 0.9}, [1.2246752930528295, -1.1391254253767924, -0.7479973765311804]),
+    (
+        SGD,
+        {"lr": 0.02, "momentum": 0.8, "nesterov": True, "weight_decay": 0.05},
+        [1.1769205523567767, -1.1638851834459407, -0.8452313131566607],
+    ),
+    (AdaGrad, {}, [0.6215475175821835, -1.3791000320984825, 1.8769825259207333]),
+    (
+        AdaGrad,
+        {"lr": 0.5, "eps": 0.1, "weight_decay": 0.05},
+        [1.1433423409619075, -1.1161365224469724, -0.7441309524794981],
+    ),
+    (RMSProp, {}, [0.8815204288612929, -0.9317005836844338, 1.0615797584997932]),
+    (
+        RMSProp,
+        {"lr": 0.02, "alpha": 0.9, "eps": 0.01, "weight_decay": 0.05, "momentum": 0.7},
+        [1.0260882783253746, -0.9901938123021865, -0.35862071913417876],
+    ),
+    (Adam, {}, [0.5494448702881474, -1.4506242270275895, 1.950443623610681]),
+    (
+        Adam,
+        {"lr": 0.1, "betas": (0.8, 0.95), "eps": 0.01, "weight_decay": 0.05},
+        [1.1528127600477938, -1.1203429282938584, -0.7792686118073127],
+    ),
+    (AdamW, {}, [0.5491782862298888, -1.4498897183736008, 1.9494645910574906]),
+    (
+        AdamW,
+        {"lr": 0.1, "betas": (0.8, 0.95), "eps": 0.01, "weight_decay": 0.2},
+        [1.1389617604678008, -1.1114276602089714, -0.8275150602236739],
+    ),
+]
+IDS = [f"{kind.__name__}({', '.join(f'{k}={v}' for k, v in options.items())})" for kind, options, _ in CASES]
+
+
+def close(expected):
+    return pytest.approx(expected, rel=1e-12, abs=1e-12)
+
+
+@pytest.mark.parametrize(("kind", "options", "at_the_end"), CASES, ids=IDS)
+def test_every_step_equals_the_documented_formula(kind, options, at_the_end):
+    reference, default_lr = REFERENCE[kind]
+    others = {name: value for name, value in options.items() if name != "lr"}
+    expected = list(reference(Vector(START), lambda t: options.get("lr", default_lr), **others))
+    path = descend(kind(leaves(), **options))
+    assert len(path) == len(expected) == STEPS
+    for here, there in zip(path, expected):
+        assert here == close(there)
+    assert path[-1] == close(at_the_end)
+
+
+def test_sgd_on_the_two_samples_of_lesson_5():
+    w1, w2, b = parameters = [Value(0.0, label=name) for name in ("w1", "w2", "b")]
+    optimizer = SGD(parameters, lr=0.1)
+    steps = [
+        ((0.1, 0.8), 0.8, 0.0, 0.64, [0.016, 0.128, 0.16]),
+        ((0.5, 0.3), 0.5, 0.2064, 0.08620096, [0.04536, 0.145616, 0.21872]),
+    ]
+    for (x1, x2), y, predicted, error, after in steps:
+        prediction = w1 * x1 + w2 * x2 + b
+        loss = sse(prediction, y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        assert (prediction.data, loss.data) == close((predicted, error))
+        assert [p.data for p in parameters] == close(after)
+
+
+def test_zero_grad_and_the_count_of_steps():
+    optimizer = SGD(leaves(), lr=0.1)
+    assert optimizer.steps == 0
+    descend(optimizer, 3)
+    assert optimizer.steps == 3
+    assert all(p.grad != 0.0 for p in optimizer.params)
+    optimizer.zero_grad()
+    assert [p.grad for p in optimizer.params] == [0.0] * 3
+
+
+def test_parameters_may_come_from_a_generator_and_with_names():
+    w = leaves()
+    assert SGD((p for p in w), lr=0.1).params == SGD([("layer.w", p) for p in w], lr=0.1).params == w
+
+
+# ---- learning rates and schedules ------------------------------------------------------------------------------------
+def recursively(first, following):
+    """A schedule from its rule of one step, η at t + 1 from η at t."""
+    rates = [first]
+    for t in range(STEPS):
+        rates.append(following(rates[-1], t))
+    return rates.__getitem__
+
+
+# What PyTorch 2.13.0 prints after 50 steps of SGD under its scheduler of that schedule.
+SCHEDULES = {
+    "constant": (
+        optim.constant(0.05),
+        lambda t: 0.05,
+        [1.1230052954639065, -1.0867323523092332, -0.8095066281462813],
+    ),
+    "step_decay": (
+        optim.step_decay(0.1, every=15, factor=0.5),
+        recursively(0.1, lambda η, t: η * 0.5 if (t + 1) % 15 == 0 else η),
+        [1.1486684429312422, -1.122263790039507, -0.8398915337446052],
+    ),
+    "exponential": (
+        optim.exponential(0.1, factor=0.95),
+        recursively(0.1, lambda η, t: η * 0.95),
+        [1.0368373424169777, -0.9863757361232323, -0.5837232964905215],
+    ),
+    "cosine": (
+        optim.cosine(0.1, steps=40, minimum=0.01),
+        lambda t: 0.01 + 0.09 * math.cos(math.pi * t / 80) ** 2,
+        [1.1205553043195589, -1.0835172933746897, -0.8034527205937534],
+    ),
+    "linear": (
+        optim.linear(0.1, steps=30, end=0.02),
+        recursively(0.1, lambda η, t: η - 0.08 / 30 if t < 30 else η),
+        [1.1033694545246684, -1.060998000450435, -0.7688667049920042],
+    ),
+    "warmup of a number": (
+        optim.warmup(0.1, steps=10, start_factor=0.25),
+        recursively(0.025, lambda η, t: η + 0.0075 if t < 10 else η),
+        [1.208302522028772, -1.205149032653545, -0.8536093182305743],
+    ),
+    "warmup of a schedule": (
+        optim.warmup(optim.exponential(0.1, factor=0.95), steps=10, start_factor=0.25),
+        lambda t: 0.1 * 0.95**t * (0.25 + 0.075 * t if t < 10 else 1.0),
+        [0.9354905124695924, -0.903294899376034, -0.20072671524736574],
+    ),
+}
+
+
+@pytest.mark.parametrize(("schedule", "reference", "at_the_end"), SCHEDULES.values(), ids=SCHEDULES)
+def test_schedules(schedule, reference, at_the_end):
+    assert [schedule(t) for t in range(STEPS)] == close([reference(t) for t in range(STEPS)])
+    optimizer = SGD(leaves(), lr=schedule)
+    rates = []
+    for expected in reference_sgd(Vector(START), reference):
+        rates.append(optimizer.lr)
+        assert descend(optimizer, 1) == [close(expected)]
+    assert rates == [schedule(t) for t in range(STEPS)]
+    assert [p.data for p in optimizer.params] == close(at_the_end)
+
+
+@pytest.mark.parametrize("kind", REFERENCE, ids=lambda kind: kind.__name__)
+def test_every_optimizer_follows_a_schedule(kind):
+    schedule = optim.cosine(0.05, steps=60)
+    expected = list(REFERENCE[kind][0](Vector(START), schedule))
+    assert descend(kind(leaves(), schedule))[-1] == close(expected[-1])
+
+
+def test_defaults_of_the_schedules():
+    assert optim.step_decay(1.0, every=2)(2) == 0.1
+    assert optim.linear(1.0, steps=2)(2) == optim.cosine(1.0, steps=2)(2) == 0.0
+    assert optim.warmup(1.0, steps=2)(0) == close(1 / 3)
+
+
+def test_the_learning_rate_can_be_changed_on_the_way():
+    optimizer = SGD(leaves(), lr=0.05)
+    descend(optimizer, 10)
+    optimizer.lr = optim.step_decay(0.02, every=11, factor=0.5)
+    assert optimizer.lr == 0.02
+    before = [p.data for p in optimizer.params]
+    assert descend(optimizer, 1) == [close([x - 0.02 * g for x, g in zip(before, slope_of_f(before))])]
+    assert optimizer.lr == 0.01
+    optimizer.lr = 0.3
+    assert optimizer.lr == 0.3
+
+
+# ---- saving and resuming ---------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(("kind", "options", "_"), CASES, ids=IDS)
+def test_a_resumed_run_ends_with_the_same_bits(kind, options, _):
+    options = {**options, "lr": optim.cosine(0.05, steps=60)}
+    path = descend(kind(leaves(), **options))
+    stopped = kind(leaves(), **options)
+    descend(stopped, 20)
+    saved = json.loads(json.dumps([[p.data for p in stopped.params], stopped.state_dict()], allow_nan=False))
+    resumed = kind([Value(x) for x in saved[0]], **options)
+    resumed.load_state_dict(saved[1])
+    assert resumed.steps == 20
+    assert resumed.state_dict() == stopped.state_dict()
+    assert descend(resumed, STEPS - 20) == path[20:]
+
+
+def test_state_dict_is_a_copy():
+    optimizer = Adam(leaves())
+    descend(optimizer, 2)
+    before = json.dumps(optimizer.state_dict())
+    optimizer.state_dict()["buffers"]["m"][0] = 99.0
+    assert json.dumps(optimizer.state_dict()) == before
+
+
+GOOD = {"optimizer": "Adam", "steps": 3, "buffers": {"m": [0.1, 0.2, 0.3], "v": [0.1, 0.2, 0.3]}}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (None, "a dict of optimizer, steps, buffers"),
+        ([], "a dict of optimizer, steps, buffers"),
+        ({"more": 1}, "a dict of optimizer, steps, buffers"),
+        ({"optimizer": "AdamW"}, "'AdamW', not of 'Adam'"),
+        ({"steps": -1}, "steps .* not -1"),
+        ({"steps": 2.0}, "steps .* not 2.0"),
+        ({"steps": True}, "steps .* not True"),
+        ({"buffers": {"m": [0.1, 0.2, 0.3]}}, "a dict of m, v"),
+        ({"buffers": [1.0]}, "a dict of m, v"),
+        ({"buffers": {"m": [0.1, 0.2, 0.3], "v": [0.1, 0.2]}}, "buffer 'v' must be a list of 3 numbers.* not 2"),
+        ({"buffers": {"m": 0.5, "v": [0.1, 0.2, 0.3]}}, "buffer 'm' must be a list of 3 numbers.* not float"),
+        ({"buffers": {"m": [0.1, 0.2, "x"], "v": [0.1, 0.2, 0.3]}}, "finite floats, not 'x'"),
+        ({"buffers": {"m": [0.1, 0.2, 0.3], "v": [0.1, math.nan, 0.3]}}, "finite floats, not nan"),
+        ({"buffers": {"m": [0.1, 0.2, 10**400], "v": [0.1, 0.2, 0.3]}}, "finite floats, not 1000"),
+    ],
+)
+def test_a_state_that_does_not_fit_is_refused_and_changes_nothing(change, words):
+    optimizer = Adam(leaves())
+    optimizer.load_state_dict(GOOD)
+    with pytest.raises(ValueError, match=words):
+        optimizer.load_state_dict({**GOOD, **change} if isinstance(change, dict) else change)
+    assert optimizer.state_dict() == GOOD
+
+
+# ---- gradients that are no numbers -----------------------------------------------------------------------------------
+@pytest.mark.parametrize("kind", REFERENCE, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_a_bad_gradient_is_refused_before_anything_changes(kind, bad):
+    optimizer = kind(leaves(), lr=0.05)
+    descend(optimizer, 3)
+    before = [p.data for p in optimizer.params], optimizer.state_dict()
+    optimizer.params[2].grad = bad
+    with pytest.raises(
+        FloatingPointError, match=rf"gradient of parameter 'c' is {bad}.*lower the learning rate .*0\.05"
+    ):
+        optimizer.step()
+    assert ([p.data for p in optimizer.params], optimizer.state_dict()) == before
+    optimizer.params[2].grad = 0.5
+    optimizer.step()
+    assert optimizer.steps == 4
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "gradient"),
+    [
+        (SGD([Value(0.5), Value(1e308)], lr=100.0), -1e307),
+        (SGD([Value(0.5), Value(-1e100)], lr=0.1, weight_decay=1e300), 1.0),
+        (AdaGrad([Value(0.5), Value(0.5)]), 1e200),
+        (RMSProp([Value(0.5), Value(0.5)]), 1e200),
+        (Adam([Value(0.5), Value(0.5)]), 1e200),
+    ],
+    ids=["parameter", "decay", "AdaGrad", "RMSProp", "Adam"],
+)
+def test_an_update_that_overflows_is_refused_too(optimizer, gradient):
+    optimizer.params[0].grad, optimizer.params[1].grad = 1.0, gradient
+    before = [p.data for p in optimizer.params], optimizer.state_dict()
+    with pytest.raises(FloatingPointError, match=r"update of parameter 1 is inf.*lower the learning rate"):
+        optimizer.step()
+    assert ([p.data for p in optimizer.params], optimizer.state_dict()) == before
+
+
+@pytest.mark.parametrize(
+    ("params", "name"),
+    [
+        ([Value(1.0), Value(2.0)], "parameter 1 "),
+        ([Value(1.0, label="a"), Value(2.0, label="b")], "parameter 'b' "),
+        ([("u", Value(1.0)), ("layers[0].w", Value(2.0, label="b"))], r"parameter 'layers\[0\]\.w' "),
+    ],
+)
+def test_the_parameter_is_named_by_its_name_its_label_or_its_place(params, name):
+    optimizer = SGD(params, lr=0.1)
+    optimizer.params[1].grad = math.inf
+    with pytest.raises(FloatingPointError, match=name):
+        optimizer.step()
+
+
+# ---- other bad input -------------------------------------------------------------------------------------------------
+def product():
+    a, b, _ = leaves()
+    return a * b
+
+
+def constant_value():
+    with no_grad():
+        return product()
+
+
+TWICE = Value(1.0, label="w")
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda: SGD([], lr=0.1), ValueError, "at least one parameter"),
+        (lambda: SGD([Value(1.0), TWICE, TWICE], lr=0.1), ValueError, "'w' is given twice"),
+        (lambda: SGD([("a", TWICE), ("b", TWICE)], lr=0.1), ValueError, "'b' is given twice"),
+        (lambda: SGD([product()], lr=0.1), ValueError, "parameter 0 is computed, by 'mul'"),
+        (lambda: SGD([constant_value()], lr=0.1), ValueError, "parameter 0 is computed, by 'constant'"),
+        (lambda: SGD(Value(1.0), lr=0.1), TypeError, r"list of Values.*model.parameters\(\).*not Value"),
+        (lambda: SGD(None, lr=0.1), TypeError, "not NoneType"),
+        (lambda: SGD([1.0], lr=0.1), TypeError, "parameter 0 must be a Value.*not float"),
+        (lambda: SGD({"w": TWICE}, lr=0.1), TypeError, "parameter 0 must be a Value.*not str"),
+        (lambda: SGD(leaves(), lr=-0.1), ValueError, r"lr must lie in \[0, ∞\), not be -0.1"),
+        (lambda: SGD(leaves(), lr=math.inf), ValueError, "lr .* inf"),
+        (lambda: SGD(leaves(), lr=math.nan), ValueError, "lr .* nan"),
+        (lambda: SGD(leaves(), lr="0.1"), TypeError, "'0.1'"),
+        (lambda: SGD(leaves(), lr=lambda t: -1.0).lr, ValueError, "learning rate of update 0 .* -1.0"),
+        (lambda: SGD(leaves(), lr=0.1, momentum=1.0), ValueError, r"momentum must lie in \[0, 1\), not be 1.0"),
+        (lambda: SGD(leaves(), lr=0.1, momentum=-0.1), ValueError, "momentum .* -0.1"),
+        (lambda: SGD(leaves(), lr=0.1, nesterov=True), ValueError, "momentum must be above 0"),
+        (lambda: SGD(leaves(), lr=0.1, weight_decay=-1.0), ValueError, "weight_decay .* -1.0"),
+        (lambda: AdaGrad(leaves(), eps=0.0), ValueError, r"eps must lie in \(0, ∞\), not be 0.0"),
+        (lambda: RMSProp(leaves(), alpha=1.0), ValueError, "alpha .* 1.0"),
+        (lambda: RMSProp(leaves(), eps=-1.0), ValueError, "eps .* -1.0"),
+        (lambda: RMSProp(leaves(), momentum=1.5), ValueError, "momentum .* 1.5"),
+        (lambda: Adam(leaves(), betas=(1.0, 0.9)), ValueError, r"betas\[0\] .* 1.0"),
+        (lambda: Adam(leaves(), betas=(0.9, -0.1)), ValueError, r"betas\[1\] .* -0.1"),
+        (lambda: Adam(leaves(), eps=math.nan), ValueError, "eps .* nan"),
+        (lambda: AdamW(leaves(), weight_decay=math.inf), ValueError, "weight_decay .* inf"),
+        (lambda: by_name("newton"), ValueError, "'newton': choose from sgd, adagrad, rmsprop, adam, adamw"),
+        (lambda: optim.constant(-1.0), ValueError, "lr .* -1.0"),
+        (lambda: optim.step_decay(0.1, every=0), ValueError, "every .* not 0"),
+        (lambda: optim.step_decay(0.1, every=3, factor=0.0), ValueError, r"factor .* \(0, ∞\), not be 0.0"),
+        (lambda: optim.exponential(0.1, factor=math.nan), ValueError, "factor .* nan"),
+        (lambda: optim.cosine(0.1, steps=2.5), ValueError, "steps .* not 2.5"),
+        (lambda: optim.cosine(0.1, steps=3, minimum=-0.1), ValueError, "minimum .* -0.1"),
+        (lambda: optim.linear(0.1, steps=3, end=-0.1), ValueError, "end .* -0.1"),
+        (lambda: optim.warmup(0.1, steps=0), ValueError, "steps .* not 0"),
+        (lambda: optim.warmup(0.1, steps=3, start_factor=0.0), ValueError, r"start_factor .* \(0, 1\], not be 0.0"),
+        (lambda: Optimizer(leaves(), 0.1).step(), NotImplementedError, "Optimizer must define update"),
+    ],
+)
+def test_bad_input(call, error, words):
+    with pytest.raises(error, match=words):
+        call()
+
+
+def test_every_optimizer_is_found_by_its_name():
+    assert {name: by_name(name) for name in OPTIMIZERS} == {kind.__name__.lower(): kind for kind in REFERENCE}
