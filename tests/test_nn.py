@@ -1,0 +1,271 @@
+"""Models: shapes, parameters and their names, initial numbers, files."""
+
+import copy
+import json
+import math
+import pickle
+import random
+from pathlib import Path
+
+import pytest
+
+from tinygrad_edu import nn
+from tinygrad_edu.engine import Value
+
+
+def numbers(values: object) -> list[float]:
+    return [v.data for v in values]
+
+
+# ---- parameters and their names --------------------------------------------------------------------------------------
+def test_parameters_are_labelled_by_where_they_stand():
+    model = nn.MLP(2, [4, 1])
+    names = [p.label for p in model.parameters()]
+    assert names[:3] == ["layers[0].neurons[0].w[0]", "layers[0].neurons[0].w[1]", "layers[0].neurons[0].b"]
+    assert "layers[0].neurons[3].w[1]" in names
+    assert names == list(model.state_dict()) == [name for name, _ in model.named_parameters()]
+
+
+def test_a_label_that_the_user_chose_stays():
+    class Line(nn.Module):
+        def __init__(self) -> None:
+            self.a = Value(1.0, label="slope")
+            self.b = Value(2.0)
+
+    assert [p.label for p in Line().parameters()] == ["slope", "b"]
+
+
+def test_parameters_are_found_in_lists_tuples_dicts_and_modules_and_each_only_once():
+    class Odd(nn.Module):
+        def __init__(self) -> None:
+            shared = Value(1.0)
+            self.shared = shared
+            self.again = [shared, (Value(2.0), {"key": Value(3.0)})]
+            self.inner = nn.Neuron(1, init="zeros")
+            self.computed = shared * 2.0  # not a leaf, so not a parameter
+            self.text = "no parameter"
+
+    model = Odd()
+    assert numbers(model.parameters()) == [1.0, 2.0, 3.0, 0.0, 0.0]
+    assert list(model.state_dict()) == ["shared", "again[1][0]", "again[1][1]['key']", "inner.w[0]", "inner.b"]
+
+
+def test_zero_grad_clears_every_parameter():
+    model = nn.MLP(2, [3, 1])
+    model([1.0, 2.0]).backward()
+    assert any(p.grad for p in model.parameters())
+    model.zero_grad()
+    assert not any(p.grad for p in model.parameters())
+
+
+# ---- shapes ----------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("widths", [(1, [1]), (1, [1, 1]), (2, [1, 3]), (1, [3, 1]), (3, [1, 1, 2])])
+def test_width_1_works_anywhere(widths: tuple[int, list[int]]):
+    nin, nouts = widths
+    out = nn.MLP(nin, nouts)([0.5] * nin)
+    assert isinstance(out, Value) if nouts[-1] == 1 else len(out) == nouts[-1]
+
+
+def test_a_model_of_one_input_takes_a_bare_number():
+    model = nn.Linear(1, init="zeros")
+    assert model(3.0).data == model([3.0]).data == model(Value(3.0)).data == 0.0
+
+
+@pytest.mark.parametrize(
+    "model",
+    [nn.Neuron(3), nn.Layer(3, 2), nn.Linear(3), nn.MLP(3, [2, 1]), nn.Sequential(nn.Layer(3, 2), nn.Linear(2))],
+)
+def test_the_wrong_number_of_inputs_is_an_error(model: nn.Module):
+    with pytest.raises(ValueError, match="takes 3 inputs a sample, not 2"):
+        model([1.0, 2.0])
+
+
+def test_a_linear_model_is_Wx_plus_b():  # noqa: N802
+    model = nn.Linear(2, 3)
+    W = [numbers(neuron.w) for neuron in model.neurons]
+    for i, neuron in enumerate(model.neurons):
+        neuron.b.data = float(i)
+    expected = [row[0] * 0.5 + row[1] * -2.0 + i for i, row in enumerate(W)]
+    assert numbers(model([0.5, -2.0])) == pytest.approx(expected, rel=1e-15)
+
+
+def test_sequential_is_one_after_the_other():
+    first, second = nn.Layer(2, 3), nn.Linear(3)
+    model = nn.Sequential(first, lambda hidden: [v * 2.0 for v in hidden], second)
+    assert model([1.0, 2.0]).data == second([v * 2.0 for v in first([1.0, 2.0])]).data
+    assert len(model.parameters()) == 9 + 4
+
+
+def test_numpy_rows_are_inputs_like_any_other():
+    np = pytest.importorskip("numpy")
+    model = nn.MLP(2, [2, 1])
+    assert model(np.array([0.5, -1.0])).data == model([0.5, -1.0]).data
+
+
+# ---- activations -----------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("relu", 0.0),
+        ("tanh", math.tanh(-0.5)),
+        ("sigmoid", 1 / (1 + math.exp(0.5))),
+        ("softplus", math.log(1 + math.exp(-0.5))),
+        ("leaky_relu", -0.005),
+        ("elu", math.exp(-0.5) - 1),
+        ("gelu", -0.5 * 0.5 * math.erfc(0.5 / math.sqrt(2))),
+        ("silu", -0.5 / (1 + math.exp(0.5))),
+        ("sin", math.sin(-0.5)),
+        ("linear", -0.5),
+    ],
+)
+def test_activations_by_name(name: str, expected: float):
+    neuron = nn.Neuron(1, activation=name, init="zeros")
+    neuron.b.data = -0.5
+    assert neuron([0.0]).data == pytest.approx(expected, rel=1e-15)
+    assert name in nn.ACTIVATIONS
+
+
+def test_an_activation_may_be_a_function():
+    neuron = nn.Neuron(1, activation=lambda z: z * z, init="zeros")
+    neuron.b.data = 3.0
+    assert neuron([0.0]).data == 9.0
+
+
+def test_hidden_layers_have_relu_and_the_last_none_unless_said_otherwise():
+    assert str(nn.MLP(2, [2, 1])) == (
+        "MLP of [Layer of [ReLUNeuron(2), ReLUNeuron(2)], Layer of [LinearNeuron(2)]]"  # as micrograd prints it
+    )
+    assert "TanhNeuron(2)" in str(nn.MLP(2, [2, 1], activation="tanh"))
+    assert "SigmoidNeuron(2)" in str(nn.MLP(2, [2, 1], output="sigmoid"))
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: nn.Neuron(2, activation="rely"), "no activation 'rely'; choose one of relu, tanh"),
+        (lambda: nn.Neuron(2, init="xaver"), "no initialiser 'xaver'; choose one of uniform, xavier, kaiming"),
+        (lambda: nn.Neuron(0), "number of inputs is an int of 1 or more, not 0"),
+        (lambda: nn.Layer(2, 0), "number of outputs is an int of 1 or more, not 0"),
+        (lambda: nn.Linear(2, -1), "number of outputs is an int of 1 or more, not -1"),
+        (lambda: nn.MLP(2, []), "at least one layer"),
+        (lambda: nn.MLP(2, [2.5, 1]), "an int of 1 or more, not 2.5"),
+    ],
+)
+def test_a_model_that_cannot_be_is_an_error(make: object, words: str):
+    with pytest.raises(ValueError, match=words):
+        make()
+
+
+def test_sequential_takes_only_what_can_be_called():
+    with pytest.raises(TypeError, match="takes modules and functions, not str 'relu'"):
+        nn.Sequential(nn.Layer(2, 2), "relu")
+
+
+def test_a_module_without_a_call_says_what_is_missing():
+    class Empty(nn.Module):
+        pass
+
+    with pytest.raises(NotImplementedError, match="Empty needs a method __call__"):
+        Empty()(1.0)
+
+
+# ---- initial numbers -------------------------------------------------------------------------------------------------
+def test_by_default_the_numbers_are_micrograds():
+    """One random.uniform(-1, 1) for each weight, in order, and biases of zero: a seeded script finds the same model."""
+    random.seed(42)
+    weights = [random.uniform(-1, 1) for _ in range(2 * 3 + 3)]
+    random.seed(42)
+    state = nn.MLP(2, [3, 1]).state_dict()
+    assert [x for name, x in state.items() if ".w[" in name] == weights
+    assert all(x == 0.0 for name, x in state.items() if name.endswith(".b"))
+
+
+def test_a_generator_of_ones_own_makes_the_model_reproducible():
+    first, second = (nn.MLP(2, [3, 1], rng=random.Random(7)).state_dict() for _ in range(2))
+    assert first == second != nn.MLP(2, [3, 1], rng=random.Random(8)).state_dict()
+
+
+@pytest.mark.parametrize(
+    ("init", "bound"),
+    [("uniform", 1.0), ("xavier", math.sqrt(6 / (50 + 40))), ("kaiming", math.sqrt(6 / 50)), ("zeros", 0)],
+)
+def test_initialisers_draw_from_their_intervals(init: str, bound: float):
+    layer = nn.Layer(50, 40, init=init, rng=random.Random(0))
+    weights = [w.data for neuron in layer.neurons for w in neuron.w]
+    assert max(map(abs, weights)) <= bound
+    variance = sum(w * w for w in weights) / len(weights)
+    assert variance == pytest.approx(bound**2 / 3, rel=0.1)  # that of a uniform distribution
+
+
+def test_an_initialiser_may_be_a_function():
+    neuron = nn.Neuron(3, init=lambda rng, fan_in, fan_out: 1.0 / fan_in)
+    assert numbers(neuron.w) == [1 / 3] * 3
+
+
+# ---- files -----------------------------------------------------------------------------------------------------------
+def test_a_saved_model_comes_back_bit_by_bit(tmp_path: Path):
+    model, other = nn.MLP(2, [3, 1]), nn.MLP(2, [3, 1])
+    model.save(tmp_path / "model.json")
+    other.load(tmp_path / "model.json")
+    assert other.state_dict() == model.state_dict()
+    document = json.loads((tmp_path / "model.json").read_text())
+    assert (document["format"], document["version"]) == ("tinygrad_edu parameters", 1)
+    assert [path.name for path in tmp_path.iterdir()] == ["model.json"]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("not json", "not valid JSON"),
+        ('{"format": "tinygrad_edu parameters", "version": 1, "param', "not valid JSON"),
+        ("\x80binary", "not valid JSON"),
+        ("[" * 100_000, "not valid JSON"),
+        ("[1, 2]", "does not say that it is one"),
+        ('{"format": "something else", "version": 1}', "does not say that it is one"),
+        ('{"format": "tinygrad_edu parameters", "version": 99}', "version 99, this program reads version 1"),
+        ('{"format": "tinygrad_edu parameters", "version": 1}', "holds no parameters"),
+        ('{"format": "tinygrad_edu parameters", "version": 1, "parameters": {"w[0]": 1.0}}', r"1 missing \['b'\]"),
+        ('{"format": "tinygrad_edu parameters", "version": 1, "parameters": {"w[0]": 1, "b": 1, "c": 1}}', "1 unknown"),
+        ('{"format": "tinygrad_edu parameters", "version": 1, "parameters": {"w[0]": 1, "b": "x"}}', "not str 'x'"),
+        ('{"format": "tinygrad_edu parameters", "version": 1, "parameters": {"w[0]": 1, "b": null}}', "not NoneType"),
+    ],
+)
+def test_a_file_that_is_not_one_is_an_error_and_changes_nothing(tmp_path: Path, content: str, words: str):
+    path = tmp_path / "model.json"
+    path.write_text(content, encoding="latin-1")
+    model = nn.Neuron(1)
+    before = model.state_dict()
+    with pytest.raises(ValueError, match=words) as caught:
+        model.load(path)
+    assert "model.json" in str(caught.value)
+    assert model.state_dict() == before
+
+
+def test_a_missing_file_is_an_error(tmp_path: Path):
+    with pytest.raises(FileNotFoundError, match=r"nothing\.json"):
+        nn.Neuron(1).load(tmp_path / "nothing.json")
+
+
+def test_a_failed_save_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    model = nn.Neuron(1)
+    path = tmp_path / "model.json"
+    model.save(path)
+    before = path.read_text()
+
+    def crash(*_: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr("os.replace", crash)
+    with pytest.raises(OSError, match="disk full"):
+        model.save(path)
+    assert path.read_text() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["model.json"]
+
+
+def test_a_model_can_be_copied_and_pickled():
+    model = nn.MLP(2, [3, 1], activation="tanh")
+    for twin in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert twin.state_dict() == model.state_dict()
+        assert twin([0.3, 0.4]).data == model([0.3, 0.4]).data
+        twin.layers[0].neurons[0].b.data += 1.0
+        assert twin.state_dict() != model.state_dict()

@@ -1,0 +1,96 @@
+"""Promises that are kept by tests: a light import, the public names, the size of the core, and who may import whom."""
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import tinygrad_edu as tg
+
+PACKAGE = Path(tg.__file__).parent
+GROUND_FLOOR = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem not in ("__init__", "cli", "job"))
+ROOMS = {"viz", "testing", "compiler", "cli", "job"}
+
+
+def run(code: str) -> str:
+    environment = {**os.environ, "PYTHONPATH": str(PACKAGE.parent)}
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, env=environment)
+    return done.stdout
+
+
+def test_importing_the_package_loads_the_standard_library_and_nothing_else():
+    """Site hooks of the environment may have loaded more before; only what the import itself adds counts."""
+    added = run(
+        "import sys; before = set(sys.modules); import tinygrad_edu\n"
+        "print(*{name.split('.')[0] for name in set(sys.modules) - before})"
+    ).split()
+    assert set(added) - {"tinygrad_edu"} <= sys.stdlib_module_names
+
+
+def test_drawing_is_loaded_on_first_use():
+    assert run("import sys, tinygrad_edu as tg; print('tinygrad_edu.viz' in sys.modules)").strip() == "False"
+    assert run("import sys, tinygrad_edu as tg; tg.draw; print('tinygrad_edu.viz' in sys.modules)").strip() == "True"
+
+
+def test_the_public_names():
+    assert sorted(tg.__all__) == sorted(
+        """
+        Value abs acos asin atan clamp cos cosh data define_op derivative dot draw draw_dot elu erfc exp expm1 gelu
+        grad hessian hvp jacobian leaky_relu log log1p log_softmax logsumexp losses maximum mean minimum nn no_grad
+        optim prod relu sigmoid sign silu sin sinh softmax softplus sqrt step tan tanh total trace train value_and_grad
+        """.split()
+    )
+    assert all(hasattr(tg, name) for name in tg.__all__)
+    assert set(tg.__all__) <= set(dir(tg))
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'drow'"):
+        _ = tg.drow
+
+
+@pytest.mark.parametrize("name", [n for n in tg.__all__ if not isinstance(getattr(tg, n), type(os))])
+def test_every_public_name_is_documented(name: str):
+    assert (getattr(tg, name).__doc__ or "").strip()
+
+
+def lines(module: str) -> int:
+    return len((PACKAGE / f"{module}.py").read_text().splitlines())
+
+
+def test_the_core_can_be_read_in_one_sitting():
+    assert lines("engine") <= 250
+    assert lines("ops") <= 150
+    assert lines("engine") + lines("ops") <= 380
+
+
+def imported(path: Path) -> set[str]:
+    """The modules of this package that a file imports, anywhere in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            found |= {node.module.split(".")[0]} if node.module else {alias.name for alias in node.names}
+    return found
+
+
+@pytest.mark.parametrize("module", GROUND_FLOOR)
+def test_the_ground_floor_never_enters_the_rooms(module: str):
+    assert not imported(PACKAGE / f"{module}.py") & ROOMS
+
+
+def test_the_engine_stands_on_the_rules_alone():
+    below = {"rules": set(), "ops": {"rules"}, "errors": set(), "recording": set(), "graph": {"engine"}}
+    for module, allowed in below.items():
+        assert imported(PACKAGE / f"{module}.py") <= allowed  # graph names Value for the type checker only
+    assert imported(PACKAGE / "engine.py") <= {*below}
+    assert "if TYPE_CHECKING:\n    from .engine import Value" in (PACKAGE / "graph.py").read_text()
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: path.stem)
+def test_every_file_says_what_it_is_for(path: Path):
+    docstring = ast.get_docstring(ast.parse(path.read_text()))
+    assert docstring
+    assert docstring.splitlines()[0].endswith((".", ":", ","))

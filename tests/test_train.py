@@ -1,0 +1,430 @@
+"""Training: batches, reasons to stop, divergence, Ctrl-C, checkpoints, the progress bar, the cycle collector."""
+
+import csv
+import gc
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+from pathlib import Path
+
+import pytest
+
+from tinygrad_edu import losses, nn, optim
+from tinygrad_edu.engine import Value
+from tinygrad_edu.train import DivergenceError, History, evaluate, fit
+
+X = [[0.0], [1.0], [2.0], [3.0], [4.0]]
+Y = [1.0, 3.0, 5.0, 7.0, 9.0]  # y = 2x + 1
+
+
+def line() -> nn.Linear:
+    return nn.Linear(1, init="zeros")
+
+
+def train(model: nn.Module | None = None, lr: float = 0.02, **options: object) -> tuple[nn.Module, History]:
+    model = model or line()
+    return model, fit(model, X, Y, optimizer=optim.SGD(model.parameters(), lr), **options)
+
+
+# ---- what a run does -------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("batch_size", "sizes"), [(None, [5]), (5, [5]), (2, [2, 2, 1]), (1, [1, 1, 1, 1, 1]), (99, [5])]
+)
+def test_a_batch_is_all_samples_or_one_or_any_number(batch_size: int | None, sizes: list[int]):
+    seen = []
+
+    def loss(predictions: list[Value], targets: list[float]) -> Value:
+        seen.append(len(targets))
+        return losses.mse(predictions, targets)
+
+    _, history = train(loss=loss, batch_size=batch_size, epochs=1)
+    assert (seen, history.updates) == (sizes, len(sizes))
+
+
+def test_the_loss_of_an_epoch_weighs_each_batch_by_its_samples():
+    _, history = train(lr=0.0, batch_size=2, epochs=3)
+    assert history.loss == pytest.approx([sum(y * y for y in Y) / 5] * 3)
+
+
+def test_samples_come_in_order_or_shuffled_anew_for_each_epoch_from_the_seed():
+    def order(**options: object) -> list[float]:
+        seen: list[float] = []
+
+        def loss(predictions: list[Value], targets: list[float]) -> Value:
+            seen.extend(targets)
+            return losses.mse(predictions, targets)
+
+        train(loss=loss, batch_size=1, epochs=3, **options)
+        return seen
+
+    assert order() == Y * 3
+    shuffled = order(shuffle=True, seed=1)
+    assert all(sorted(shuffled[i : i + 5]) == Y for i in (0, 5, 10))
+    assert shuffled[:5] != shuffled[5:10] != shuffled[10:]
+    assert shuffled == order(shuffle=True, seed=1) != order(shuffle=True, seed=2)
+
+
+def test_it_learns_with_any_optimizer_and_by_default_with_SGD():  # noqa: N802
+    model = line()
+    assert fit(model, X, Y, epochs=2000).loss[-1] < 1e-3
+    for make in optim.OPTIMIZERS.values():
+        model = line()
+        history = fit(model, X, Y, optimizer=make(model.parameters(), 0.05), epochs=300)
+        assert history.loss[-1] < 0.2 * history.loss[0]
+
+
+def test_a_schedule_counts_updates():
+    model = line()
+    sgd = optim.SGD(model.parameters(), optim.step_decay(0.02, every=5, factor=0.5))
+    fit(model, X, Y, optimizer=sgd, batch_size=1, epochs=2)
+    assert (sgd.steps, sgd.lr) == (10, 0.005)
+
+
+def test_the_losses_on_other_data_are_kept():
+    model, history = train(epochs=4, validation=([[5.0]], [11.0]))
+    assert len(history.validation) == 4
+    assert history.validation[-1] == evaluate(model, [[5.0]], [11.0])
+
+
+def test_evaluate_records_nothing_and_takes_models_of_plain_numbers():
+    class Known(nn.Module):
+        def __call__(self, x: list[float]) -> float:
+            return 2.0 * x[0]
+
+    assert evaluate(Known(), X, Y) == 1.0
+
+
+def test_the_path_of_every_parameter_on_request():
+    model, history = train(epochs=3, record_parameters=True)
+    assert list(history.parameters) == ["neurons[0].w[0]", "neurons[0].b"]
+    path = history.parameters["neurons[0].b"]
+    assert len(path) == 4  # before each epoch, and at the end
+    assert (path[0], path[-1]) == (0.0, model.neurons[0].b.data)
+    assert path[1] == pytest.approx(0.02 * 2 * sum(Y) / 5)
+
+
+def test_times_rise():
+    _, history = train(epochs=5)
+    assert history.seconds == sorted(history.seconds)
+    assert history.seconds[0] > 0.0
+
+
+def test_the_history_as_a_table(tmp_path: Path):
+    _, history = train(epochs=3, record_parameters=True, validation=(X, Y))
+    history.to_csv(tmp_path / "history.csv")
+    with open(tmp_path / "history.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["epoch", "loss", "validation", "seconds", "neurons[0].w[0]", "neurons[0].b"]
+    assert [float(row["loss"]) for row in rows] == history.loss
+    assert [int(row["epoch"]) for row in rows] == [0, 1, 2]
+    assert [float(row["neurons[0].b"]) for row in rows] == history.parameters["neurons[0].b"][:3]
+    _, plain = train(epochs=2)
+    plain.to_csv(tmp_path / "plain.csv")
+    assert (tmp_path / "plain.csv").read_text().splitlines()[0] == "epoch,loss,seconds"
+
+
+def test_a_history_says_in_one_line_what_happened():
+    _, history = train(epochs=2)
+    assert repr(history).startswith("History(2 epochs, 2 updates, loss 33 → ")
+    assert repr(history).endswith("stopped by epochs)")
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: fit(line(), X, Y[:4]), "there are 5 samples, 4 targets"),
+        (lambda: fit(line(), [], []), "there are 0 samples, 0 targets"),
+        (lambda: fit(line(), X, Y, batch_size=0), "0"),
+        (lambda: fit(line(), [[1.0, 2.0]], [1.0]), "takes 1 inputs a sample, not 2"),
+        (lambda: fit(line(), X, Y, checkpoint="x.json", checkpoint_every=0), "checkpoint_every is 1 or more, not 0"),
+        (lambda: fit(line(), X, Y, epochs=-1), "epochs is 0 or more, not -1"),
+    ],
+)
+def test_bad_input_is_an_error(call: object, words: str):
+    with pytest.raises(ValueError, match=words):
+        call()
+
+
+# ---- reasons to stop -------------------------------------------------------------------------------------------------
+def test_it_stops_after_the_epochs():
+    _, history = train(epochs=7)
+    assert (history.epochs, history.updates, history.stopped) == (7, 7, "epochs")
+    _, none = train(epochs=0)
+    assert (none.epochs, none.loss, none.stopped) == (0, [], "epochs")
+
+
+def test_it_stops_at_the_target():
+    _, history = train(epochs=10_000, target_loss=0.5)
+    assert history.stopped == "target"
+    assert history.loss[-1] <= 0.5 < history.loss[-2]
+
+
+def test_it_stops_when_the_loss_improves_by_no_more_than_the_tolerance():
+    _, history = train(epochs=10_000, tol=1e-3)
+    assert history.stopped == "tolerance"
+    assert history.loss[-2] - history.loss[-1] <= 1e-3 < history.loss[-3] - history.loss[-2]
+
+
+def test_with_one_batch_an_epoch_the_update_that_is_no_longer_wanted_is_not_made():
+    model, history = train(epochs=10_000, tol=1e-3)
+    assert history.updates == history.epochs - 1
+    assert evaluate(model, X, Y) == history.loss[-1]
+
+
+def test_with_several_batches_the_epoch_is_finished_first():
+    _, history = train(epochs=10_000, target_loss=0.5, batch_size=2)
+    assert history.updates == 3 * history.epochs
+
+
+def test_a_callback_sees_every_epoch_and_may_stop():
+    seen = []
+    _, history = train(epochs=100, callbacks=[lambda h: seen.append(h.loss[-1]), lambda h: h.epochs == 3])
+    assert (seen, history.stopped) == (history.loss, "callback")
+    assert history.epochs == 3
+
+
+# ---- divergence ------------------------------------------------------------------------------------------------------
+def test_a_loss_that_grows_a_millionfold_is_an_error_with_the_way_out():
+    with pytest.raises(DivergenceError) as caught:
+        train(lr=0.5, epochs=1000)
+    message, history = str(caught.value), caught.value.history
+    assert f"epoch {history.epochs}" in message
+    assert "the loss has grown from 33 to " in message
+    assert "Lower the learning rate, which is 0.5" in message
+    assert history.loss[-1] > 1e6 * history.loss[0]
+
+
+def test_a_loss_or_gradient_that_is_not_finite_is_an_error_and_leaves_the_parameters_as_they_were():
+    model = line()
+    model.load_state_dict({"neurons[0].w[0]": 1e200, "neurons[0].b": 0.0})
+    before = model.state_dict()
+    with pytest.raises(DivergenceError, match="diverged in epoch 0: the loss is inf"):
+        fit(model, X, Y, loss=lambda p, t: losses.sse(p, t), epochs=3)
+    assert model.state_dict() == before
+
+
+def test_an_overflow_on_the_way_is_divergence_too():
+    model = line()
+    model.neurons[0].b.data = 800.0
+    with pytest.raises(DivergenceError, match="exp overflows at") as caught:
+        fit(model, X, Y, loss=lambda p, t: sum(v.exp() for v in p))
+    assert isinstance(caught.value.__cause__, OverflowError)
+
+
+def test_an_error_of_the_users_own_comes_through_as_it_is():
+    def loss(predictions: object, targets: object) -> Value:
+        raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        train(loss=loss)
+
+
+# ---- Ctrl-C ----------------------------------------------------------------------------------------------------------
+def test_ctrl_c_finishes_the_update_and_returns_the_history():
+    handler = signal.getsignal(signal.SIGINT)
+
+    def press(history: History) -> None:
+        if history.epochs == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    model, history = train(epochs=1000, callbacks=[press])
+    assert (history.epochs, history.updates, history.stopped) == (3, 3, "interrupted")
+    assert model.state_dict() == train(epochs=3)[0].state_dict()
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_ctrl_c_in_the_middle_of_an_update_does_not_tear_it():
+    class Pressing(optim.SGD):
+        def step(self) -> None:
+            if self.steps == 2:
+                os.kill(os.getpid(), signal.SIGINT)
+            super().step()
+
+    model = line()
+    history = fit(model, X, Y, optimizer=Pressing(model.parameters(), 0.02), epochs=1000)
+    assert (history.updates, history.stopped) == (3, "interrupted")
+    assert model.state_dict() == train(epochs=3)[0].state_dict()
+
+
+def test_in_another_thread_training_leaves_signals_alone():
+    results = []
+    worker = threading.Thread(target=lambda: results.append(train(epochs=3)[1]))
+    worker.start()
+    worker.join()
+    assert results[0].stopped == "epochs"
+
+
+# ---- checkpoints -----------------------------------------------------------------------------------------------------
+def adam_run(path: Path | None, epochs: int, **options: object) -> tuple[dict[str, float], History]:
+    import random
+
+    model = nn.MLP(1, [4, 1], activation="tanh", rng=random.Random(3))
+    adam = optim.Adam(model.parameters(), optim.cosine(0.05, steps=60))
+    options = {"batch_size": 2, "shuffle": True, "seed": 5, **options}
+    return model, fit(model, X, Y, optimizer=adam, epochs=epochs, checkpoint=path, **options)
+
+
+class Killed(Exception):
+    pass
+
+
+@pytest.mark.parametrize("every", [1, 3])
+@pytest.mark.parametrize("killed_at", [1, 2, 7, 19])
+def test_a_run_that_was_killed_and_resumed_ends_with_the_very_same_numbers(tmp_path: Path, killed_at: int, every: int):
+    def kill(history: History) -> None:
+        if history.epochs == killed_at:
+            raise Killed
+
+    undisturbed, history = adam_run(None, 20, validation=(X, Y), record_parameters=True)
+    path = tmp_path / "run.json"
+    options = {"checkpoint_every": every, "validation": (X, Y), "record_parameters": True}
+    with pytest.raises(Killed):
+        adam_run(path, 20, callbacks=[kill], **options)
+    resumed, resumed_history = adam_run(path, 20, **options)
+    assert resumed.state_dict() == undisturbed.state_dict()
+    assert resumed_history.loss == history.loss
+    assert resumed_history.validation == history.validation
+    assert resumed_history.parameters == history.parameters
+    assert resumed_history.updates == history.updates
+
+
+def test_a_process_killed_at_any_moment_can_go_on(tmp_path: Path):
+    """SIGKILL, which no program can catch: a checkpoint is whole or not there."""
+    script = textwrap.dedent(
+        """
+        import sys
+        from tinygrad_edu import nn, optim
+        from tinygrad_edu.train import fit
+        model = nn.MLP(1, [4, 1], activation="tanh", init="xavier", rng=__import__("random").Random(3))
+        X, y = [[i / 10] for i in range(10)], [i / 5 for i in range(10)]
+        adam = optim.Adam(model.parameters(), 0.05)
+        report = lambda history: print(history.epochs, flush=True)
+        options = {"batch_size": 3, "shuffle": True, "callbacks": [report], "checkpoint": sys.argv[1]}
+        fit(model, X, y, optimizer=adam, epochs=150, **options)
+        print(model.state_dict())
+        """
+    )
+
+    def start(path: Path) -> subprocess.Popen[str]:
+        return subprocess.Popen([sys.executable, "-c", script, str(path)], stdout=subprocess.PIPE, text=True)
+
+    whole = start(tmp_path / "whole.json").communicate()[0].splitlines()[-1]
+    path = tmp_path / "run.json"
+    for lines in (2, 40):
+        process = start(path)
+        for _ in range(lines):
+            process.stdout.readline()
+        process.kill()
+        process.communicate()
+        assert json.loads(path.read_text())["version"] == 1
+    assert start(path).communicate()[0].splitlines()[-1] == whole
+
+
+def test_a_finished_run_can_be_extended_and_one_that_met_its_target_is_over(tmp_path: Path):
+    path = tmp_path / "run.json"
+    adam_run(path, 10)
+    model, history = adam_run(path, 20)
+    assert history.epochs == 20
+    assert model.state_dict() == adam_run(None, 20)[0].state_dict()
+
+    other = tmp_path / "target.json"
+    _, first = adam_run(other, 500, target_loss=5.0)
+    _, again = adam_run(other, 500, target_loss=5.0)
+    assert first.stopped == again.stopped == "target"
+    assert first.loss == again.loss
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"batch_size": 1}, "its batch_size is 2, here it is 1"),
+        ({"shuffle": False}, "its shuffle is True"),
+        ({"seed": 6}, "its seed is 5"),
+    ],
+)
+def test_a_checkpoint_of_another_run_is_an_error(tmp_path: Path, changes: dict[str, object], words: str):
+    path = tmp_path / "run.json"
+    adam_run(path, 3)
+    with pytest.raises(ValueError, match=rf"not a checkpoint of this run: {words}.* remove it to start afresh"):
+        adam_run(path, 5, **changes)
+
+
+def test_a_checkpoint_for_other_data_another_model_or_optimizer_is_an_error(tmp_path: Path):
+    path = tmp_path / "run.json"
+    train(epochs=2, checkpoint=path)
+    model = line()
+    with pytest.raises(ValueError, match="its data is"):
+        fit(model, X, [*Y[:4], 9.5], optimizer=optim.SGD(model.parameters(), 0.02), checkpoint=path)
+    with pytest.raises(ValueError, match="its optimizer is 'SGD', here it is 'Adam'"):
+        fit(model, X, Y, optimizer=optim.Adam(model.parameters(), 0.02), checkpoint=path)
+    with pytest.raises(ValueError, match="not the parameters of this MLP"):
+        train(nn.MLP(1, [2, 1]), checkpoint=path)
+
+
+@pytest.mark.parametrize("damage", ["truncated", "foreign", "empty", "wrong numbers", "wrong history", "no settings"])
+def test_a_damaged_checkpoint_is_an_error_and_is_left_as_it_is(tmp_path: Path, damage: str):
+    path = tmp_path / "run.json"
+    train(epochs=3, checkpoint=path)
+    text = path.read_text()
+    document = json.loads(text)
+    damaged = {
+        "truncated": text[: len(text) // 2],
+        "foreign": '{"weights": [1, 2, 3]}',
+        "empty": "",
+        "wrong numbers": json.dumps({**document, "parameters": dict.fromkeys(document["parameters"], "x")}),
+        "wrong history": json.dumps({**document, "history": {"loss": 3}}),
+        "no settings": json.dumps({**document, "settings": None}),
+    }[damage]
+    path.write_text(damaged)
+    model = line()
+    with pytest.raises(ValueError, match=r"run\.json is not a checkpoint"):
+        train(model, epochs=5, checkpoint=path)
+    assert path.read_text() == damaged
+    assert set(model.state_dict().values()) == {0.0}
+
+
+# ---- surroundings ----------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("enabled", [True, False])
+def test_the_cycle_collector_rests_during_a_step_and_is_left_as_it_was(enabled: bool):
+    seen = []
+
+    def loss(predictions: list[Value], targets: list[float]) -> Value:
+        seen.append(gc.isenabled())
+        return losses.mse(predictions, targets)
+
+    (gc.enable if enabled else gc.disable)()
+    try:
+        train(loss=loss, epochs=2)
+        assert gc.isenabled() is enabled
+        with pytest.raises(DivergenceError):
+            train(lr=1e9, epochs=20)
+        assert gc.isenabled() is enabled
+    finally:
+        gc.enable()
+    assert seen == [False, False]
+
+
+def test_no_progress_bar_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]):
+    train(epochs=3)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_progress_bar_on_request(capsys: pytest.CaptureFixture[str]):
+    _, history = train(epochs=30, progress=True)
+    shown = capsys.readouterr().err
+    assert "30/30" in shown
+    assert f"loss {history.loss[-1]:.4g}" in shown
+
+
+def test_numbers_survive_the_checkpoint_bit_by_bit(tmp_path: Path):
+    path = tmp_path / "run.json"
+    model, history = train(epochs=5, checkpoint=path)
+    document = json.loads(path.read_text())
+    assert document["parameters"] == model.state_dict()
+    assert document["history"]["loss"] == history.loss
+    assert all(math.isfinite(x) for x in document["history"]["seconds"])

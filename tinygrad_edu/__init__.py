@@ -1,0 +1,134 @@
+"""tinygrad_edu: a scalar autograd engine to read in one sitting, see at work, trust, and grow out of.
+
+    import tinygrad_edu as tg
+
+To read the code, follow this order: `rules.py` and `ops.py` (what an operation is, and all of them), `engine.py` (Value
+and `backward()`), `nn.py`, `optim.py`, `train.py`. This file only spells out the public names. It imports nothing but
+the standard library: what draws is loaded on first use.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from . import data, losses, nn, optim, train
+from .engine import Value
+from .functional import (
+    abs,
+    acos,
+    asin,
+    atan,
+    clamp,
+    cos,
+    cosh,
+    define_op,
+    dot,
+    elu,
+    erfc,
+    exp,
+    expm1,
+    gelu,
+    leaky_relu,
+    log,
+    log1p,
+    log_softmax,
+    logsumexp,
+    maximum,
+    mean,
+    minimum,
+    prod,
+    relu,
+    sigmoid,
+    sign,
+    silu,
+    sin,
+    sinh,
+    softmax,
+    softplus,
+    sqrt,
+    step,
+    tan,
+    tanh,
+    total,
+)
+from .gradients import derivative, grad, hessian, hvp, jacobian, value_and_grad
+from .recording import no_grad
+
+if TYPE_CHECKING:
+    from .viz.graph import draw, draw_dot, trace
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Value",
+    "abs",
+    "acos",
+    "asin",
+    "atan",
+    "clamp",
+    "cos",
+    "cosh",
+    "data",
+    "define_op",
+    "derivative",
+    "dot",
+    "draw",
+    "draw_dot",
+    "elu",
+    "erfc",
+    "exp",
+    "expm1",
+    "gelu",
+    "grad",
+    "hessian",
+    "hvp",
+    "jacobian",
+    "leaky_relu",
+    "log",
+    "log1p",
+    "log_softmax",
+    "logsumexp",
+    "losses",
+    "maximum",
+    "mean",
+    "minimum",
+    "nn",
+    "no_grad",
+    "optim",
+    "prod",
+    "relu",
+    "sigmoid",
+    "sign",
+    "silu",
+    "sin",
+    "sinh",
+    "softmax",
+    "softplus",
+    "sqrt",
+    "step",
+    "tan",
+    "tanh",
+    "total",
+    "trace",
+    "train",
+    "value_and_grad",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("draw", "draw_dot", "trace"):
+        from .viz import graph
+
+        return getattr(graph, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def _picture(value: Value) -> str | None:
+    from .viz import graph
+
+    return graph.picture(value)
+
+
+Value._picture = _picture  # so that a notebook shows the graph, though the engine knows nothing of drawing

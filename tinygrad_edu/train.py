@@ -1,0 +1,374 @@
+"""Training: `fit` repeats θ ← θ − η∇L over batches and epochs until there is a reason to stop, and keeps the history.
+
+Full batch, mini-batches and one sample at a time are one loop with another batch size. What a loss is stands in
+`losses.py`, what an update does in `optim.py`, how data is read and split in `data.py`.
+"""
+
+import gc
+import os
+import random
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from importlib import import_module
+from importlib.util import find_spec
+from math import isfinite
+from time import perf_counter
+from typing import Any, Protocol, TypeAlias
+
+from . import storage
+from .data import batches
+from .engine import Value
+from .errors import to_float
+from .losses import mse
+from .nn import Module
+from .optim import SGD, Optimizer
+from .recording import no_grad
+
+Loss: TypeAlias = Callable[[Sequence[Any], Sequence[Any]], Any]
+Path: TypeAlias = str | os.PathLike[str]
+
+# A loss that has grown a millionfold will not come back: tell the user now, not when it overflows after 10³⁰⁸.
+_DIVERGED = 1e6
+
+
+class History:
+    """What happened in a training run; one entry an epoch in each list.
+
+    `loss`: the mean of the epoch's batch losses, each weighted by its number of samples and measured before its update;
+    with one batch an epoch that is the loss at the parameters the epoch began with. `validation`: the loss on the
+    validation data after the epoch. `seconds`: time since the beginning, at the end of the epoch. `parameters`: on
+    request, each parameter's numbers at the beginning of every epoch and at the end. `updates`: how many were made.
+    `stopped`: why the run ended: "epochs", "target", "tolerance", "callback" or "interrupted".
+    """
+
+    def __init__(self) -> None:
+        self.loss: list[float] = []
+        self.validation: list[float] = []
+        self.seconds: list[float] = []
+        self.parameters: dict[str, list[float]] = {}
+        self.updates = 0
+        self.stopped = ""
+
+    @property
+    def epochs(self) -> int:
+        """The number of epochs so far."""
+        return len(self.loss)
+
+    def to_csv(self, path: Path) -> None:
+        """Writes one line an epoch: epoch, loss, validation, seconds, and each parameter at the epoch's beginning.
+
+        Columns that were not recorded are left out. Raises `OSError` where the file cannot be written.
+        """
+        import csv
+        import io
+
+        columns = {
+            "epoch": range(self.epochs),
+            "loss": self.loss,
+            "validation": self.validation,
+            "seconds": self.seconds,
+        }
+        columns |= self.parameters
+        recorded = {name: values for name, values in columns.items() if len(values) >= self.epochs}
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(recorded)
+        writer.writerows(zip(*recorded.values()))
+        storage.write(path, text.getvalue())
+
+    def __repr__(self) -> str:
+        ended = f", loss {self.loss[0]:.6g} → {self.loss[-1]:.6g}" if self.loss else ""
+        return (
+            f"History({self.epochs} epochs, {self.updates} updates{ended}, stopped by {self.stopped or 'nothing yet'})"
+        )
+
+
+class DivergenceError(ArithmeticError):
+    """The loss has grown without bound; `history` holds what came before."""
+
+    def __init__(self, message: str, history: History) -> None:
+        super().__init__(message)
+        self.history = history
+
+
+class Bar(Protocol):
+    """The part of a progress bar that training uses."""
+
+    def update(self, n: int = 1) -> Any: ...
+    def set_postfix_str(self, s: str, refresh: bool = True) -> Any: ...
+
+
+def fit(
+    model: Module,
+    X: Sequence[Any],
+    y: Sequence[Any],
+    *,
+    loss: Loss = mse,
+    optimizer: Optimizer | None = None,
+    epochs: int = 100,
+    batch_size: int | None = None,
+    shuffle: bool = False,
+    seed: int = 0,
+    tol: float | None = None,
+    target_loss: float | None = None,
+    validation: tuple[Sequence[Any], Sequence[Any]] | None = None,
+    callbacks: Sequence[Callable[[History], object]] = (),
+    progress: bool | None = None,
+    record_parameters: bool = False,
+    checkpoint: Path | None = None,
+    checkpoint_every: int = 1,
+) -> History:
+    """Trains a model on n samples, X[i] → y[i], and returns the history of the run.
+
+    Each step predicts a batch, computes `loss(predictions, targets)`, goes backward, and lets the `optimizer` update
+    the parameters (by default `SGD(lr=0.01)`). A batch is all samples (`batch_size=None`), one (1), or any number; with
+    `shuffle` the order is drawn anew for each epoch, from `seed` and the epoch's number alone.
+
+    A run ends after `epochs`; or when an epoch's loss is `target_loss` or less; or when it is no more than `tol` below
+    that of the epoch before; or when one of the `callbacks`, called with the history after every epoch, returns True;
+    or on Ctrl-C, which lets the update in progress finish. With one batch an epoch the loss is known before the update,
+    and an update that is no longer wanted is not made.
+
+    `validation=(X, y)` measures the loss on other data after each epoch. `progress` shows a bar; by default only in a
+    terminal and in a notebook. `record_parameters` keeps the path of every parameter. `checkpoint` names a file that is
+    written after every `checkpoint_every` epochs, whole or not at all; where it exists already, the run goes on from
+    there and ends with the very same parameters, bit by bit, as one that was never stopped.
+
+    Raises `DivergenceError` when the loss stops being finite or grows a millionfold; `ValueError` for data of different
+    lengths or none, for numbers out of range, and for a checkpoint that is none or belongs to another run; and what
+    model and loss raise.
+
+    >>> from tinygrad_edu import nn, optim
+    >>> model = nn.Linear(1, init="zeros")
+    >>> history = fit(model, [[0.0], [1.0]], [1.0, 3.0], optimizer=optim.SGD(model.parameters(), lr=0.5), epochs=200)
+    >>> round(model([2.0]).data, 6)
+    5.0
+    """
+    n = len(X)
+    if n != len(y) or n == 0:
+        raise ValueError(f"fit needs at least one sample, and as many targets: there are {n} samples, {len(y)} targets")
+    for name, number, least in (("epochs", epochs, 0), ("checkpoint_every", checkpoint_every, 1)):
+        if number < least:
+            raise ValueError(f"{name} is {least} or more, not {number}")
+    if optimizer is None:
+        optimizer = SGD(model.parameters(), lr=0.01)
+    history = History()
+    settings = {
+        "optimizer": type(optimizer).__name__,
+        "batch_size": batch_size,
+        "shuffle": shuffle,
+        "seed": seed,
+        "data": _fingerprint([X, y]),
+    }
+    if checkpoint is not None and os.path.exists(checkpoint):
+        _resume(checkpoint, settings, model, optimizer, history)
+
+    def reason_to_stop(loss: float) -> str:
+        if target_loss is not None and loss <= target_loss:
+            return "target"
+        if tol is not None and history.loss and history.loss[-1] - loss <= tol:
+            return "tolerance"
+        return ""
+
+    start = perf_counter() - (history.seconds[-1] if history.seconds else 0.0)
+    with _set_by_ctrl_c() as ctrl_c, _progress_bar(progress, epochs, history.epochs) as bar:
+        try:
+            while not history.stopped and history.epochs < epochs:
+                if record_parameters:
+                    _record_parameters(history, model)
+                order = random.Random(f"{seed}/{history.epochs}") if shuffle else None
+                mean = 0.0
+                for batch, targets in batches(X, y, batch_size, order):
+                    if ctrl_c.is_set():
+                        raise KeyboardInterrupt
+                    last_look = reason_to_stop if len(batch) == n else None
+                    mean += len(batch) / n * _step(model, batch, targets, loss, optimizer, history, last_look)
+                history.stopped = history.stopped or reason_to_stop(mean)
+                history.loss.append(mean)
+                _refuse_growth(history, optimizer)
+                if validation is not None:
+                    history.validation.append(evaluate(model, *validation, loss))
+                history.seconds.append(perf_counter() - start)
+                if True in [callback(history) for callback in callbacks]:
+                    history.stopped = history.stopped or "callback"
+                at_the_end = history.stopped or history.epochs == epochs
+                if checkpoint is not None and (at_the_end or history.epochs % checkpoint_every == 0):
+                    _save(checkpoint, settings, model, optimizer, history)
+                bar.set_postfix_str(f"loss {mean:.4g}", refresh=False)
+                bar.update()
+        except KeyboardInterrupt:
+            history.stopped = "interrupted"
+    if record_parameters:
+        _record_parameters(history, model)
+    history.stopped = history.stopped or "epochs"
+    return history
+
+
+def evaluate(model: Module, X: Sequence[Any], y: Sequence[Any], loss: Loss = mse) -> float:
+    """The loss of a model on data, as a plain float; nothing is recorded.
+
+    >>> from tinygrad_edu import nn
+    >>> evaluate(nn.Linear(1, init="zeros"), [[1.0], [2.0]], [3.0, 5.0])
+    17.0
+    """
+    with no_grad():
+        value = loss([model(x) for x in X], y)
+    return value.data if isinstance(value, Value) else to_float(value)
+
+
+def _step(
+    model: Module,
+    X: Sequence[Any],
+    y: Sequence[Any],
+    loss: Loss,
+    optimizer: Optimizer,
+    history: History,
+    reason_to_stop: Callable[[float], str] | None,
+) -> float:
+    """One update, θ ← θ − η∇L, unless the loss is a reason to stop; returns the loss before it."""
+    try:
+        with _no_cycle_collection():
+            L = loss([model(x) for x in X], y)
+            if not isfinite(L.data):
+                raise FloatingPointError(f"the loss is {L.data}")
+            history.stopped = reason_to_stop(L.data) if reason_to_stop else ""
+            if not history.stopped:
+                optimizer.zero_grad()
+                L.backward()
+                optimizer.step()
+                history.updates += 1
+            return float(L.data)
+    except (OverflowError, FloatingPointError) as error:
+        raise _divergence(str(error), history, optimizer) from error
+
+
+def _refuse_growth(history: History, optimizer: Optimizer) -> None:
+    first, last = history.loss[0], history.loss[-1]
+    if last > _DIVERGED * max(abs(first), 1.0):
+        raise _divergence(f"the loss has grown from {first:.6g} to {last:.6g}", history, optimizer)
+
+
+def _divergence(what: str, history: History, optimizer: Optimizer) -> DivergenceError:
+    before = f"; the loss was {history.loss[-1]:.6g} in the last whole epoch" if history.loss else ""
+    return DivergenceError(
+        f"training diverged in epoch {history.epochs}: {what}{before}. "
+        f"Lower the learning rate, which is {optimizer.lr:g}, or scale the data",
+        history,
+    )
+
+
+def _record_parameters(history: History, model: Module) -> None:
+    for name, p in model.named_parameters():
+        history.parameters.setdefault(name, []).append(p.data)
+
+
+def _save(path: Path, settings: dict[str, Any], model: Module, optimizer: Optimizer, history: History) -> None:
+    content = {
+        "settings": settings,
+        "parameters": model.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "history": vars(history),
+    }
+    storage.write_json(path, "checkpoint", content)
+
+
+def _resume(path: Path, settings: dict[str, Any], model: Module, optimizer: Optimizer, history: History) -> None:
+    """Takes over everything from a checkpoint; where that fails, model, optimizer and history are as they were."""
+    saved = storage.read_json(path, "checkpoint")
+    before = model.state_dict()
+    try:
+        for name, value in settings.items():
+            if saved["settings"][name] != value:
+                raise ValueError(f"its {name} is {saved['settings'][name]!r}, here it is {value!r}")
+        restored = _read_history(saved["history"])
+        model.load_state_dict(saved["parameters"])
+        optimizer.load_state_dict(saved["optimizer"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        model.load_state_dict(before)
+        raise ValueError(f"{path} is not a checkpoint of this run: {error}; remove it to start afresh") from None
+    vars(history).update(restored)
+
+
+def _read_history(saved: dict[str, Any]) -> dict[str, Any]:
+    def numbers(x: Any) -> list[float]:
+        return [to_float(number) for number in x]
+
+    stopped = saved["stopped"]
+    return {
+        "loss": numbers(saved["loss"]),
+        "validation": numbers(saved["validation"]),
+        "seconds": numbers(saved["seconds"]),
+        "parameters": {str(name): numbers(path) for name, path in saved["parameters"].items()},
+        "updates": int(saved["updates"]),
+        # a run that met its target is over; one that ran out of epochs, or was told to stop, may go on
+        "stopped": stopped if stopped in ("target", "tolerance") else "",
+    }
+
+
+def _fingerprint(data: object) -> str:
+    """The same text for the same numbers, whatever sequences they are in."""
+    import hashlib
+
+    def parts(thing: Any) -> Iterator[str]:
+        if isinstance(thing, Iterable) and not isinstance(thing, str):
+            yield "["
+            for item in thing:
+                yield from parts(item)
+            yield "]"
+        else:
+            yield f"{thing.data if isinstance(thing, Value) else thing!s},"
+
+    return hashlib.sha256("".join(parts(data)).encode()).hexdigest()
+
+
+@contextmanager
+def _no_cycle_collection() -> Iterator[None]:
+    """A graph has no cycles: scanning it while it grows finds nothing and takes longer than the arithmetic."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+@contextmanager
+def _set_by_ctrl_c() -> Iterator[threading.Event]:
+    """Ctrl-C sets the event, so that no update is torn apart; a second Ctrl-C interrupts at once, as usual."""
+    pressed = threading.Event()
+
+    def press(*_: object) -> None:
+        if pressed.is_set():
+            raise KeyboardInterrupt
+        pressed.set()
+
+    in_charge = threading.current_thread() is threading.main_thread()
+    if not in_charge or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield pressed  # signals go elsewhere: to another thread, or to a handler of the user's own
+        return
+    signal.signal(signal.SIGINT, press)
+    try:
+        yield pressed
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _progress_bar(wanted: bool | None, total: int, done: int) -> AbstractContextManager[Bar]:
+    """A bar in a terminal or a notebook, and nothing elsewhere, unless asked for."""
+    kernel = sys.modules.get("ipykernel")
+    if wanted is None:
+        wanted = kernel is not None or sys.stderr.isatty()
+    if not wanted:
+        return nullcontext(_NoBar())
+    tqdm = import_module("tqdm.notebook" if kernel is not None and find_spec("ipywidgets") else "tqdm").tqdm
+    bar: AbstractContextManager[Bar] = tqdm(total=total, initial=done, unit="epoch", dynamic_ncols=True)
+    return bar
+
+
+class _NoBar:
+    def update(self, n: int = 1) -> None: ...
+    def set_postfix_str(self, s: str, refresh: bool = True) -> None: ...
