@@ -5,7 +5,6 @@ who write them (`nn.py`, `train.py`, `cli.py`).
 """
 
 import os
-from pathlib import Path
 from typing import Any
 
 VERSION = 1
@@ -16,16 +15,17 @@ def write(path: str | os.PathLike[str], content: str | bytes) -> None:
 
     Raises `OSError` where the folder is missing or cannot be written to; the old file is then untouched.
     """
-    target = Path(path)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    folder, name = os.path.split(path)
+    temporary = os.path.join(folder, f".{name}.{os.getpid()}.tmp")
     try:
         with open(temporary, "wb") as file:
             file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, target)
+        os.replace(temporary, path)
     finally:
-        temporary.unlink(missing_ok=True)
+        if os.path.exists(temporary):
+            os.remove(temporary)
 
 
 def write_json(path: str | os.PathLike[str], kind: str, content: dict[str, Any]) -> None:
@@ -45,7 +45,8 @@ def read_json(path: str | os.PathLike[str], kind: str) -> dict[str, Any]:
     import json
 
     try:
-        document = json.loads(Path(path).read_text(encoding="utf-8"))
+        with open(path, encoding="utf-8") as file:
+            document = json.load(file)
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise ValueError(f"{path} is not a {kind} file: it is not valid JSON ({str(error)[:80]})") from None
     if not isinstance(document, dict) or document.get("format") != f"tinygrad_edu {kind}":

@@ -1,0 +1,38 @@
+"""The README says what happens: its examples are run, and print what it says."""
+
+import re
+from html import unescape
+from pathlib import Path
+
+import pytest
+
+README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", README, flags=re.DOTALL)
+
+
+@pytest.mark.parametrize(("code", "printed"), EXAMPLES, ids=["the first example", "an operation of your own"])
+def test_an_example_prints_what_the_readme_says(code: str, printed: str, capsys: pytest.CaptureFixture[str]):
+    exec(compile(code, "README.md", "exec"), {})
+    assert capsys.readouterr().out == printed
+
+
+def test_no_example_is_left_out():
+    assert len(EXAMPLES) == README.count("```python")
+
+
+def test_the_first_example_has_twelve_lines():
+    assert len([line for line in EXAMPLES[0][0].splitlines() if line]) == 12
+
+
+def test_the_pictures_are_there_and_show_the_numbers_of_the_example():
+    paths = re.findall(r"!\[.+?\]\((.+?)\)", README)
+    assert paths
+    for path in paths:
+        assert (Path(__file__).parent.parent / path).is_file()
+    picture = unescape((Path(__file__).parent.parent / paths[0]).read_text(encoding="utf-8"))
+    picture = picture.replace("\xa0", " ")
+    assert all(number in picture for number in ("data -0.604368", "grad 1.26948", "grad 0.63474"))
+
+
+def test_it_can_be_read_in_a_few_minutes():
+    assert len(README.splitlines()) <= 150
