@@ -1,0 +1,213 @@
+"""Speed and memory of the engine, beside micrograd from PyPI, in one run: `python benchmarks/eager.py`.
+
+Every measurement runs in a fresh process, so that no engine meets the heap that another one left behind, and the
+engines take turns, so that a drift of the machine's speed meets all of them. The cycle collector is on, as for any
+user. The losses of all training steps have to agree before anything is reported. Times wander from run to run; the
+ratios of medians hold.
+"""
+
+import argparse
+import json
+import math
+import random
+import subprocess
+import sys
+from collections.abc import Callable
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+STEPS = 8
+ROUNDS = 3
+
+
+def moons() -> tuple[list[list[float]], list[float]]:
+    from tinygrad_edu import data
+
+    X, y = data.moons(100, noise=0.1, seed=1337, labels=(-1, 1))
+    return X, [float(label) for label in y]
+
+
+def scalar_by_scalar(engine: Any, network: Any) -> dict[str, Any]:
+    """Training as micrograd's users write it: every product and every sum is a node."""
+    X, y = moons()
+    random.seed(1337)
+    model = network(2, [16, 16, 1])
+
+    def loss() -> Any:
+        scores = [model([engine(value) for value in row]) for row in X]
+        hinges = [(1 + -target * score).relu() for score, target in zip(scores, y)]
+        penalty = 1e-4 * sum(p * p for p in model.parameters())
+        return sum(hinges) * (1.0 / len(hinges)) + penalty
+
+    return train(model, loss)
+
+
+def micrograd() -> dict[str, Any]:
+    from micrograd.engine import Value
+    from micrograd.nn import MLP
+
+    return scalar_by_scalar(Value, MLP)
+
+
+def same_code_on_our_value() -> dict[str, Any]:
+    from tinygrad_edu import Value, nn
+
+    class Neuron(nn.Neuron):
+        """Computes as micrograd's neuron does, one scalar operation after the other."""
+
+        def __call__(self, x: Any) -> Any:
+            act = sum((wi * xi for wi, xi in zip(self.w, x)), self.b)
+            return act.relu() if self.nonlin else act
+
+    class MLP(nn.Module):
+        def __init__(self, nin: int, nouts: list[int]) -> None:
+            widths = [nin, *nouts]
+            last = len(nouts) - 1
+            self.layers = [
+                [Neuron(widths[i], nonlin=i != last) for _ in range(widths[i + 1])] for i in range(len(nouts))
+            ]
+
+        def __call__(self, x: Any) -> Any:
+            for layer in self.layers:
+                x = [neuron(x) for neuron in layer]
+            return x[0]
+
+    return scalar_by_scalar(Value, MLP)
+
+
+def our_nn() -> dict[str, Any]:
+    from tinygrad_edu import dot, losses, nn
+
+    X, y = moons()
+    random.seed(1337)
+    model = nn.MLP(2, [16, 16, 1])
+    parameters = model.parameters()
+    return train(model, lambda: losses.hinge([model(x) for x in X], y) + 1e-4 * dot(parameters, parameters))
+
+
+def train(model: Any, loss: Callable[[], Any]) -> dict[str, Any]:
+    losses, seconds = [], []
+    for _ in range(STEPS):
+        start = perf_counter()
+        L = loss()
+        model.zero_grad()
+        L.backward()
+        for p in model.parameters():
+            p.data -= 0.05 * p.grad
+        seconds.append(perf_counter() - start)
+        losses.append(float(L.data))
+    # Not timed: the nodes of the last graph, and what the engine's objects take for it.
+    return {"losses": losses, "seconds": seconds, "nodes": count_nodes(L), "bytes": traced_bytes(model, loss)}
+
+
+def count_nodes(root: Any) -> int:
+    seen, stack = {root}, [root]
+    while stack:
+        for node in stack.pop()._prev:
+            if node not in seen:
+                seen.add(node)
+                stack.append(node)
+    return len(seen)
+
+
+def traced_bytes(model: Any, loss: Callable[[], Any]) -> int:
+    """Memory that a graph holds after `backward()`: all that was allocated for it, as Python accounts for it."""
+    import gc
+    import tracemalloc
+
+    gc.collect()
+    tracemalloc.start()
+    L = loss()
+    L.backward()
+    gc.collect()
+    held = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    return held if L.data is not None else 0
+
+
+def chain(n: int) -> dict[str, Any]:
+    """A chain of n operations on Values, built, differentiated and freed: seconds for each node of it."""
+    from tinygrad_edu import Value
+
+    a, b = Value(0.999999), Value(1e-6)
+    start = perf_counter()
+    y = Value(1.0)
+    for _ in range(n // 2):
+        y = y * a + b
+    y.backward()
+    exact = a.data ** (n // 2)
+    slope = b.grad
+    del y
+    seconds = perf_counter() - start
+    expected = (1 - exact) / (1 - a.data)  # the sum of a geometric series
+    return {"seconds_per_node": seconds / n, "error": abs(slope / expected - 1)}
+
+
+def start_up(code: str) -> float:
+    start = perf_counter()
+    subprocess.run([sys.executable, "-c", code], check=True)
+    return perf_counter() - start
+
+
+JOBS: dict[str, Callable[[], dict[str, Any]]] = {
+    "micrograd": micrograd,
+    "same code on our Value": same_code_on_our_value,
+    "our nn and losses": our_nn,
+    "chain of 10^4": lambda: chain(10**4),
+    "chain of 10^6": lambda: chain(10**6),
+}
+
+
+def in_fresh_process(job: str) -> dict[str, Any]:
+    output = subprocess.run([sys.executable, __file__, "--job", job], check=True, capture_output=True, text=True).stdout
+    result: dict[str, Any] = json.loads(output)
+    return result
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--job", choices=JOBS, help="run one measurement in this process and print it as JSON")
+    job = parser.parse_args().job
+    if job:
+        print(json.dumps(JOBS[job]()))
+        return
+
+    results: dict[str, list[dict[str, Any]]] = {name: [] for name in JOBS}
+    for _ in range(ROUNDS):
+        for name in JOBS:
+            results[name].append(in_fresh_process(name))
+    starts = [(start_up("pass"), start_up("import tinygrad_edu")) for _ in range(21)]
+
+    print(f"Python {sys.version.split()[0]}; medians of {ROUNDS} processes in turn, {STEPS} steps each\n")
+    print("MLP 2-16-16-1, 100 moons, max-margin + 1e-4 L2, full batch")
+    print(f"{'':26}{'ms a step':>10}{'ratio':>8}{'nodes':>8}{'bytes a node':>14}{'MB a graph':>12}")
+    reference = results["micrograd"][0]["losses"]
+    base = None
+    for name in ("micrograd", "same code on our Value", "our nn and losses"):
+        runs = results[name]
+        for run in runs:
+            if not all(math.isclose(a, b, rel_tol=1e-12) for a, b in zip(reference, run["losses"], strict=True)):
+                sys.exit(f"{name} did not compute the same losses: {run['losses']} and {reference}")
+        seconds = median(s for run in runs for s in run["seconds"])
+        base = base or seconds
+        nodes, held = runs[0]["nodes"], median(run["bytes"] for run in runs)
+        print(f"{name:26}{1e3 * seconds:10.1f}{base / seconds:7.1f}x{nodes:8}{held / nodes:14.0f}{held / 1e6:12.2f}")
+    print(f"the losses of all {STEPS} steps agree to 1e-12; the last one is {reference[-1]:.12f}\n")
+
+    short, long = (median(r["seconds_per_node"] for r in results[f"chain of 10^{k}"]) for k in (4, 6))
+    error = max(r["error"] for k in (4, 6) for r in results[f"chain of 10^{k}"])
+    if error > 1e-6:
+        sys.exit(f"the chain's gradient is off by {error}")
+    print("A chain of operations, built, differentiated and freed")
+    print(f"10^4: {1e9 * short:.0f} ns a node, 10^6: {1e9 * long:.0f} ns a node, ratio {long / short:.2f}\n")
+
+    plain, with_import = median(a for a, _ in starts), median(b for _, b in starts)
+    added = median(b - a for a, b in starts)
+    print(
+        f"Python's start: {1e3 * plain:.1f} ms, with import tinygrad_edu {1e3 * with_import:.1f} ms; added {1e3 * added:.1f} ms"
+    )
+
+
+if __name__ == "__main__":
+    main()
