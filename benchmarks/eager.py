@@ -202,11 +202,9 @@ def main() -> None:
     print("A chain of operations, built, differentiated and freed")
     print(f"10^4: {1e9 * short:.0f} ns a node, 10^6: {1e9 * long:.0f} ns a node, ratio {long / short:.2f}\n")
 
-    plain, with_import = median(a for a, _ in starts), median(b for _, b in starts)
-    added = median(b - a for a, b in starts)
-    print(
-        f"Python's start: {1e3 * plain:.1f} ms, with import tinygrad_edu {1e3 * with_import:.1f} ms; added {1e3 * added:.1f} ms"
-    )
+    plain, with_import = (1e3 * median(column) for column in zip(*starts))
+    added = 1e3 * median(b - a for a, b in starts)
+    print(f"Python's start: {plain:.1f} ms; with import tinygrad_edu: {with_import:.1f} ms; added: {added:.1f} ms")
 
 
 if __name__ == "__main__":
