@@ -23,6 +23,9 @@ def write(path: str | os.PathLike[str], content: str | bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
+    except OSError as error:
+        error.filename = os.fspath(path)  # the user knows nothing of a temporary file
+        raise
     finally:
         if os.path.exists(temporary):
             os.remove(temporary)

