@@ -24,7 +24,8 @@ def write(path: str | os.PathLike[str], content: str | bytes) -> None:
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        error.filename = os.fspath(path)  # the user knows nothing of a temporary file
+        if error.filename == temporary:
+            error.filename = os.fspath(path)  # the user knows nothing of a temporary file
         raise
     finally:
         if os.path.exists(temporary):
