@@ -8,14 +8,16 @@ this file records nodes, and multiplies and adds what the rules say. Left to oth
 
 import operator
 from collections.abc import Callable, Iterable
-from threading import get_ident
+from threading import RLock, get_ident
 from typing import Any, ClassVar
 
-from .errors import ARITHMETIC_ERRORS, located, refuse_nan, to_float
+from .errors import ARITHMETIC_ERRORS, is_number, located, refuse_nan, to_float
 from .graph import deepcopied, flattened, topological_order
 from .ops import CONSTANT, LEAF, clamp, elu, exponential, leaky_relu, power
 from .recording import paused
 from .rules import FLOATS, OPS, Op, with_symbol
+
+_one_at_a_time = RLock()  # two threads may go back to the same leaves
 
 
 def _unary(name: str) -> Callable[["Value"], "Value"]:
@@ -25,28 +27,31 @@ def _unary(name: str) -> Callable[["Value"], "Value"]:
         try:
             return _node(op, value(FLOATS, self.data), self)
         except ARITHMETIC_ERRORS:
-            return apply(op, self)  # fails again, and says where
+            pass
+        return apply(op, self)  # fails again, and says where
 
-    method.__name__, method.__doc__ = name, f"See `tinygrad_edu.{name}`."
+    method.__name__, method.__qualname__ = name, f"Value.{name}"
+    method.__doc__ = f"The operation `{name}` of the rule table."
     return method
 
 
-def _binary(name: str) -> tuple[Callable[["Value", Any], Any], Callable[["Value", Any], Any]]:
+def _binary(name: str) -> tuple[Callable[["Value", Any], "Value"], Callable[["Value", Any], "Value"]]:
     """An operator and its reflection: `a + b`, and `2.0 + b`, which Python hands to b."""
     op, value = OPS[name], OPS[name].value
 
     def forward(self: "Value", other: Any) -> Any:
         if not isinstance(other, Value):
-            if not _is_number(other):
+            if not is_number(other):
                 return NotImplemented
             other = constant(other)
         try:
             return _node(op, value(FLOATS, self.data, other.data), self, other)
         except ARITHMETIC_ERRORS:
-            return apply(op, self, other)  # fails again, and says where
+            pass
+        return apply(op, self, other)  # fails again, and says where
 
     def reflected(self: "Value", other: Any) -> Any:
-        return forward(constant(other), self) if _is_number(other) else NotImplemented
+        return forward(constant(other), self) if is_number(other) else NotImplemented
 
     return forward, reflected
 
@@ -84,6 +89,8 @@ class Value:
 
     def __init__(self, data: float, _children: Iterable["Value"] = (), _op: str = "", label: str = "") -> None:
         inputs = tuple(_children)
+        if not all(isinstance(x, Value) for x in inputs):
+            raise TypeError(f"the inputs of a node are Values, not {inputs!r}")
         self._set(with_symbol(_op) if inputs else LEAF, to_float(data), 0.0, label, inputs)
 
     def _set(self, rule: Op, data: float, grad: float, label: str, inputs: tuple["Value", ...]) -> "Value":
@@ -110,10 +117,10 @@ class Value:
     def __pow__(self, n: "Value | float") -> "Value":
         if isinstance(n, Value):
             return apply(OPS["pow"], self, n)
-        return apply(power(n if isinstance(n, int) else to_float(n)), self) if _is_number(n) else NotImplemented
+        return apply(power(n if isinstance(n, int) else to_float(n)), self) if is_number(n) else NotImplemented
 
     def __rpow__(self, base: float) -> "Value":
-        return apply(exponential(to_float(base)), self) if _is_number(base) else NotImplemented
+        return apply(exponential(to_float(base)), self) if is_number(base) else NotImplemented
 
     exp, expm1, log, log1p, sqrt = map(_unary, ("exp", "expm1", "log", "log1p", "sqrt"))
     sin, cos, tan, asin, acos, atan = map(_unary, ("sin", "cos", "tan", "asin", "acos", "atan"))
@@ -122,12 +129,17 @@ class Value:
     abs, __abs__, __neg__ = map(_unary, ("abs", "abs", "neg"))
 
     def leaky_relu(self, negative_slope: float = 0.01) -> "Value":
+        """See `tinygrad_edu.leaky_relu`."""
         return apply(leaky_relu(to_float(negative_slope)), self)
 
     def elu(self, alpha: float = 1.0) -> "Value":
+        """See `tinygrad_edu.elu`."""
         return apply(elu(to_float(alpha)), self)
 
     def clamp(self, low: float, high: float) -> "Value":
+        """See `tinygrad_edu.clamp`."""
+        if low > high:
+            raise ValueError(f"clamp needs low <= high, not low={low} and high={high}")
         return apply(clamp(to_float(low), to_float(high)), self)
 
     __lt__, __le__, __gt__ = map(_comparison, (operator.lt, operator.le, operator.gt))
@@ -161,11 +173,11 @@ class Value:
         try:
             slopes = self._rule.derivatives(FLOATS, self.data, *[x.data for x in inputs])
         except ARITHMETIC_ERRORS as error:
-            raise located(error, f"the derivative of {self._rule.name}", inputs) from error
+            raise located(error, f"the derivative of {self._rule}", inputs) from error
         for x, slope in zip(inputs, slopes):
             total = x.grad + g * slope
             if total != total:
-                refuse_nan(f"the gradient through {self._rule.name}", [g, x.grad, *(i.data for i in inputs)], inputs)
+                refuse_nan(f"the gradient through {self._rule}", self, g, x.grad)
             x.grad = total
 
     def backward(self) -> None:
@@ -176,34 +188,27 @@ class Value:
         `RuntimeError` where there is no graph; the leaves then keep the gradients that they had.
         """
         if self._rule is CONSTANT:
-            raise RuntimeError(
-                "a constant has no graph to go back through: was it made by detach() or under no_grad()?"
-            )
+            raise RuntimeError("a constant has no graph to go back through; detach() and no_grad() make constants")
         order = topological_order(self)
         leaves = [v for v in order if v._rule is LEAF]
-        before = [leaf.grad for leaf in leaves]
-        try:
-            for v in order:
-                v.grad = 0.0
-            self.grad = 1.0
-            for v in reversed(order):
-                v._backward()
-            new = [leaf.grad for leaf in leaves]
-        except BaseException:
-            new = [0.0] * len(leaves)
-            raise
-        finally:
-            for leaf, old, added in zip(leaves, before, new):
-                leaf.grad = old + added
-            for v in order:
-                if v._rule is CONSTANT:
+        with _one_at_a_time:
+            before, added = [leaf.grad for leaf in leaves], [0.0] * len(leaves)
+            try:
+                for v in order:
                     v.grad = 0.0
+                self.grad = 1.0
+                for v in reversed(order):
+                    v._backward()
+                added = [leaf.grad for leaf in leaves]
+            finally:
+                for leaf, old, new in zip(leaves, before, added):
+                    leaf.grad = (old or 0.0) + new  # None, as PyTorch's users set it, is no gradient
+                for v in order:
+                    if v._rule is CONSTANT:
+                        v.grad = 0.0
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> "Value":
-        return deepcopied(self, memo)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return flattened(self)
+    __deepcopy__ = deepcopied
+    __reduce__ = flattened
 
 
 _new: Callable[[type[Value]], Value] = object.__new__
@@ -213,8 +218,12 @@ def _node(op: Op, data: float, first: Any, second: Value | None = None) -> Value
     out = _new(Value)
     out._rule, out.data, out.grad, out.label, out._first, out._second = op, data, 0.0, "", first, second
     if data != data:
-        refuse_nan(op.name, [x.data for x in out._prev], out._prev)
-    if paused and get_ident() in paused:
+        refuse_nan(str(op), out)
+    if first.__class__ is tuple:
+        fixed = all(x._rule is CONSTANT for x in first)
+    else:
+        fixed = first._rule is CONSTANT and (second is None or second._rule is CONSTANT)
+    if fixed or (paused and get_ident() in paused):
         out._rule, out._first, out._second = CONSTANT, (), None
     return out
 
@@ -225,16 +234,10 @@ def apply(op: Op, *inputs: Value | float) -> Value:
     try:
         data = op.value(FLOATS, *[x.data for x in nodes])
     except ARITHMETIC_ERRORS as error:
-        raise located(error, op.name, nodes) from error
+        raise located(error, str(op), nodes) from error
     return _node(op, data, *nodes) if 1 <= len(nodes) <= 2 else _node(op, data, nodes)
 
 
 def constant(data: float, label: str = "") -> Value:
     """A node that gets no gradient, as the 2.0 in `2.0 * v`."""
-    out = _new(Value)
-    out._rule, out.data, out.grad, out.label, out._first, out._second = CONSTANT, to_float(data), 0.0, label, (), None
-    return out
-
-
-def _is_number(x: Any) -> bool:
-    return isinstance(x, (float, int)) or getattr(x, "shape", None) == ()
+    return _new(Value)._set(CONSTANT, to_float(data), 0.0, label, ())

@@ -5,6 +5,7 @@ Python's own error types are kept; only the words are added. Where and when to c
 
 from collections.abc import Iterable, Sequence
 from itertools import islice
+from numbers import Real
 from typing import Any, Protocol
 
 ARITHMETIC_ERRORS = (ValueError, ZeroDivisionError, OverflowError)
@@ -28,12 +29,19 @@ def to_float(x: Any) -> float:
     if isinstance(x, (float, int)):
         return float(x)
     if getattr(x, "shape", None) == () and hasattr(x, "item"):
-        return to_float(x.item())
+        x = x.item()
+        if isinstance(x, Real):
+            return float(x)
     way_out = "use the Value itself, or its .data" if hasattr(x, "data") and hasattr(x, "grad") else _WAYS_OUT
     raise TypeError(f"expected one real number, an int or a float, not {type(x).__name__} {str(x)[:40]!r}: {way_out}")
 
 
 _WAYS_OUT = "convert a text with float(text); of a list or an array, make a Value for each number"
+
+
+def is_number(x: Any) -> bool:
+    """Whether `to_float` takes it, as far as its type tells."""
+    return isinstance(x, (float, int)) or getattr(x, "shape", None) == ()
 
 
 def located(error: Exception, what: str, nodes: Sequence[Node]) -> Exception:
@@ -47,10 +55,11 @@ def located(error: Exception, what: str, nodes: Sequence[Node]) -> Exception:
     return kind(f"{what} {problem} at {_numbers(n.data for n in nodes)}{_names(nodes)}")
 
 
-def refuse_nan(what: str, numbers: Sequence[float], nodes: Sequence[Node]) -> None:
-    """A nan that the user put in goes through; a nan born of other numbers is a `ValueError`."""
-    if all(x == x for x in numbers):
-        raise ValueError(f"{what} is not a number (nan) at {_numbers(numbers)}{_names(nodes)}")
+def refuse_nan(what: str, node: Any, *gradients: Any) -> None:
+    """A nan that the user put in goes through; one that is born at a node, of other numbers, is a `ValueError`."""
+    numbers = [x.data for x in node._prev]
+    if all(x == x for x in [*numbers, *gradients, *node._rule.parameters]):
+        raise ValueError(f"{what} is not a number (nan) at {_numbers(numbers)}{_names(node._prev)}")
 
 
 def _numbers(numbers: Iterable[float]) -> str:

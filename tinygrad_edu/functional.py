@@ -9,26 +9,27 @@ functions compute is left to `ops.py`, derivatives of functions to `gradients.py
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import reduce
+from keyword import iskeyword
 from operator import mul
 from typing import Any, TypeVar
 
-from .engine import Value, apply
+from .engine import Value, apply, constant
 from .errors import to_float
-from .rules import OPS, Op, Rule, Rules, define, find
+from .rules import FAMILIES, OPS, Op, Rule, Rules, define
 
 S = TypeVar("S", Value, float)  # Values in, a Value out; plain numbers in, a plain float out
-_BUILT_IN = frozenset(OPS)
+_BUILT_IN = frozenset(OPS) | frozenset(FAMILIES)
+
+
+def call(op: Op, *xs: Value | float) -> Any:
+    """The node that an operation makes of Values, plain numbers among them being constants; of plain ones, a float."""
+    y = apply(op, *xs)
+    return y if any(isinstance(x, Value) for x in xs) else y.data
 
 
 def _of_one(name: str, x: S, *parameters: float) -> S:
-    if isinstance(x, Value):
-        return getattr(x, name)(*parameters)  # type: ignore[no-any-return]
-    return apply(find(name, *parameters), x).data
-
-
-def _of_many(op: Op, xs: Sequence[Value | float]) -> Any:
-    y = apply(op, *xs)
-    return y if any(isinstance(x, Value) for x in xs) else y.data
+    y: Value = getattr(x if isinstance(x, Value) else constant(x), name)(*parameters)
+    return y if isinstance(x, Value) else y.data
 
 
 def exp(x: S) -> S:
@@ -248,7 +249,7 @@ def leaky_relu(x: S, negative_slope: float = 0.01) -> S:
     >>> leaky_relu(-2.0, negative_slope=0.1)
     -0.2
     """
-    return _of_one("leaky_relu", x, to_float(negative_slope))
+    return _of_one("leaky_relu", x, negative_slope)
 
 
 def elu(x: S, alpha: float = 1.0) -> S:
@@ -259,7 +260,7 @@ def elu(x: S, alpha: float = 1.0) -> S:
     >>> elu(3.0)
     3.0
     """
-    return _of_one("elu", x, to_float(alpha))
+    return _of_one("elu", x, alpha)
 
 
 def clamp(x: S, low: float, high: float) -> S:
@@ -270,9 +271,7 @@ def clamp(x: S, low: float, high: float) -> S:
     >>> clamp(3.0, low=-1.0, high=1.0)
     1.0
     """
-    if low > high:
-        raise ValueError(f"clamp needs low <= high, not low={low} and high={high}")
-    return _of_one("clamp", x, to_float(low), to_float(high))
+    return _of_one("clamp", x, low, high)
 
 
 def maximum(a: Value | float, b: Value | float) -> Any:
@@ -283,7 +282,7 @@ def maximum(a: Value | float, b: Value | float) -> Any:
     >>> a.grad, b.grad
     (0.5, 0.5)
     """
-    return _of_many(OPS["maximum"], (a, b))
+    return call(OPS["maximum"], a, b)
 
 
 def minimum(a: Value | float, b: Value | float) -> Any:
@@ -292,7 +291,7 @@ def minimum(a: Value | float, b: Value | float) -> Any:
     >>> minimum(2.0, 3.0)
     2.0
     """
-    return _of_many(OPS["minimum"], (a, b))
+    return call(OPS["minimum"], a, b)
 
 
 def dot(xs: Iterable[Value | float], ys: Iterable[Value | float]) -> Any:
@@ -305,7 +304,7 @@ def dot(xs: Iterable[Value | float], ys: Iterable[Value | float]) -> Any:
     xs, ys = tuple(xs), tuple(ys)
     if len(xs) != len(ys):
         raise ValueError(f"dot needs two sequences of one length, not {len(xs)} and {len(ys)} numbers")
-    return _of_many(OPS["dot"], xs + ys)
+    return call(OPS["dot"], *xs, *ys)
 
 
 def total(xs: Iterable[Value | float]) -> Any:
@@ -314,7 +313,7 @@ def total(xs: Iterable[Value | float]) -> Any:
     >>> total([Value(1.0), Value(2.0), 3.0])
     Value(data=6.0, grad=0.0)
     """
-    return _of_many(OPS["total"], tuple(xs))
+    return call(OPS["total"], *xs)
 
 
 def mean(xs: Iterable[Value | float]) -> Any:
@@ -335,7 +334,7 @@ def prod(xs: Iterable[Value | float]) -> Any:
     >>> x.grad
     6.0
     """
-    return reduce(mul, xs) if (xs := tuple(xs)) else 1.0
+    return reduce(mul, numbers) if (numbers := _numbers(xs)) else 1.0
 
 
 def logsumexp(xs: Iterable[Value | float]) -> Any:
@@ -344,7 +343,7 @@ def logsumexp(xs: Iterable[Value | float]) -> Any:
     >>> logsumexp([1000.0, 0.0])
     1000.0
     """
-    return _of_many(OPS["logsumexp"], _some(xs, "logsumexp"))
+    return call(OPS["logsumexp"], *_some(xs, "logsumexp"))
 
 
 def softmax(xs: Iterable[Value | float]) -> list[Any]:
@@ -353,7 +352,9 @@ def softmax(xs: Iterable[Value | float]) -> list[Any]:
     >>> softmax([0.0, 0.0])
     [0.5, 0.5]
     """
-    return [exp(x) for x in log_softmax(xs)]
+    terms = [call(OPS["exp"], x) for x in _shifted(xs, "softmax")]
+    whole = total(terms)
+    return [term / whole for term in terms]
 
 
 def log_softmax(xs: Iterable[Value | float]) -> list[Any]:
@@ -362,16 +363,27 @@ def log_softmax(xs: Iterable[Value | float]) -> list[Any]:
     >>> log_softmax([1000.0, 0.0])
     [0.0, -1000.0]
     """
-    numbers = _some(xs, "log_softmax")
-    top = logsumexp(numbers)
-    return [x - top for x in numbers]
+    numbers = _shifted(xs, "log_softmax")
+    whole = logsumexp(numbers)
+    return [x - whole for x in numbers]
 
 
 def _some(xs: Iterable[Value | float], name: str) -> Sequence[Value | float]:
-    numbers = tuple(xs)
+    numbers = _numbers(xs)
     if not numbers:
         raise ValueError(f"{name} needs at least one number")
     return numbers
+
+
+def _numbers(xs: Iterable[Value | float]) -> list[Value | float]:
+    return [x if isinstance(x, Value) else to_float(x) for x in xs]
+
+
+def _shifted(xs: Iterable[Value | float], name: str) -> Sequence[Value | float]:
+    """The numbers less the largest, a plain number: softmax stays as it is, and loses no digits to a common summand."""
+    numbers = _some(xs, name)
+    top = max(x.data if isinstance(x, Value) else x for x in numbers)
+    return [x - top for x in numbers]
 
 
 def define_op(name: str, value: Rule, derivatives: Rules, symbol: str | None = None) -> Callable[..., Any]:
@@ -392,7 +404,7 @@ def define_op(name: str, value: Rule, derivatives: Rules, symbol: str | None = N
     >>> y.data, x.grad, cube(3.0)
     (8.0, 12.0, 27.0)
     """
-    if name in _BUILT_IN or not name.isidentifier():
+    if name in _BUILT_IN or not name.isidentifier() or iskeyword(name):
         raise ValueError(f"an operation cannot be called {name!r}: " + _why_not(name))
 
     def checked(m: Any, y: Any, *xs: Any) -> Sequence[Any]:
@@ -406,7 +418,7 @@ def define_op(name: str, value: Rule, derivatives: Rules, symbol: str | None = N
     op = define(name, name if symbol is None else symbol, value, checked)
 
     def function(*xs: Value | float) -> Any:
-        return _of_many(op, xs)
+        return call(op, *xs)
 
     function.__name__ = function.__qualname__ = name
     return function

@@ -3,28 +3,31 @@
 `grad` walks a graph back as `Value.backward` does, but on any kind of number that the rules know: on floats it returns
 the gradients and writes nothing down, on Values it records what it computes, so that a gradient is a graph and can be
 differentiated again. The rest are functions of functions: each takes a function f(x₁, …, xₙ) of n scalars and returns
-another one. The rules are left to `ops.py`, the graph to `engine.py`.
+another one, which works under `no_grad()` too. The rules are left to `ops.py`, the graph to `engine.py`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, Literal, TypeVar, overload
 
 from .engine import Value, apply, constant
-from .errors import ARITHMETIC_ERRORS, located
+from .errors import ARITHMETIC_ERRORS, located, refuse_nan
+from .functional import call
 from .graph import topological_order
+from .ops import CONSTANT
+from .recording import enable_grad
 from .rules import FLOATS, OPS, Mathematics, Number
 
 S = TypeVar("S", Value, float)
 
 
 class Recording(Mathematics):
-    """The mathematics of Values: each function that a rule calls makes a node."""
+    """The mathematics of Values: each function that a rule calls makes a node, unless it is called on plain numbers."""
 
-    def __getattr__(self, name: str) -> Callable[..., Value]:
+    def __getattr__(self, name: str) -> Callable[..., Number]:
         if name not in OPS:
             raise AttributeError(f"no operation is called {name!r}")
-        return partial(apply, OPS[name])
+        return partial(call, OPS[name])
 
 
 RECORDING = Recording()
@@ -50,7 +53,10 @@ def grad(y: Value, xs: Value | Sequence[Value], create_graph: bool = False) -> A
     >>> slope.data, grad(slope, x)
     (12.0, 12.0)
     """
-    targets = [xs] if isinstance(xs, Value) else list(xs)
+    targets = list(xs) if isinstance(xs, Iterable) else [xs]
+    for v in (y, *targets):
+        if not isinstance(v, Value):
+            raise TypeError(f"grad(y, xs) takes a Value y and a Value or several as xs, not {type(v).__name__} {v!r}")
     if create_graph:
         gradients = [g if isinstance(g, Value) else constant(g) for g in sweep(y, targets, RECORDING, lambda v: v)]
     else:
@@ -61,11 +67,11 @@ def grad(y: Value, xs: Value | Sequence[Value], create_graph: bool = False) -> A
 def sweep(y: Value, targets: Sequence[Value], m: Mathematics, read: Callable[[Value], Number]) -> list[Number]:
     """The gradients of y in the targets, computed with `m` on the numbers that `read` takes from the nodes."""
     order = topological_order(y)
-    between = set(targets)  # the nodes that depend on a target: no other one is visited
+    between = {x for x in targets if x._rule is not CONSTANT}  # and the nodes that depend on them; no other is visited
     for v in order:
         if not between.isdisjoint(v._prev):
             between.add(v)
-    gradients: dict[Value, Number] = {y: 1.0}
+    gradients: dict[Value, Number] = {y: 1.0} if y in between else {}
     for v in reversed(order):
         inputs = v._prev
         if v not in gradients or between.isdisjoint(inputs):
@@ -73,11 +79,13 @@ def sweep(y: Value, targets: Sequence[Value], m: Mathematics, read: Callable[[Va
         try:
             slopes = v._rule.derivatives(m, read(v), *map(read, inputs))
         except ARITHMETIC_ERRORS as error:
-            raise located(error, f"the derivative of {v._rule.name}", inputs) from error
+            raise located(error, f"the derivative of {v._rule}", inputs) from error
         for x, slope in zip(inputs, slopes, strict=True):
             if x in between:
                 term = _times(gradients[v], slope)
-                gradients[x] = gradients[x] + term if x in gradients else term
+                gradients[x] = total = gradients[x] + term if x in gradients else term
+                if total != total:
+                    refuse_nan(f"the gradient through {v._rule}", v, gradients[v])
     return [gradients.get(x, 0.0) for x in targets]
 
 
@@ -97,6 +105,7 @@ def value_and_grad(f: Callable[..., Value | float]) -> Callable[..., tuple[float
     Raises `TypeError` when f does not return one number, and whatever f raises.
     """
 
+    @enable_grad()
     def function(*xs: float) -> tuple[float, list[float]]:
         leaves = [Value(x) for x in xs]
         y = _scalar(f(*leaves))
@@ -116,8 +125,11 @@ def derivative(f: Callable[[Value], Value | float], n: int = 1) -> Callable[[S],
     if not isinstance(n, int) or n < 0:
         raise ValueError(f"the order of a derivative is an int of 0 or more, not {n!r}")
 
+    @enable_grad()
     def function(x: S) -> S:
-        at = x if isinstance(x, Value) else Value(x)
+        at = Value(x.data if isinstance(x, Value) else x)
+        if isinstance(x, Value) and x._rule is not CONSTANT:
+            at = x * 1.0  # a node that depends on x, not x itself: f may use that besides
         y = _scalar(f(at))
         for _ in range(n):
             y = grad(y, at, create_graph=True)
@@ -135,12 +147,14 @@ def jacobian(f: Callable[..., Sequence[Value | float]]) -> Callable[..., list[li
     Raises `TypeError` when f does not return a sequence of numbers.
     """
 
+    @enable_grad()
     def function(*xs: float) -> list[list[float]]:
         leaves = [Value(x) for x in xs]
         ys = f(*leaves)
-        if isinstance(ys, (Value, int, float)):
+        if not isinstance(ys, Iterable):
             raise TypeError(
-                "jacobian takes a function that returns a sequence of numbers; for one number: value_and_grad"
+                f"jacobian takes a function that returns a sequence of numbers, not {type(ys).__name__}; "
+                "for one number: value_and_grad"
             )
         return [grad(_scalar(y), leaves) for y in ys]
 
@@ -156,6 +170,7 @@ def hessian(f: Callable[..., Value | float]) -> Callable[..., list[list[float]]]
     Raises `TypeError` when f does not return one number.
     """
 
+    @enable_grad()
     def function(*xs: float) -> list[list[float]]:
         leaves = [Value(x) for x in xs]
         slopes = grad(_scalar(f(*leaves)), leaves, create_graph=True)
@@ -174,6 +189,7 @@ def hvp(f: Callable[..., Value | float], v: Sequence[float]) -> Callable[..., li
     are not of one length, `TypeError` when f does not return one number.
     """
 
+    @enable_grad()
     def function(*xs: float) -> list[float]:
         if len(xs) != len(v):
             raise ValueError(

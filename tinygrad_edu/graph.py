@@ -12,11 +12,14 @@ if TYPE_CHECKING:
     from .engine import Value
 
 
-def topological_order(*roots: Value) -> list[Value]:
-    """All nodes that the roots are computed from, each once and after its inputs; without recursion, at any depth."""
+def topological_order(*roots: Value, seen: set[Value] | None = None) -> list[Value]:
+    """The roots and all nodes they are computed from, each once and after its inputs; but none of those in `seen`.
+
+    What it visits is added to `seen`: calls that share it share the work.
+    """
     order: list[Value] = []
     unfinished: list[Value] = []
-    seen: set[Value] = set()
+    seen = set() if seen is None else seen
     stack: list[Value | None] = list(roots)
     while stack:
         node = stack.pop()
@@ -30,12 +33,14 @@ def topological_order(*roots: Value) -> list[Value]:
     return order
 
 
+_COPIED: Any = "the nodes that this memo has copies of"
+
+
 def deepcopied(root: Value, memo: dict[int, Any]) -> Value:
     """A copy of the whole graph; by `memo`, that of `copy.deepcopy`, nodes that two graphs share stay shared."""
-    for v in topological_order(root):
-        if id(v) not in memo:
-            inputs = tuple([memo[id(x)] for x in v._prev])
-            memo[id(v)] = type(v).__new__(type(v))._set(v._rule, v.data, v.grad, v.label, inputs)
+    for v in topological_order(root, seen=memo.setdefault(_COPIED, set())):
+        inputs = tuple([memo[id(x)] for x in v._prev])
+        memo[id(v)] = type(v).__new__(type(v))._set(v._rule, v.data, v.grad, v.label, inputs)
     copy: Value = memo[id(root)]
     return copy
 

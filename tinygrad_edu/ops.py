@@ -6,11 +6,23 @@ second derivatives; a slope that jumps is written with `step` and `sign`, which 
 gradients are left to `engine.py`, the functions for users to `functional.py`.
 """
 
-import math
+from collections.abc import Sequence
 from functools import reduce
 from operator import mul
 
-from .rules import Rules, define, family
+from .rules import Mathematics, Number, Rules, define, family
+
+
+def _zero(m: Mathematics, x: Number) -> Number:
+    """1 where x is 0, else 0."""
+    return 1.0 - m.abs(m.sign(x))
+
+
+def _shares(xs: Sequence[Number]) -> Sequence[Number]:
+    """Each number's share of their sum."""
+    whole = sum(xs)
+    return [x / whole for x in xs]
+
 
 # ---- arithmetic ------------------------------------------------------------------------------------------------------
 LEAF = define("leaf", "", lambda m: None, lambda m, y: ())
@@ -37,7 +49,7 @@ _native: dict[str, Rules] = {
     "sinh": lambda m, y, x: (m.cosh(x),),
     "cosh": lambda m, y, x: (m.sinh(x),),
     "tanh": lambda m, y, x: (1.0 - y * y,),
-    "erfc": lambda m, y, x: (-2.0 / math.sqrt(math.pi) * m.exp(-x * x),),
+    "erfc": lambda m, y, x: (-2.0 / m.sqrt(m.pi) * m.exp(-x * x),),
     "abs": lambda m, y, x: (m.sign(x),),
     "step": lambda m, y, x: (0.0,),
     "sign": lambda m, y, x: (0.0,),
@@ -46,12 +58,11 @@ _native: dict[str, Rules] = {
 }
 for _name, _derivatives in _native.items():
     define(_name, _name, lambda m, *xs, _name=_name: getattr(m, _name)(*xs), _derivatives)
-# |sign| is 1 except at 0: so b·a^(b-1) is 0 at b = 0 rather than 0·∞, and the slope in the exponent is 0 at a = 0
-define(
+define(  # 0⁰ is 1 and flat, not 0·∞; and 0ᵇ is flat in b, not 0·(-∞)
     "pow",
     "**",
     lambda m, a, b: m.pow(a, b),
-    lambda m, y, a, b: (b * a ** (b - m.abs(m.sign(b))), y * m.log(a + (1.0 - m.abs(m.sign(a))))),
+    lambda m, y, a, b: (b * (a + _zero(m, a) * _zero(m, b)) ** (b - 1.0), y * m.log(a + _zero(m, a))),
 )
 
 # ---- functions made of these, each in the form that does not overflow ------------------------------------------------
@@ -68,12 +79,12 @@ define(
     lambda m, y, x: (m.sigmoid(x),),
 )
 define("relu", "ReLU", lambda m, x: m.maximum(x, 0.0), lambda m, y, x: (m.step(x),))
-define("silu", "SiLU", lambda m, x: x * m.sigmoid(x), lambda m, y, x: (m.sigmoid(x) * (1.0 + x - y),))
+define("silu", "SiLU", lambda m, x: x * m.sigmoid(x), lambda m, y, x: (m.sigmoid(x) * (1.0 + (x - y)),))
 define(
     "gelu",
     "GELU",
-    lambda m, x: 0.5 * x * m.erfc(-x / math.sqrt(2.0)),
-    lambda m, y, x: (0.5 * m.erfc(-x / math.sqrt(2.0)) + x * m.exp(-0.5 * x * x) / math.sqrt(2.0 * math.pi),),
+    lambda m, x: 0.5 * x * m.erfc(-x * m.sqrt(0.5)),
+    lambda m, y, x: (0.5 * m.erfc(-x * m.sqrt(0.5)) + x * m.exp(-0.5 * x * x) / m.sqrt(2.0 * m.pi),),
 )
 
 # ---- operations on any number of inputs ------------------------------------------------------------------------------
@@ -88,7 +99,7 @@ define(  # max + log Σ exp(x - max): the largest term is exp(0)
     "logsumexp",
     "logsumexp",
     lambda m, *xs: (lambda top: top + m.log(sum(m.exp(x - top) for x in xs)))(reduce(m.maximum, xs)),
-    lambda m, y, *xs: tuple(m.exp(x - y) for x in xs),
+    lambda m, y, *xs: _shares([m.exp(x - y) for x in xs]),
 )
 
 
@@ -109,7 +120,7 @@ leaky_relu = family(
     "leaky_relu",
     "LeakyReLU",
     lambda slope: lambda m, x: m.maximum(x, 0.0) + slope * m.minimum(x, 0.0),
-    lambda slope: lambda m, y, x: (slope + (1.0 - slope) * m.step(x),),
+    lambda slope: lambda m, y, x: (m.step(x) + slope * (1.0 - m.step(x)),),
 )
 elu = family(
     "elu",

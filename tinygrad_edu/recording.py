@@ -18,11 +18,23 @@ def no_grad() -> Iterator[None]:
     >>> y.data, y._prev
     (9.0, ())
     """
+    with _recording(False):
+        yield
+
+
+@contextmanager
+def enable_grad() -> Iterator[None]:
+    """Inside, operations are recorded, also within `no_grad()`."""
+    with _recording(True):
+        yield
+
+
+@contextmanager
+def _recording(wanted: bool) -> Iterator[None]:
     thread = get_ident()
-    outermost = thread not in paused
-    paused.add(thread)
+    before = thread not in paused
+    (paused.discard if wanted else paused.add)(thread)
     try:
         yield
     finally:
-        if outermost:
-            paused.discard(thread)
+        (paused.discard if before else paused.add)(thread)

@@ -7,6 +7,7 @@ text need one more `Mathematics` and no new rule. The rules themselves stand in 
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import lru_cache, partial
 from typing import Any
 
@@ -29,8 +30,11 @@ class Op:
         self.name, self.symbol, self.parameters = name, symbol, parameters
         self.value, self.derivatives = value, derivatives
 
+    def __str__(self) -> str:
+        return f"{self.name}({', '.join(map(str, self.parameters))})" if self.parameters else self.name
+
     def __repr__(self) -> str:
-        return f"Op({', '.join(map(repr, (self.name, *self.parameters)))})"
+        return f"<Op {self}>"
 
     def __reduce__(self) -> tuple[Callable[..., "Op"], tuple[Any, ...]]:
         return find, (self.name, *self.parameters)
@@ -66,8 +70,9 @@ def find(name: str, *parameters: float) -> Op:
 def with_symbol(symbol: str) -> Op:
     """The operation drawn with that symbol; one without a derivative where the table has none."""
     if symbol.startswith("**") and symbol != "**":
-        return find("power", float(symbol[2:]))
-    known = {op.symbol: op for op in OPS.values()}
+        with suppress(ValueError):
+            return find("power", (float if "." in symbol else int)(symbol[2:]))
+    known = {op.symbol: op for op in reversed(OPS.values()) if op.symbol}  # the first one of a symbol stays
     return known.get(symbol) or Op(symbol, symbol, _unknown(symbol), _unknown(symbol))
 
 
@@ -80,6 +85,8 @@ def _unknown(symbol: str) -> Rule:
 
 class Mathematics:
     """What a rule may call on one kind of number: a subclass supplies what `Floats` does, the table all the rest."""
+
+    pi: Number = math.pi
 
     def __getattr__(self, name: str) -> Rule:
         if name in OPS and name not in vars(Floats):
@@ -112,10 +119,10 @@ class Floats(Mathematics):
 
     @staticmethod
     def pow(a: float, b: float) -> float:
-        y = a**b
-        if isinstance(y, float):
-            return y
-        raise ValueError("a negative number has no real power with a fractional exponent")
+        y: float | complex = a**b
+        if isinstance(y, complex):
+            raise ValueError("a negative number has no real power with a fractional exponent")
+        return y
 
 
 FLOATS = Floats()

@@ -1,0 +1,413 @@
+"""The functions of the package, on plain numbers, on Values and on both; and operations that users define.
+
+What each operation computes, to the digits and far out, is held by `test_ops.py`.
+"""
+
+import copy
+import math
+import pickle
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinygrad_edu as tg
+from tinygrad_edu.engine import Value
+from tinygrad_edu.functional import define_op
+from tinygrad_edu.gradients import derivative, grad
+from tinygrad_edu.graph import topological_order
+from tinygrad_edu.ops import CONSTANT
+from tinygrad_edu.rules import FAMILIES, OPS
+
+# fmt: off
+# name, inputs, value; a list stands for a sequence of numbers
+UNARY: list[tuple[str, float, float]] = [
+    ("exp", 1.0, math.e),
+    ("expm1", 1e-20, 1e-20),
+    ("log", 2.0, math.log(2)),
+    ("log1p", 1e-20, 1e-20),
+    ("sqrt", 9.0, 3.0),
+    ("sin", 0.5, math.sin(0.5)),
+    ("cos", 0.5, math.cos(0.5)),
+    ("tan", 0.5, math.tan(0.5)),
+    ("asin", 0.5, math.asin(0.5)),
+    ("acos", 0.5, math.acos(0.5)),
+    ("atan", 0.5, math.atan(0.5)),
+    ("sinh", 0.5, math.sinh(0.5)),
+    ("cosh", 0.5, math.cosh(0.5)),
+    ("tanh", 0.5, math.tanh(0.5)),
+    ("sigmoid", 0.5, 1 / (1 + math.exp(-0.5))),
+    ("softplus", 0.5, math.log(1 + math.exp(0.5))),
+    ("relu", -0.5, 0.0),
+    ("leaky_relu", -0.5, -0.005),
+    ("elu", -0.5, math.exp(-0.5) - 1),
+    ("gelu", 0.5, 0.25 * math.erfc(-0.5 / math.sqrt(2))),
+    ("silu", 0.5, 0.5 / (1 + math.exp(-0.5))),
+    ("erfc", 0.5, math.erfc(0.5)),
+    ("abs", -0.5, 0.5),
+    ("step", 0.5, 1.0),
+    ("sign", -0.5, -1.0),
+]
+OTHERS: list[tuple[str, tuple[Any, ...], float | list[float]]] = [
+    ("leaky_relu", (-0.5, 0.1), -0.05),
+    ("elu", (-0.5, 2.0), 2 * (math.exp(-0.5) - 1)),
+    ("clamp", (-0.5, -0.25, 1.0), -0.25),
+    ("clamp", (0.5, -0.25, 1.0), 0.5),
+    ("maximum", (2.0, -3.0), 2.0),
+    ("minimum", (2.0, -3.0), -3.0),
+    ("dot", ([2.0, -3.0], [0.5, 1.0]), -2.0),
+    ("dot", ([], []), 0.0),
+    ("total", ([2.0, -3.0, 0.5],), -0.5),
+    ("total", ([],), 0.0),
+    ("mean", ([2.0, -3.0, 0.5],), -0.5 / 3),
+    ("mean", ([2.0],), 2.0),
+    ("prod", ([2.0, -3.0, 0.5],), -3.0),
+    ("prod", ([2.0],), 2.0),
+    ("prod", ([],), 1.0),
+    ("logsumexp", ([0.0, 0.0],), math.log(2)),
+    ("logsumexp", ([2.0],), 2.0),
+    ("softmax", ([0.0, math.log(3)],), [0.25, 0.75]),
+    ("log_softmax", ([0.0, math.log(3)],), [math.log(0.25), math.log(0.75)]),
+]
+# fmt: on
+ALL = [(name, (x,), value) for name, x, value in UNARY] + OTHERS
+NUMBERS_FIRST = {"leaky_relu": 1, "elu": 1, "clamp": 1}  # of these only the first argument may be a Value
+
+every_function = pytest.mark.parametrize(("name", "arguments", "expected"), ALL)
+
+
+def of_values(name: str, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The same arguments as Values, apart from those that are parameters."""
+    variable = NUMBERS_FIRST.get(name, len(arguments))
+    return tuple(
+        [Value(x) for x in a] if isinstance(a, list) else Value(a) if i < variable else a
+        for i, a in enumerate(arguments)
+    )
+
+
+def flat(y: Any) -> list[Any]:
+    return y if isinstance(y, list) else [y]
+
+
+def test_every_function_of_the_contract_is_here() -> None:
+    contract = """exp, expm1, log, log1p, sqrt, sin, cos, tan, asin, acos, atan, sinh, cosh, tanh, sigmoid, softplus,
+        relu, leaky_relu, elu, gelu, silu, abs, step, sign, maximum, minimum, clamp, dot, total, mean, prod, logsumexp,
+        softmax, log_softmax"""
+    names = {name.strip() for name in contract.split(",")}
+    assert names <= set(tg.__all__)
+    assert names <= {name for name, _, _ in ALL}
+
+
+@every_function
+def test_plain_numbers_give_plain_floats(name: str, arguments: tuple[Any, ...], expected: float | list[float]) -> None:
+    y = getattr(tg, name)(*arguments)
+    assert flat(y) == pytest.approx(flat(expected), rel=1e-15)
+    assert [type(number) for number in flat(y)] == [float] * len(flat(expected))
+
+
+@pytest.mark.parametrize("number", [int, np.float32, np.array], ids=lambda t: t.__name__)
+@every_function
+def test_whatever_numbers_go_in_python_floats_come_out(
+    name: str, arguments: tuple[Any, ...], expected: Any, number: Callable[[float], Any]
+) -> None:
+    """ints and NumPy scalars alike: 1 and 2 in place of the numbers of the table, as most functions take them."""
+    if name in ("asin", "acos"):
+        converted: tuple[Any, ...] = (number(1),)
+    else:
+        converted = tuple([number(k + 1) for k in range(len(a))] if isinstance(a, list) else number(i + 1)
+                          for i, a in enumerate(arguments))  # fmt: skip
+    y = getattr(tg, name)(*converted)
+    assert {type(x) for x in flat(y)} == {float}
+    on_floats = [[float(x) for x in a] if isinstance(a, list) else float(a) for a in converted]
+    assert flat(y) == flat(getattr(tg, name)(*on_floats))
+
+
+@every_function
+def test_values_give_nodes(name: str, arguments: tuple[Any, ...], expected: float | list[float]) -> None:
+    values = of_values(name, arguments)
+    y = getattr(tg, name)(*values)
+    assert [float(number.data) if isinstance(number, Value) else number for number in flat(y)] == flat(
+        getattr(tg, name)(*arguments)
+    )
+    leaves = [v for a in values for v in flat(a) if isinstance(v, Value)]
+    for node in flat(y) if leaves else []:
+        assert isinstance(node, Value)
+        assert set(topological_order(node)) >= set(leaves)
+
+
+@pytest.mark.parametrize(("name", "x", "expected"), UNARY)
+def test_functions_of_one_number_are_methods_too(name: str, x: float, expected: float) -> None:
+    v = Value(x)
+    assert getattr(v, name)().data == getattr(tg, name)(v).data
+    assert getattr(v, name)()._rule is getattr(tg, name)(v)._rule
+
+
+def test_methods_take_the_parameters_of_their_functions() -> None:
+    v = Value(-0.5)
+    assert v.leaky_relu(0.1).data == v.leaky_relu(negative_slope=0.1).data == tg.leaky_relu(-0.5, 0.1)
+    assert v.elu(2.0).data == v.elu(alpha=2.0).data == tg.elu(-0.5, 2.0)
+    assert v.clamp(-0.25, 1.0).data == v.clamp(low=-0.25, high=1.0).data == -0.25
+
+
+# functions that are one node, whatever their length, and those that are a few
+@pytest.mark.parametrize(
+    ("function", "nodes"),
+    [
+        (lambda xs: tg.dot(xs, xs[::-1]), 1),
+        (lambda xs: tg.total(xs), 1),
+        (lambda xs: tg.logsumexp(xs), 1),
+        (lambda xs: xs[0].sigmoid(), 1),
+        (lambda xs: xs[0].softplus(), 1),
+        (lambda xs: xs[0].gelu(), 1),
+        (lambda xs: tg.maximum(xs[0], xs[1]), 1),
+        (lambda xs: tg.mean(xs), 2),
+        (lambda xs: tg.prod(xs), 7),
+    ],
+)
+def test_the_number_of_nodes(function: Callable[[list[Value]], Value], nodes: int) -> None:
+    order = topological_order(function([Value(0.1 * i) for i in range(8)]))
+    assert sum(bool(v._prev) for v in order) == nodes
+
+
+# fmt: off
+MIXED: list[tuple[Callable[[Value], Any], float, float]] = [
+    # at x = 2: the value, and its slope in x
+    (lambda x: tg.dot([x, 3.0], [5.0, x]), 16.0, 8.0),
+    (lambda x: tg.dot((1, 2), [x, np.float32(0.5)]), 3.0, 1.0),
+    (lambda x: tg.dot([x, x], [x, x]), 8.0, 8.0),
+    (lambda x: tg.total([x, 1, 2.5, x]), 7.5, 2.0),
+    (lambda x: tg.total(iter([x, 1.0])), 3.0, 1.0),
+    (lambda x: tg.mean([x, 4.0]), 3.0, 0.5),
+    (lambda x: tg.mean([1.0, x, np.int64(3)]), 2.0, 1 / 3),
+    (lambda x: tg.prod([3.0, x, x]), 12.0, 12.0),
+    (lambda x: tg.prod([x - 2.0, x, 3.0]), 0.0, 6.0),           # zeros do no harm
+    (lambda x: tg.maximum(1.0, x), 2.0, 1.0),
+    (lambda x: tg.maximum(x, 5.0), 5.0, 0.0),
+    (lambda x: tg.maximum(x, 2.0), 2.0, 0.5),
+    (lambda x: tg.minimum(x, np.float64(5)), 2.0, 1.0),
+    (lambda x: tg.logsumexp([x, 2.0]), 2.0 + math.log(2), 0.5),
+    (lambda x: tg.log_softmax([x, 2.0])[1], -math.log(2), -0.5),
+    (lambda x: tg.softmax([2.0, x])[0], 0.5, -0.25),
+    (lambda x: tg.total(tg.softmax([x, 1.0, 0.0])), 1.0, 0.0),  # they sum to 1 whatever x
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(("function", "value", "slope"), MIXED)
+def test_mixtures_of_values_and_numbers(function: Callable[[Value], Any], value: float, slope: float) -> None:
+    x = Value(2.0)
+    y = function(x)
+    y.backward()
+    assert (y.data, x.grad) == pytest.approx((value, slope), rel=1e-14, abs=1e-15)
+
+
+# ---- stability -------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("shift", [0.0, 1e3, -1e3, 700.0, 1e10, -1e10, 1e17])
+def test_softmax_does_not_change_with_a_shift(shift: float) -> None:
+    """A common summand cancels: n positive numbers that sum to 1, with the same slopes."""
+    xs = [Value(shift), Value(shift), Value(shift)]
+    probabilities = tg.softmax(xs)
+    assert [p.data for p in probabilities] == pytest.approx([1 / 3] * 3, rel=1e-12)
+    assert grad(probabilities[0], xs) == pytest.approx([2 / 9, -1 / 9, -1 / 9], rel=1e-12)
+    assert [y.data for y in tg.log_softmax(xs)] == pytest.approx([-math.log(3)] * 3, rel=1e-12)
+    if abs(shift) <= 1e3:
+        assert grad(tg.logsumexp(xs), xs) == pytest.approx([1 / 3] * 3, rel=1e-12)
+
+
+def test_what_is_far_below_the_largest_counts_for_nothing() -> None:
+    assert tg.softmax([1e3, 0.0, -1e3]) == [1.0, 0.0, 0.0]
+    assert tg.log_softmax([1e3, 0.0, -1e3]) == [0.0, -1e3, -2e3]
+    assert tg.softmax([0.0, -math.inf]) == [1.0, 0.0]
+    assert tg.logsumexp([-1e3, -1e3]) == pytest.approx(-1e3 + math.log(2), rel=1e-15)
+
+
+# ---- bad input -------------------------------------------------------------------------------------------------------
+# fmt: off
+BAD: list[tuple[Callable[[], Any], type[Exception], str]] = [
+    (lambda: tg.mean([]), ValueError, "mean needs at least one number"),
+    (lambda: tg.logsumexp([]), ValueError, "logsumexp needs at least one number"),
+    (lambda: tg.softmax([]), ValueError, "softmax needs at least one number"),
+    (lambda: tg.log_softmax([]), ValueError, "log_softmax needs at least one number"),
+    (lambda: tg.dot([1.0], [1.0, 2.0]), ValueError, "dot .* 1 and 2"),
+    (lambda: tg.dot([Value(1.0)] * 3, [1.0]), ValueError, "dot .* 3 and 1"),
+    (lambda: tg.clamp(0.0, 1.0, -1.0), ValueError, "clamp .*low.*1.0.*high.*-1.0"),
+    (lambda: tg.log(-1.0), ValueError, r"log is not defined at -1\.0"),
+    (lambda: tg.log(0), ValueError, r"log is not defined at 0\.0"),
+    (lambda: tg.sqrt(-1), ValueError, r"sqrt is not defined at -1\.0"),
+    (lambda: tg.exp(1e3), OverflowError, r"exp overflows at 1000\.0"),
+    (lambda: tg.exp("1"), TypeError, "str '1'"),
+    (lambda: tg.exp(None), TypeError, "NoneType"),
+    (lambda: tg.exp([1.0]), TypeError, "list.*a Value for each"),
+    (lambda: tg.relu(1j), TypeError, "complex"),
+    (lambda: tg.maximum("a", 1.0), TypeError, "str 'a'"),
+    (lambda: tg.total(["a"]), TypeError, "str 'a'"),
+    (lambda: tg.total([[1.0]]), TypeError, "list"),
+    (lambda: tg.mean(["a", 1.0]), TypeError, "str 'a'"),
+    (lambda: tg.prod(["a"]), TypeError, "str 'a'"),
+    (lambda: tg.prod([None, 1.0]), TypeError, "NoneType"),
+    (lambda: tg.prod([[1.0], 2]), TypeError, "list"),
+    (lambda: tg.softmax(["a", "b"]), TypeError, "str 'a'"),
+    (lambda: tg.dot("ab", [1.0, 2.0]), TypeError, "str 'a'"),
+    (lambda: tg.total(3.0), TypeError, "iterable"),
+    (lambda: tg.leaky_relu(1.0, Value(0.1)), TypeError, "Value"),
+    (lambda: tg.clamp(1.0, None, 1.0), TypeError, "NoneType"),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(("call", "error", "words"), BAD)
+def test_bad_input(call: Callable[[], Any], error: type[Exception], words: str) -> None:
+    with pytest.raises(error, match=words):
+        call()
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("relu", "slope 0 at 0"),
+        ("abs", "slope 0 at 0"),
+        ("step", "slope is 0 everywhere"),
+        ("sign", "slope is 0 everywhere"),
+        ("maximum", "at a tie each gets half"),
+        ("minimum", "at a tie each gets half"),
+        ("clamp", "1 inside and at both ends"),
+        ("leaky_relu", "at 0 the slope is negative_slope"),
+        ("elu", "at 0 the slope is alpha"),
+    ],
+)
+def test_docstrings_state_the_kinks(name: str, words: str) -> None:
+    assert words in getattr(tg, name).__doc__
+
+
+# ---- operations of your own ------------------------------------------------------------------------------------------
+@pytest.fixture(autouse=True)
+def _the_table_is_left_as_it_was() -> Iterator[None]:
+    before = dict(OPS)
+    yield
+    OPS.clear()
+    OPS.update(before)
+
+
+def softsign() -> Callable[..., Any]:
+    return define_op("softsign", lambda m, x: x / (1.0 + m.abs(x)), lambda m, y, x: ((1.0 - m.abs(y)) ** 2,))
+
+
+def test_an_operation_of_your_own_has_a_value_and_derivatives() -> None:
+    f, x = softsign(), Value(-0.5, label="x")
+    y = f(x)
+    y.backward()
+    assert (y.data, x.grad) == pytest.approx((-1 / 3, 4 / 9), rel=1e-15)
+    assert grad(y, x) == x.grad
+    assert (y._op, y._rule.name, y._prev) == ("softsign", "softsign", (x,))
+    assert derivative(f, 2)(-0.5) == pytest.approx(2 / 1.5**3, rel=1e-14)  # f = x/(1 - x) below 0
+    assert derivative(f, 3)(-0.5) == pytest.approx(6 / 1.5**4, rel=1e-14)
+
+
+def test_it_takes_plain_numbers_and_mixtures() -> None:
+    f = define_op("hypot", lambda m, a, b: m.sqrt(a * a + b * b), lambda m, y, a, b: (a / y, b / y), symbol="√²")
+    assert (f(3, 4), type(f(3, 4))) == (5.0, float)
+    a = Value(3.0)
+    y = f(a, 4)
+    y.backward()
+    assert (y.data, a.grad, y._op, y._prev[1]._rule) == (5.0, 0.6, "√²", CONSTANT)
+
+
+def test_it_takes_any_number_of_inputs() -> None:
+    f = define_op("norm1", lambda m, *xs: sum(map(m.abs, xs), 0.0), lambda m, y, *xs: tuple(map(m.sign, xs)))
+    xs = [Value(x) for x in (3.0, -4.0, 0.0)]
+    assert (f(*xs).data, grad(f(*xs), xs), f()) == (7.0, [1.0, -1.0, 0.0], 0.0)
+
+
+def test_its_errors_say_where() -> None:
+    f = define_op("inverse", lambda m, x: 1.0 / x, lambda m, y, x: (-y * y,))
+    with pytest.raises(ZeroDivisionError, match=r"inverse is not defined at 0\.0 \(node 'x'\)"):
+        f(Value(0.0, label="x"))
+    g = define_op("root", lambda m, x: m.sqrt(x), lambda m, y, x: (0.5 / y,))
+    with pytest.raises(ZeroDivisionError, match=r"the derivative of root is infinite at 0\.0 \(node 'x'\)"):
+        g(Value(0.0, label="x")).backward()
+    with pytest.raises(TypeError, match="str"):
+        f("a")
+
+
+def test_it_can_be_used_in_another_rule() -> None:
+    softsign()
+    f = define_op(
+        "twice",
+        lambda m, x: m.softsign(m.softsign(x)),
+        lambda m, y, x: ((1.0 - m.abs(y)) ** 2 * (1.0 - m.abs(m.softsign(x))) ** 2,),
+    )
+    assert f(0.5) == pytest.approx(0.25, rel=1e-15)  # x / (1 + 2x)
+    assert [derivative(f, n)(0.5) for n in (1, 2, 3)] == pytest.approx([1 / 4, -4 / 8, 24 / 16], rel=1e-14)
+
+
+@pytest.mark.parametrize("name", sorted({"exp", "dot", "add", "leaf", "pow"} | set(FAMILIES)))
+def test_a_name_of_the_table_is_taken(name: str) -> None:
+    before = dict(OPS)
+    with pytest.raises(ValueError, match=rf"'{name}'.*table has"):
+        define_op(name, lambda m, x: x, lambda m, y, x: (1.0,))
+    assert before == OPS
+
+
+@pytest.mark.parametrize("name", ["", "two words", "1st", "a.b", "lambda"])
+def test_a_name_is_an_identifier(name: str) -> None:
+    with pytest.raises(ValueError, match=f"cannot be called {name!r}"):
+        define_op(name, lambda m, x: x, lambda m, y, x: (1.0,))
+
+
+def test_a_symbol_of_the_table_does_not_take_its_place() -> None:
+    """`Value(data, inputs, "+")`, as micrograd's users make nodes by hand, is an addition for ever."""
+    define_op("join", lambda m, a, b: a * b, lambda m, y, a, b: (b, a), symbol="+")
+    a, b = Value(2.0), Value(3.0)
+    Value(5.0, (a, b), "+").backward()
+    assert (a.grad, b.grad) == (1.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("slopes", "shown"),
+    [((), r"\(\)"), ((1.0, 2.0), r"\(1\.0, 2\.0\)"), (1.0, r"1\.0"), (None, "None"), ("a", "'a'")],
+)
+def test_as_many_derivatives_as_inputs(slopes: Any, shown: str) -> None:
+    f, x = define_op("wrong", lambda m, x: x, lambda m, y, x: slopes), Value(2.0)
+    for sweep in (Value.backward, lambda y: grad(y, x), lambda y: grad(y, x, create_graph=True)):
+        with pytest.raises(TypeError, match=f"'wrong' must be a tuple of 1.*not {shown}"):
+            sweep(f(x))
+    assert x.grad == 0.0
+
+
+def test_a_rule_that_uses_math_works_once_and_then_says_why_not() -> None:
+    f, x = define_op("cosine", lambda m, x: math.cos(x), lambda m, y, x: (-math.sin(x),)), Value(2.0)
+    assert grad(f(x), x) == -math.sin(2.0)
+    with pytest.raises(TypeError, match=r"math\.exp"):
+        grad(f(x), x, create_graph=True)
+
+
+def test_an_unknown_function_in_a_rule() -> None:
+    f = define_op("wrong", lambda m, x: m.cosine(x), lambda m, y, x: (1.0,))
+    with pytest.raises(AttributeError, match="cosine"):
+        f(1.0)
+
+
+def test_defined_anew_it_replaces_the_old_one_and_leaves_old_graphs() -> None:
+    old = define_op("slope", lambda m, x: 2.0 * x, lambda m, y, x: (2.0,))
+    x = Value(1.0)
+    y = old(x)
+    new = define_op("slope", lambda m, x: 3.0 * x, lambda m, y, x: (3.0,))
+    assert (grad(y, x), grad(new(x), x)) == (2.0, 3.0)
+    assert grad(pickle.loads(pickle.dumps(new(x))), x) == 0.0
+
+
+def test_a_graph_with_it_is_copied_and_pickled() -> None:
+    f, x = softsign(), Value(-0.5)
+    for twin_of in (copy.deepcopy, lambda pair: pickle.loads(pickle.dumps(pair))):
+        x2, y2 = twin_of((x, f(x) * 2.0))
+        y2.backward()
+        assert x2.grad == pytest.approx(8 / 9, rel=1e-15)
+
+
+def test_a_pickle_of_an_operation_that_is_not_defined_says_which() -> None:
+    f = softsign()
+    text = pickle.dumps(f(Value(1.0)))
+    del OPS["softsign"]
+    with pytest.raises(KeyError, match=r"'softsign'.*define"):
+        pickle.loads(text)
