@@ -347,14 +347,12 @@ def logsumexp(xs: Iterable[Value | float]) -> Any:
 
 
 def softmax(xs: Iterable[Value | float]) -> list[Any]:
-    """eˣⁱ / Σ eˣʲ: n positive numbers that sum to 1. Raises `ValueError` for no numbers.
+    """eˣⁱ / Σ eˣʲ: n numbers from 0 to 1 that sum to 1. Raises `ValueError` for no numbers.
 
     >>> softmax([0.0, 0.0])
     [0.5, 0.5]
     """
-    terms = [call(OPS["exp"], x) for x in _shifted(xs, "softmax")]
-    whole = total(terms)
-    return [term / whole for term in terms]
+    return [exp(x) for x in log_softmax(_some(xs, "softmax"))]
 
 
 def log_softmax(xs: Iterable[Value | float]) -> list[Any]:
@@ -363,9 +361,11 @@ def log_softmax(xs: Iterable[Value | float]) -> list[Any]:
     >>> log_softmax([1000.0, 0.0])
     [0.0, -1000.0]
     """
-    numbers = _shifted(xs, "log_softmax")
-    whole = logsumexp(numbers)
-    return [x - whole for x in numbers]
+    numbers: Sequence[Any] = _some(xs, "log_softmax")
+    for _ in range(2):  # again, for the digits that large numbers lose to the summand that they have in common
+        whole = logsumexp(numbers)
+        numbers = [x - whole for x in numbers]
+    return list(numbers)
 
 
 def _some(xs: Iterable[Value | float], name: str) -> Sequence[Value | float]:
@@ -377,13 +377,6 @@ def _some(xs: Iterable[Value | float], name: str) -> Sequence[Value | float]:
 
 def _numbers(xs: Iterable[Value | float]) -> list[Value | float]:
     return [x if isinstance(x, Value) else to_float(x) for x in xs]
-
-
-def _shifted(xs: Iterable[Value | float], name: str) -> Sequence[Value | float]:
-    """The numbers less the largest, a plain number: softmax stays as it is, and loses no digits to a common summand."""
-    numbers = _some(xs, name)
-    top = max(x.data if isinstance(x, Value) else x for x in numbers)
-    return [x - top for x in numbers]
 
 
 def define_op(name: str, value: Rule, derivatives: Rules, symbol: str | None = None) -> Callable[..., Any]:

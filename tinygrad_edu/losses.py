@@ -201,8 +201,8 @@ def _surprise(p: Scalar) -> Scalar:
 
 
 def _expected(cost: Callable[[Scalar], Scalar], y: Scalar, if_one: Scalar, if_zero: Scalar) -> Scalar:
-    """y·cost(if_one) + (1 − y)·cost(if_zero), of which a certain target, 1 or 0, needs but one."""
-    if y in (0, 1):
+    """y·cost(if_one) + (1 − y)·cost(if_zero), of which a plain target of 1 or 0 needs but one."""
+    if not isinstance(y, Value) and y in (0, 1):
         return cost(if_one if y else if_zero)
     return y * cost(if_one) + (1.0 - y) * cost(if_zero)
 
