@@ -1,7 +1,7 @@
 """Files that are whole or not there: atomic writing, and JSON documents that say what they are.
 
 Models and checkpoints are plain JSON: reading one never executes anything. What the documents contain is left to those
-who write them (`nn.py`, `train.py`, `cli.py`).
+who write them (`nn.py`, `train.py`, `predictor.py`).
 """
 
 import os

@@ -114,6 +114,7 @@ def plot_predictions(
     diagonal = ax.axline((measured[0], measured[0]), slope=1, color=_INK, linewidth=1.2, linestyle="--")
     points = ax.scatter(measured, predicted, s=22, color=COLOURS[0], alpha=0.65, linewidths=0)
     ax.set_aspect("equal", adjustable="datalim")
+    ax.locator_params(nbins=5)  # numbers of six digits side by side would overlap
     _legend(ax, [points, diagonal], ["data", "perfect prediction"])
     return ax
 

@@ -1,0 +1,297 @@
+"""The command `tinygrad-edu`: learn from a table, and predict with what was learned.
+
+It reads the command line and the files, and makes one line and exit code 2 of every error; nothing is written before
+all that can fail has been done. `demo` learns from the bundled tables by the same function as `fit` from the user's
+own. The work is done in `job.py`, what is shown of it stands in `report.py`.
+"""
+
+import csv
+import io
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+
+from . import __version__, data, report, storage
+from .job import FILES, LEARNING_RATES, MAX_CATEGORIES, Job, Recipe, all_or_none, missing_values
+from .nn import ACTIVATIONS
+from .optim import OPTIMIZERS
+from .predictor import CLASSIFICATION_LOSSES, REGRESSION_LOSSES, TWO_CLASS_LOSSES, Predictor
+from .tables import Table, listing, read_csv, shown
+
+ERROR, INTERRUPTED = 2, 130  # exit codes; the second is what shells report after Ctrl-C
+MAX_WIDTH = 1000
+
+
+class Demo(NamedTuple):
+    title: str
+    table: Callable[[], Table]
+    target: str
+    features: list[str]
+    recipe: Recipe
+
+
+DEMOS = {
+    "engel": Demo(
+        "A linear model: what families spend on food (Belgium, 1857)",
+        data.engel,
+        "food_francs",
+        ["income_francs"],
+        Recipe(hidden=(), optimizer="sgd", lr=0.1, epochs=60, batch_size=None),
+    ),
+    "penguins": Demo(
+        "A small network: the species of a penguin (Palmer Station, Antarctica)",
+        data.penguins,
+        "species",
+        ["bill_length_mm", "bill_depth_mm", "flipper_length_mm", "body_mass_g"],
+        Recipe(hidden=(8,), activation="tanh", epochs=60, batch_size=16),
+    ),
+}
+
+
+class Commands(click.Group):
+    """Commands whose errors are one line on standard error, without a traceback."""
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="replace")  # a terminal that has no ² or → is no reason to fail
+        try:
+            sys.exit(super().main(*args, **{**options, "standalone_mode": False}))
+        except click.UsageError as error:
+            path = error.ctx.command_path if error.ctx else "tinygrad-edu"
+            problem, code = f"{error.format_message()} (see {path} --help)", ERROR
+        except click.ClickException as error:
+            problem, code = error.format_message(), ERROR
+        except click.Abort:
+            problem, code = "interrupted, nothing has been written", INTERRUPTED
+        except OSError as error:
+            problem, code = f"{error.filename}: {error.strerror}" if error.filename else str(error), ERROR
+        except (ValueError, ArithmeticError, ImportError) as error:
+            problem, code = str(error.args[-1] if error.args else type(error).__name__), ERROR
+        line = "".join(c if c.isprintable() else "\ufffd" for c in " ".join(problem.split()))
+        click.echo(f"Error: {line}", err=True)
+        sys.exit(code)
+
+
+def _hidden(context: click.Context, parameter: click.Parameter, text: str) -> tuple[int, ...]:
+    if text.strip().lower() == "none":
+        return ()
+    widths = [width.strip() for width in text.split(",")]
+    if not all(width.isdecimal() and len(width) <= 4 and 1 <= int(width) <= MAX_WIDTH for width in widths):
+        raise click.BadParameter(
+            f"{shown(text)} is not a list of widths from 1 to {MAX_WIDTH}, as in 16,16, nor 'none'"
+        )
+    return tuple(map(int, widths))
+
+
+def _columns(context: click.Context, parameter: click.Parameter, text: str | None) -> list[str] | None:
+    if text is None:
+        return None
+    names = [name.strip() for line in csv.reader([text], skipinitialspace=True) for name in line]
+    if not names or not all(names):
+        raise click.BadParameter(f"{shown(text)} is not a list of columns, as in age,income")
+    return names
+
+
+_READABLE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_FOLDER = click.Path(file_okay=False, path_type=Path)
+_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+def _usual(settings: dict[str, float]) -> str:
+    return ", ".join(f"{name} {x}" for name, x in settings.items())
+
+
+@click.group(
+    cls=Commands,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "show_default": True, "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="tinygrad-edu", message="%(prog)s %(version)s")
+@click.pass_context
+def main(context: click.Context) -> None:
+    """Gradient descent on a table of data: a trained model and its pictures come out.
+
+    The exit code is 0 if all went well, 2 after an error, which is one line, and 130 after Ctrl-C.
+    """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+@main.command()
+@click.option("--out", type=_FOLDER, default="tinygrad-edu-demo", metavar="DIR", help="The folder to write to.")
+@click.option("--seed", metavar="N", type=int, default=0, help="Of everything that is random.")
+def demo(out: Path, seed: int) -> int:
+    """Train two models on real data that comes along.
+
+    A linear model learns what families spend on food, a small network tells penguins apart. Both are written to a
+    folder of their own in DIR: the model, the loss of each epoch, and pictures of the loss, of the fit and of one
+    neuron's graph with its gradients, as SVG and PNG.
+    """
+    for name, (title, table, target, features, recipe) in DEMOS.items():
+        job = Job(table(), target, features, replace(recipe, seed=seed))
+        code = _learn(title, job, out / name)
+        if code:
+            return code
+    click.echo("Next, a table of your own: tinygrad-edu fit data.csv --target COLUMN")
+    return 0
+
+
+@main.command()
+@click.argument("table", type=_READABLE, metavar="DATA.CSV")
+@click.option("--target", required=True, metavar="COLUMN", help="The column to learn to predict.")
+@click.option(
+    "--task",
+    type=click.Choice(["regression", "classification"], case_sensitive=False),
+    help="Predict a number or a class; by default a number if the target is a column of numbers.",
+)
+@click.option(
+    "--features",
+    callback=_columns,
+    metavar="A,B,...",
+    help="The columns to learn from; by default all others, apart from those with the same value everywhere, and texts "
+    f"of more than {MAX_CATEGORIES} kinds.",
+)
+@click.option(
+    "--hidden",
+    callback=_hidden,
+    default="16",
+    metavar="N,N,...",
+    help="The widths of the hidden layers; 'none' is a linear model.",
+)
+@click.option(
+    "--activation",
+    type=click.Choice([*ACTIVATIONS], case_sensitive=False),
+    default="relu",
+    help="Of the hidden neurons.",
+)
+@click.option(
+    "--loss",
+    type=click.Choice([*REGRESSION_LOSSES, *CLASSIFICATION_LOSSES], case_sensitive=False),
+    help=f"What to minimise. For numbers {', '.join(REGRESSION_LOSSES)}, by default mse; for classes cross_entropy, "
+    f"for two of them also {', '.join(TWO_CLASS_LOSSES)}.",
+)
+@click.option(
+    "--optimizer",
+    type=click.Choice([*OPTIMIZERS], case_sensitive=False),
+    default="adam",
+    help="How to go downhill.",
+)
+@click.option(
+    "--lr",
+    metavar="NUMBER",
+    type=click.FloatRange(min=0, min_open=True),
+    help=f"The learning rate; by default {_usual(LEARNING_RATES)}.",
+)
+@click.option("--epochs", metavar="N", type=click.IntRange(min=1), default=100, help="Passes over the training rows.")
+@click.option(
+    "--batch-size",
+    metavar="N",
+    type=click.IntRange(min=1),
+    default=8,
+    help="Rows an update; 1 is stochastic descent, a number as large as the table takes all at once.",
+)
+@click.option(
+    "--seed", metavar="N", type=int, default=0, help="Of everything that is random: the same seed, the same model."
+)
+@click.option(
+    "--test-share",
+    metavar="SHARE",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.2,
+    help="The share of the rows that is held out, to measure on.",
+)
+@click.option(
+    "--checkpoint",
+    type=_FILE,
+    metavar="FILE",
+    help="Write the state of the training to FILE after each epoch; where FILE exists, go on from there.",
+)
+@click.option("--out", type=_FOLDER, default="tinygrad-edu-fit", metavar="DIR", help="The folder to write to.")
+def fit(
+    table: Path,
+    target: str,
+    task: str | None,
+    features: list[str] | None,
+    checkpoint: Path | None,
+    out: Path,
+    **settings: Any,
+) -> int:
+    """Train a model to predict a column of your table.
+
+    The first line of DATA.CSV names its columns. Numbers are standardised; texts are categories. Rows without a target
+    are left out, missing values of other columns count as the mean. DIR gets the model (model.json), the loss of each
+    epoch (history.csv), and pictures of the loss, of the fit and of one neuron's graph with its gradients, as SVG and
+    PNG; earlier ones there are replaced, once all has succeeded. On Ctrl-C training stops, and what has been learned so
+    far is written.
+    """
+    if table.resolve() in [(out / name).resolve() for names in FILES for name in names]:
+        raise ValueError(f"{table} would be overwritten by a result: choose another folder than {out} for --out")
+    kind = {"regression": float, "classification": str}
+    rows = read_csv(
+        table,
+        columns=None if features is None else [*features, *({target} - {*features})],
+        types={target: kind[task]} if task else None,
+    )
+    job = Job(rows, target, features, Recipe(**settings))
+    return _learn(f"Learning from {table}", job, out, checkpoint)
+
+
+@main.command()
+@click.argument("model", type=_READABLE, metavar="MODEL.JSON")
+@click.argument("table", type=_READABLE, metavar="NEW.CSV")
+@click.option("--out", type=_FILE, metavar="FILE", help="The CSV file to write, by default to standard output.")
+def predict(model: Path, table: Path, out: Path | None) -> None:
+    """Predict with a trained model, for each row of a table.
+
+    MODEL.JSON is a file that fit or demo has written. The result is NEW.CSV with a column more, prediction; for classes
+    also probability, that of the predicted one, unless the model was trained with the hinge loss.
+    """
+    if out and out.exists() and (out.samefile(model) or out.samefile(table)):
+        raise ValueError(f"{out} is read here: choose another file for --out")
+    predictor = Predictor.load(model)
+    features = predictor.features
+    rows = read_csv(table, columns=features.columns, types=features.types)
+    text = _extended(table, predictor.predict(rows))
+    for note in missing_values(rows, features):
+        click.echo(f"Note: {note}", err=True)
+    if out:
+        storage.write(out, text)
+    else:
+        click.echo(text.encode(), nl=False)
+
+
+def _extended(path: Path, columns: dict[str, list[Any]]) -> str:
+    """The CSV file, which `read_csv` has found to be one, with columns added; its own cells stay as they are."""
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        header, *rows = [cells for cells in csv.reader(file) if cells]
+    taken = {name.strip() for name in header} & columns.keys()
+    if taken:
+        raise ValueError(f"{path} has a column {listing(taken)} already: rename it, as the result is to be called so")
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*header, *columns])
+    writer.writerows([*cells, *added] for cells, added in zip(rows, zip(*columns.values())))
+    return text.getvalue()
+
+
+def _learn(title: str, job: Job, out: Path, checkpoint: Path | None = None) -> int:
+    """Does a job, shows what happens, writes the files to `out`, and returns the exit code."""
+    report.plan(title, job)
+    with all_or_none(out) as folder:
+        if checkpoint and checkpoint.exists():
+            report.line("note", f"going on from {checkpoint}")
+        with report.progress_bar(job) as update:
+            history = job.run(checkpoint, callbacks=[update])
+        report.results(job)
+        job.write(folder)
+    report.files(job, out)
+    return INTERRUPTED if history.stopped == "interrupted" else 0
+
+
+if __name__ == "__main__":
+    main(prog_name="tinygrad-edu")
