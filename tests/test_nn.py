@@ -5,6 +5,7 @@ import json
 import math
 import pickle
 import random
+import threading
 from pathlib import Path
 
 import pytest
@@ -31,8 +32,9 @@ def test_a_label_that_the_user_chose_stays():
         def __init__(self) -> None:
             self.a = Value(1.0, label="slope")
             self.b = Value(2.0)
+            self.alpha = Value(3.0, label="a")  # though "alpha" ends with "a"
 
-    assert [p.label for p in Line().parameters()] == ["slope", "b"]
+    assert [p.label for p in Line().parameters()] == ["slope", "b", "a"]
 
 
 def test_parameters_are_found_in_lists_tuples_dicts_and_modules_and_each_only_once():
@@ -48,6 +50,29 @@ def test_parameters_are_found_in_lists_tuples_dicts_and_modules_and_each_only_on
     model = Odd()
     assert numbers(model.parameters()) == [1.0, 2.0, 3.0, 0.0, 0.0]
     assert list(model.state_dict()) == ["shared", "again[1][0]", "again[1][1]['key']", "inner.w[0]", "inner.b"]
+
+
+def test_parameters_are_found_in_numpy_arrays():
+    np = pytest.importorskip("numpy")
+
+    class Model(nn.Module):
+        def __init__(self) -> None:
+            self.W = np.array([[Value(1.0), Value(2.0)], [Value(3.0), Value(4.0)]])
+            self.mean = np.array([5.0, 6.0])
+
+    assert Model().state_dict() == {"W[0][0]": 1.0, "W[0][1]": 2.0, "W[1][0]": 3.0, "W[1][1]": 4.0}
+
+
+def test_a_module_may_know_its_parent_and_share_its_parts():
+    class Tree(nn.Module):
+        def __init__(self, depth: int, parent: "Tree | None" = None) -> None:
+            self.parent = parent
+            self.w = Value(float(depth))
+            self.left = self.right = Tree(depth - 1, self) if depth else None
+
+    model = Tree(40)  # 2⁴⁰ paths lead to its leaves
+    assert len(model.parameters()) == 41
+    assert list(model.state_dict())[:3] == ["w", "left.w", "left.left.w"]
 
 
 def test_zero_grad_clears_every_parameter():
@@ -94,6 +119,24 @@ def test_sequential_is_one_after_the_other():
     model = nn.Sequential(first, lambda hidden: [v * 2.0 for v in hidden], second)
     assert model([1.0, 2.0]).data == second([v * 2.0 for v in first([1.0, 2.0])]).data
     assert len(model.parameters()) == 9 + 4
+
+
+def test_a_layer_calls_its_neurons_whatever_they_compute():
+    class Doubled(nn.Neuron):
+        def __call__(self, x: object) -> Value:
+            return 2.0 * super().__call__(x)
+
+    layer = nn.Layer(2, 2)
+    plain = numbers(layer([1.0, 2.0]))
+    for neuron in layer.neurons:
+        neuron.__class__ = Doubled
+    assert numbers(layer([1.0, 2.0])) == [2.0 * x for x in plain]
+
+
+def test_a_numpy_scalar_is_one_input():
+    np = pytest.importorskip("numpy")
+    model = nn.Linear(1)
+    assert model(np.array(0.5)).data == model(np.float64(0.5)).data == model(0.5).data
 
 
 def test_numpy_rows_are_inputs_like_any_other():
@@ -191,6 +234,7 @@ def test_a_generator_of_ones_own_makes_the_model_reproducible():
 )
 def test_initialisers_draw_from_their_intervals(init: str, bound: float):
     layer = nn.Layer(50, 40, init=init, rng=random.Random(0))
+    assert nn.Linear(50, 40, init=init, rng=random.Random(0)).state_dict() == layer.state_dict()
     weights = [w.data for neuron in layer.neurons for w in neuron.w]
     assert max(map(abs, weights)) <= bound
     variance = sum(w * w for w in weights) / len(weights)
@@ -213,6 +257,17 @@ def test_a_saved_model_comes_back_bit_by_bit(tmp_path: Path):
     assert [path.name for path in tmp_path.iterdir()] == ["model.json"]
 
 
+def test_names_may_be_of_any_language(tmp_path: Path):
+    class Model(nn.Module):
+        def __init__(self, number: float) -> None:
+            self.parts = {"größe η": Value(number)}
+
+    Model(1.0).save(tmp_path / "model.json")
+    other = Model(2.0)
+    other.load(tmp_path / "model.json")
+    assert other.state_dict() == {"parts['größe η']": 1.0}
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [
@@ -228,6 +283,11 @@ def test_a_saved_model_comes_back_bit_by_bit(tmp_path: Path):
         ('{"format": "tinygrad_edu parameters", "version": 1, "parameters": {"w[0]": 1, "b": 1, "c": 1}}', "1 unknown"),
         ('{"format": "tinygrad_edu parameters", "version": 1, "parameters": {"w[0]": 1, "b": "x"}}', "not str 'x'"),
         ('{"format": "tinygrad_edu parameters", "version": 1, "parameters": {"w[0]": 1, "b": null}}', "not NoneType"),
+        ('{"format": "tinygrad_edu parameters", "version": 1, "parameters": {"b": 1%s}}' % ("0" * 5000), "valid JSON"),
+        (
+            '{"format": "tinygrad_edu parameters", "version": 1, "parameters": {"w[0]": 1, "b": 1%s}}' % ("0" * 400),
+            "int",
+        ),
     ],
 )
 def test_a_file_that_is_not_one_is_an_error_and_changes_nothing(tmp_path: Path, content: str, words: str):
@@ -259,6 +319,36 @@ def test_a_failed_save_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(OSError, match="disk full"):
         model.save(path)
     assert path.read_text() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["model.json"]
+
+
+def test_a_link_stays_a_link(tmp_path: Path):
+    target, link = tmp_path / "model.json", tmp_path / "link.json"
+    link.symlink_to(target)
+    model = nn.Neuron(1)
+    model.save(link)
+    assert link.is_symlink()
+    assert json.loads(target.read_text())["parameters"] == model.state_dict()
+
+
+def test_threads_that_write_one_file_do_not_mix(tmp_path: Path):
+    path, errors = tmp_path / "model.json", []
+
+    def write_and_read() -> None:
+        model = nn.MLP(2, [8, 1])
+        try:
+            for _ in range(25):
+                model.save(path)
+                model.load(path)
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=write_and_read) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
     assert [p.name for p in tmp_path.iterdir()] == ["model.json"]
 
 

@@ -10,6 +10,8 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
+import types
 from pathlib import Path
 
 import pytest
@@ -139,10 +141,15 @@ def test_a_history_says_in_one_line_what_happened():
     [
         (lambda: fit(line(), X, Y[:4]), "there are 5 samples, 4 targets"),
         (lambda: fit(line(), [], []), "there are 0 samples, 0 targets"),
-        (lambda: fit(line(), X, Y, batch_size=0), "0"),
+        (lambda: fit(line(), X, Y, batch_size=0), "batch_size is an int of 1 or more, not 0"),
+        (lambda: fit(line(), X, Y, batch_size=2.0), "batch_size is an int of 1 or more, not 2.0"),
+        (lambda: fit(line(), X, Y, epochs=2.5), "epochs is an int of 0 or more, not 2.5"),
         (lambda: fit(line(), [[1.0, 2.0]], [1.0]), "takes 1 inputs a sample, not 2"),
-        (lambda: fit(line(), X, Y, checkpoint="x.json", checkpoint_every=0), "checkpoint_every is 1 or more, not 0"),
-        (lambda: fit(line(), X, Y, epochs=-1), "epochs is 0 or more, not -1"),
+        (
+            lambda: fit(line(), X, Y, checkpoint="x.json", checkpoint_every=0),
+            "checkpoint_every is an int of 1 or more, not 0",
+        ),
+        (lambda: fit(line(), X, Y, epochs=-1), "epochs is an int of 0 or more, not -1"),
     ],
 )
 def test_bad_input_is_an_error(call: object, words: str):
@@ -156,6 +163,11 @@ def test_it_stops_after_the_epochs():
     assert (history.epochs, history.updates, history.stopped) == (7, 7, "epochs")
     _, none = train(epochs=0)
     assert (none.epochs, none.loss, none.stopped) == (0, [], "epochs")
+
+
+def test_the_target_and_the_tolerance_count_when_they_are_met_exactly():
+    assert repr(train(epochs=9, target_loss=33.0)[1]) == "History(1 epochs, 0 updates, loss 33 → 33, stopped by target)"
+    assert train(epochs=9, lr=0.0, tol=0.0)[1].stopped == "tolerance"
 
 
 def test_it_stops_at_the_target():
@@ -196,7 +208,17 @@ def test_a_loss_that_grows_a_millionfold_is_an_error_with_the_way_out():
     assert f"epoch {history.epochs}" in message
     assert "the loss has grown from 33 to " in message
     assert "Lower the learning rate, which is 0.5" in message
-    assert history.loss[-1] > 1e6 * history.loss[0]
+    assert history.loss[-1] <= 1e6 * history.loss[0]  # the history ends with the last whole epoch
+
+
+def test_the_history_of_a_run_that_diverged_has_all_its_columns():
+    model = line()
+    options = {"validation": (X, Y), "record_parameters": True, "epochs": 1000}
+    with pytest.raises(DivergenceError) as caught:
+        train(model, lr=0.5, **options)
+    history = caught.value.history
+    assert len(history.loss) == len(history.validation) == len(history.seconds) == history.epochs
+    assert len(history.parameters["neurons[0].b"]) == history.epochs + 1
 
 
 def test_a_loss_or_gradient_that_is_not_finite_is_an_error_and_leaves_the_parameters_as_they_were():
@@ -206,6 +228,18 @@ def test_a_loss_or_gradient_that_is_not_finite_is_an_error_and_leaves_the_parame
     with pytest.raises(DivergenceError, match="diverged in epoch 0: the loss is inf"):
         fit(model, X, Y, loss=lambda p, t: losses.sse(p, t), epochs=3)
     assert model.state_dict() == before
+
+
+def test_a_loss_that_began_at_almost_nothing_may_grow():
+    model = line()
+    model.load_state_dict({"neurons[0].w[0]": 2.0, "neurons[0].b": 1.0 + 1e-9})
+    history = fit(model, [[0.0]], [1.0], optimizer=optim.SGD(model.parameters(), 1.5), epochs=12)
+    assert history.loss[-1] > 1e6 * history.loss[0]
+
+
+def test_so_is_a_learning_rate_beyond_all_bounds():
+    with pytest.raises(DivergenceError):
+        train(lr=1e300, batch_size=1, epochs=10)
 
 
 def test_an_overflow_on_the_way_is_divergence_too():
@@ -249,6 +283,67 @@ def test_ctrl_c_in_the_middle_of_an_update_does_not_tear_it():
     history = fit(model, X, Y, optimizer=Pressing(model.parameters(), 0.02), epochs=1000)
     assert (history.updates, history.stopped) == (3, "interrupted")
     assert model.state_dict() == train(epochs=3)[0].state_dict()
+
+
+def test_ctrl_c_in_the_last_epoch_is_told_too():
+    _, history = train(epochs=3, callbacks=[lambda h: os.kill(os.getpid(), signal.SIGINT) if h.epochs == 3 else None])
+    assert (history.epochs, history.stopped) == (3, "interrupted")
+
+
+def test_the_path_of_a_run_that_was_interrupted_has_an_entry_for_each_epoch_and_the_end():
+    def loss(predictions: list[Value], targets: list[float]) -> Value:
+        if targets == Y[2:4] and len(seen) == 3:
+            os.kill(os.getpid(), signal.SIGINT)  # in the middle of the fourth epoch
+        return losses.mse(predictions, targets)
+
+    seen: list[int] = []
+    options = {"callbacks": [lambda h: seen.append(h.epochs)], "record_parameters": True}
+    model, history = train(loss=loss, epochs=1000, batch_size=2, **options)
+    path = history.parameters["neurons[0].b"]
+    assert (history.epochs, len(path), history.updates) == (3, 4, 11)
+    assert path[-1] == model.neurons[0].b.data
+
+
+def test_a_second_ctrl_c_is_an_error_and_not_the_end_of_a_run():
+    """The update is torn, so nobody may take the parameters for those of a history."""
+
+    class Impatient(optim.SGD):
+        def step(self) -> None:
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+            super().step()
+
+    model, handler = line(), signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        fit(model, X, Y, optimizer=Impatient(model.parameters(), 0.02))
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert gc.isenabled()
+
+
+def test_a_second_ctrl_c_may_come_while_the_first_one_is_handled():
+    from tinygrad_edu.train import _set_by_ctrl_c
+
+    with _set_by_ctrl_c() as pressed:
+        press = signal.getsignal(signal.SIGINT)
+        assert not pressed
+        press(signal.SIGINT, None)
+        assert pressed
+        with pytest.raises(KeyboardInterrupt):
+            press(signal.SIGINT, None)
+    assert not isinstance(pressed, threading.Event)  # its lock is not for handlers: they interrupt each other
+
+
+def test_a_handler_of_the_users_own_stays():
+    def mine(*_: object) -> None:
+        pressed.append(1)
+
+    pressed: list[int] = []
+    before = signal.signal(signal.SIGINT, mine)
+    try:
+        _, history = train(epochs=3, callbacks=[lambda h: os.kill(os.getpid(), signal.SIGINT)])
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert (history.epochs, history.stopped, pressed) == (3, "epochs", [1, 1, 1])
 
 
 def test_in_another_thread_training_leaves_signals_alone():
@@ -388,6 +483,79 @@ def test_a_damaged_checkpoint_is_an_error_and_is_left_as_it_is(tmp_path: Path, d
     assert set(model.state_dict().values()) == {0.0}
 
 
+def test_a_checkpoint_that_cannot_be_written_is_known_before_the_first_epoch(tmp_path: Path):
+    model = line()
+    with pytest.raises(FileNotFoundError, match=r"nowhere/run\.json'$"):
+        train(model, epochs=3, checkpoint=tmp_path / "nowhere" / "run.json")
+    assert set(model.state_dict().values()) == {0.0}
+
+
+def test_a_run_killed_in_its_first_epoch_goes_on_from_the_numbers_it_began_with(tmp_path: Path):
+    def loss(predictions: list[Value], targets: list[float]) -> Value:
+        raise Killed
+
+    path, first = tmp_path / "run.json", nn.Linear(1)
+    with pytest.raises(Killed):
+        train(first, loss=loss, checkpoint=path)
+    resumed = nn.Linear(1)  # other random numbers
+    train(resumed, epochs=0, checkpoint=path)
+    assert resumed.state_dict() == first.state_dict()
+
+
+def test_a_run_that_a_callback_stopped_may_go_on(tmp_path: Path):
+    path = tmp_path / "run.json"
+    train(epochs=5, checkpoint=path, callbacks=[lambda h: h.epochs == 2])
+    model, history = train(epochs=5, checkpoint=path)
+    assert (history.epochs, history.stopped) == (5, "epochs")
+    assert model.state_dict() == train(epochs=5)[0].state_dict()
+
+
+def test_a_checkpoint_after_several_epochs_holds_the_last_ones_too(tmp_path: Path):
+    model, _ = train(epochs=5, checkpoint=tmp_path / "run.json", checkpoint_every=3)
+    assert json.loads((tmp_path / "run.json").read_text())["parameters"] == model.state_dict()
+
+
+def test_a_checkpoint_keeps_all_that_is_trained_or_says_that_it_cannot(tmp_path: Path):
+    model, temperature = line(), Value(1.0)
+    sgd = optim.SGD([*model.parameters(), temperature], 0.01)
+    with pytest.raises(ValueError, match="no parameter of the model"):
+        fit(model, X, Y, optimizer=sgd, checkpoint=tmp_path / "run.json")
+
+
+def test_the_same_numbers_are_the_same_data(tmp_path: Path):
+    np = pytest.importorskip("numpy")
+    model = line()
+    for x, y in (
+        (X, Y),
+        ([[Value(a)] for (a,) in X], Y),
+        (np.array(X), np.array(Y)),
+        ([[int(a)] for (a,) in X], [np.array(b) for b in Y]),
+    ):
+        fit(model, x, y, epochs=1, checkpoint=tmp_path / "run.json")
+    with pytest.raises(ValueError, match="its data is"):
+        fit(model, [[Value(a + 1.0)] for (a,) in X], Y, checkpoint=tmp_path / "run.json")
+
+
+def test_a_checkpoint_that_does_not_fit_in_the_end_leaves_the_model_as_it_was(tmp_path: Path):
+    path = tmp_path / "run.json"
+    train(epochs=3, checkpoint=path)
+    document = json.loads(path.read_text())
+    path.write_text(json.dumps({**document, "optimizer": {**document["optimizer"], "steps": -1}}))
+    model = line()
+    with pytest.raises(ValueError, match="not a checkpoint of this run"):
+        train(model, epochs=5, checkpoint=path)
+    assert set(model.state_dict().values()) == {0.0}
+
+
+def test_times_and_the_bar_go_on_where_they_were(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    path = tmp_path / "run.json"
+    _, first = train(epochs=3, checkpoint=path, callbacks=[lambda h: time.sleep(0.01)])
+    _, resumed = train(epochs=4, checkpoint=path, progress=True)
+    assert resumed.seconds[:3] == first.seconds
+    assert resumed.seconds[3] > first.seconds[-1]
+    assert "3/4" in capsys.readouterr().err
+
+
 # ---- surroundings ----------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("enabled", [True, False])
 def test_the_cycle_collector_rests_during_a_step_and_is_left_as_it_was(enabled: bool):
@@ -409,6 +577,32 @@ def test_the_cycle_collector_rests_during_a_step_and_is_left_as_it_was(enabled: 
     assert seen == [False, False]
 
 
+@pytest.mark.parametrize("loss", [lambda p, t: 1.0, lambda p, t: None, lambda p, t: losses.mse(p, t, reduction="none")])
+def test_a_loss_that_is_no_value_is_an_error(loss: object):
+    with pytest.raises(TypeError, match="fit needs a loss that is one Value"):
+        train(loss=loss)
+
+
+def test_evaluate_makes_no_graph():
+    seen = []
+    evaluate(line(), X, Y, lambda p, t: seen.extend(p) or losses.mse(p, t))
+    assert [v._prev for v in seen] == [()] * 5
+
+
+def test_a_progress_bar_in_a_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    train(epochs=30)
+    assert "30/30" in capsys.readouterr().err
+    train(epochs=3, progress=False)
+    assert capsys.readouterr().err == ""
+
+
+def test_where_there_is_no_stderr_there_is_no_bar(monkeypatch: pytest.MonkeyPatch):
+    """As in a program without a console, pythonw on Windows."""
+    monkeypatch.setattr(sys, "stderr", None)
+    assert train(epochs=3)[1].epochs == 3
+
+
 def test_no_progress_bar_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]):
     train(epochs=3)
     assert capsys.readouterr() == ("", "")
@@ -419,6 +613,14 @@ def test_a_progress_bar_on_request(capsys: pytest.CaptureFixture[str]):
     shown = capsys.readouterr().err
     assert "30/30" in shown
     assert f"loss {history.loss[-1]:.4g}" in shown
+
+
+def test_a_progress_bar_in_a_notebook(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    """Its kernel is no terminal; where the widgets are not installed, the bar is text."""
+    monkeypatch.setitem(sys.modules, "ipykernel", types.ModuleType("ipykernel"))
+    monkeypatch.setattr("tinygrad_edu.train.find_spec", lambda name: None)
+    train(epochs=30)
+    assert "30/30" in capsys.readouterr().err
 
 
 def test_numbers_survive_the_checkpoint_bit_by_bit(tmp_path: Path):

@@ -184,8 +184,9 @@ class Value:
         """Puts ∂self/∂node into the `grad` of every node of the graph.
 
         Interior gradients start from zero at each call; those of leaves add up until you set them to 0: PyTorch's rule.
-        Raises `ZeroDivisionError`, `OverflowError` or `ValueError` where a derivative is infinite or undefined, and
-        `RuntimeError` where there is no graph; the leaves then keep the gradients that they had.
+        Raises `ZeroDivisionError`, `OverflowError` or `ValueError` where a derivative is infinite or undefined,
+        `FloatingPointError` where a gradient would be nan, `RuntimeError` where there is no graph; the leaves are then
+        as they were.
         """
         if self._rule is CONSTANT:
             raise RuntimeError("a constant has no graph to go back through; detach() and no_grad() make constants")

@@ -56,10 +56,10 @@ def located(error: Exception, what: str, nodes: Sequence[Node]) -> Exception:
 
 
 def refuse_nan(what: str, node: Any, *gradients: Any) -> None:
-    """A nan that the user put in goes through; one that is born at a node, of other numbers, is a `ValueError`."""
+    """A nan that was put in goes through; one that is born at a node, of other numbers, is a `FloatingPointError`."""
     numbers = [x.data for x in node._prev]
     if all(x == x for x in [*numbers, *gradients, *node._rule.parameters]):
-        raise ValueError(f"{what} is not a number (nan) at {_numbers(numbers)}{_names(node._prev)}")
+        raise FloatingPointError(f"{what} is not a number (nan) at {_numbers(numbers)}{_names(node._prev)}")
 
 
 def _numbers(numbers: Iterable[float]) -> str:

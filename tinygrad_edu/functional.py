@@ -3,8 +3,8 @@
 Each function of Values makes one node, `softmax`, `log_softmax`, `mean` and `prod` a few; a call with plain numbers
 only returns a plain float, so that the same code can be run with and without gradients. None overflows where the true
 value can be represented. A number outside a function's domain is a `ValueError`, a division by zero a
-`ZeroDivisionError`, an overflow an `OverflowError`; each names the function, the number and the node. What the
-functions compute is left to `ops.py`, derivatives of functions to `gradients.py`.
+`ZeroDivisionError`, an overflow an `OverflowError`, a nan born of other numbers a `FloatingPointError`; each names the
+function, the number and the node. What the functions compute is left to `ops.py`, derivatives to `gradients.py`.
 """
 
 from collections.abc import Callable, Iterable, Sequence

@@ -45,8 +45,8 @@ def grad(y: Value, xs: Value | Sequence[Value], create_graph: bool = False) -> A
     """∂y/∂x for one x, or a list of them for a sequence; touches no `.grad`.
 
     With `create_graph` the gradients are Values, nodes of a graph that can be differentiated again, to any order.
-    Where y does not depend on x the gradient is 0. Raises `ZeroDivisionError`, `OverflowError` or `ValueError` where a
-    derivative on the way is infinite or undefined.
+    Where y does not depend on x the gradient is 0. Raises as `Value.backward` does, and `TypeError` for what is
+    no Value.
 
     >>> x = Value(2.0)
     >>> slope = grad(x**3, x, create_graph=True)

@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeAlias
 
 from . import storage
 from .engine import Value, apply, constant
-from .errors import to_float
+from .errors import is_number, to_float
 from .ops import LEAF
 from .rules import OPS
 
@@ -54,7 +54,7 @@ INITIALISERS: dict[str, Initialiser] = {
 
 
 class Module:
-    """The base of all models: put Values and Modules, or lists, tuples and dicts of them, into attributes.
+    """The base of all models: put Values and Modules, or lists, tuples, dicts or arrays of them, into attributes.
 
     >>> class Line(Module):
     ...     def __init__(self):
@@ -76,7 +76,7 @@ class Module:
             def build_and_label(self: Module, *args: Any, **kwargs: Any) -> None:
                 build(self, *args, **kwargs)
                 for name, p in self.named_parameters():
-                    if name.endswith(p.label):  # a label that the user chose stays
+                    if not p.label or f".{name}".endswith(f".{p.label}"):  # a label that the user chose stays
                         p.label = name
 
             cls.__init__ = build_and_label  # type: ignore[assignment, method-assign]
@@ -86,12 +86,7 @@ class Module:
 
     def named_parameters(self) -> Iterator[tuple[str, Value]]:
         """Each parameter once, with its path: all leaves that can be reached through the attributes, in their order."""
-        seen: set[Value] = set()
-        for name, thing in vars(self).items():
-            for path, value in _values(name, thing):
-                if value._rule is LEAF and value not in seen:
-                    seen.add(value)
-                    yield path, value
+        return _leaves("", self, set())
 
     def parameters(self) -> list[Value]:
         """All parameters, in a fixed order."""
@@ -141,23 +136,30 @@ class Module:
             raise ValueError(f"{path} is not a parameters file: it holds no parameters")
         try:
             self.load_state_dict(state)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise ValueError(f"{path}: {error}") from None
 
 
-def _values(path: str, thing: object) -> Iterator[tuple[str, Value]]:
-    """The Values in an attribute, with their paths."""
+def _leaves(path: str, thing: Any, seen: set[int]) -> Iterator[tuple[str, Value]]:
+    """The leaves in a thing, with their paths. What is shared is seen once, so that a module may know its parent."""
+    if isinstance(thing, (Value, Module)):
+        if id(thing) in seen:
+            return
+        seen.add(id(thing))
     if isinstance(thing, Value):
-        yield path, thing
+        if thing._rule is LEAF:
+            yield path, thing
     elif isinstance(thing, Module):
-        for name, value in thing.named_parameters():
-            yield f"{path}.{name}", value
+        for name, item in vars(thing).items():
+            yield from _leaves(f"{path}.{name}" if path else name, item, seen)
     elif isinstance(thing, (list, tuple)):
         for i, item in enumerate(thing):
-            yield from _values(f"{path}[{i}]", item)
+            yield from _leaves(f"{path}[{i}]", item, seen)
     elif isinstance(thing, dict):
         for key, item in thing.items():
-            yield from _values(f"{path}[{key!r}]", item)
+            yield from _leaves(f"{path}[{key!r}]", item, seen)
+    elif str(getattr(thing, "dtype", "")) == "object":  # a NumPy array of Values
+        yield from _leaves(path, thing.tolist(), seen)
 
 
 class Neuron(Module):
@@ -168,8 +170,9 @@ class Neuron(Module):
     The bias starts at 0, and one number is drawn for each weight, in order.
 
     >>> neuron = Neuron(2, activation="tanh", rng=random.Random(0))
-    >>> neuron([1.0, -2.0]).data == (neuron.w[0].data - 2.0 * neuron.w[1].data) or neuron
-    TanhNeuron(2)
+    >>> w1, w2 = [w.data for w in neuron.w]
+    >>> neuron([1.0, -2.0]).data == Value(w1 - 2.0 * w2).tanh().data
+    True
 
     Raises `ValueError` for an unknown name, for fewer than one input, or when called with another number of inputs.
     """
@@ -192,10 +195,7 @@ class Neuron(Module):
         self.activation = activation
 
     def __call__(self, x: Sequence[Scalar] | Scalar) -> Value:
-        return self._activated(_nodes(x, len(self.w)))
-
-    def _activated(self, x: Sequence[Value]) -> Value:
-        z: Value = apply(_DOT, *self.w, *x) + self.b
+        z: Value = apply(_DOT, *self.w, *_inputs(x, len(self.w))) + self.b
         activate: Activation = _named(ACTIVATIONS, self.activation, "activation")
         return activate(z) if self.nonlin else z
 
@@ -218,8 +218,9 @@ class Layer(Module):
         self.neurons = [Neuron(nin, fan_out=nout, **options) for _ in range(nout)]
 
     def __call__(self, x: Sequence[Scalar] | Scalar) -> Any:
-        nodes = _nodes(x, len(self.neurons[0].w))
-        out = [neuron._activated(nodes) for neuron in self.neurons]
+        inputs = _inputs(x, len(self.neurons[0].w))
+        nodes = [v if isinstance(v, Value) else constant(v) for v in inputs]  # which all neurons share
+        out = [neuron(nodes) for neuron in self.neurons]
         return out[0] if len(out) == 1 else out
 
     def __repr__(self) -> str:
@@ -308,13 +309,16 @@ class Sequential(Module):
 _DOT = OPS["dot"]
 
 
-def _nodes(x: Sequence[Scalar] | Scalar, n: int) -> Sequence[Value]:
-    """The inputs of a layer as nodes; a single number, as a layer of width 1 returns it, is one input."""
-    numbers: Iterable[Scalar] = x if isinstance(x, Iterable) else [x]
-    nodes = [v if isinstance(v, Value) else constant(v) for v in numbers]
-    if len(nodes) != n:
-        raise ValueError(f"this model takes {n} inputs a sample, not {len(nodes)}")
-    return nodes
+def _inputs(x: Any, n: int) -> Sequence[Scalar]:
+    """The n inputs of a layer; a single number, as a layer of width 1 returns it, is one input."""
+    inputs: Sequence[Scalar] = x if isinstance(x, (list, tuple)) else [*x] if _is_sequence(x) else [x]
+    if len(inputs) != n:
+        raise ValueError(f"this model takes {n} inputs a sample, not {len(inputs)}")
+    return inputs
+
+
+def _is_sequence(x: Any) -> bool:
+    return isinstance(x, Iterable) and not is_number(x)
 
 
 def _named(table: dict[str, Any], name: Any, what: str) -> Any:

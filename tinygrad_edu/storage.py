@@ -5,6 +5,7 @@ who write them (`nn.py`, `train.py`, `predictor.py`).
 """
 
 import os
+from threading import get_ident
 from typing import Any
 
 VERSION = 1
@@ -15,14 +16,15 @@ def write(path: str | os.PathLike[str], content: str | bytes) -> None:
 
     Raises `OSError` where the folder is missing or cannot be written to; the old file is then untouched.
     """
-    folder, name = os.path.split(path)
-    temporary = os.path.join(folder, f".{name}.{os.getpid()}.tmp")
+    target = os.path.realpath(path)  # of a link, the file it points to is written, and the link stays
+    folder, name = os.path.split(target)
+    temporary = os.path.join(folder, f".{name}.{os.getpid()}.{get_ident()}.tmp")  # no other writer's
     try:
         with open(temporary, "wb") as file:
             file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        os.replace(temporary, target)
     except OSError as error:
         if error.filename == temporary:
             error.filename = os.fspath(path)  # the user knows nothing of a temporary file
@@ -51,7 +53,7 @@ def read_json(path: str | os.PathLike[str], kind: str) -> dict[str, Any]:
     try:
         with open(path, encoding="utf-8") as file:
             document = json.load(file)
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: no UTF-8, no JSON, or a number of 5000 digits
         raise ValueError(f"{path} is not a {kind} file: it is not valid JSON ({str(error)[:80]})") from None
     if not isinstance(document, dict) or document.get("format") != f"tinygrad_edu {kind}":
         raise ValueError(f"{path} is not a {kind} file: it does not say that it is one")

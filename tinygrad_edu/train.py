@@ -21,7 +21,7 @@ from typing import Any, Protocol, TypeAlias
 from . import storage
 from .data import batches
 from .engine import Value
-from .errors import to_float
+from .errors import is_number, to_float
 from .losses import mse
 from .nn import Module
 from .optim import SGD, Optimizer
@@ -129,13 +129,15 @@ def fit(
 
     A run ends after `epochs`; or when an epoch's loss is `target_loss` or less; or when it is no more than `tol` below
     that of the epoch before; or when one of the `callbacks`, called with the history after every epoch, returns True;
-    or on Ctrl-C, which lets the update in progress finish. With one batch an epoch the loss is known before the update,
-    and an update that is no longer wanted is not made.
+    or on Ctrl-C, which lets the update in progress finish; a second one raises `KeyboardInterrupt` at once. With one
+    batch an epoch the loss is known before the update, and an update that is no longer wanted is not made.
 
     `validation=(X, y)` measures the loss on other data after each epoch. `progress` shows a bar; by default only in a
     terminal and in a notebook. `record_parameters` keeps the path of every parameter. `checkpoint` names a file that is
     written after every `checkpoint_every` epochs, whole or not at all; where it exists already, the run goes on from
-    there and ends with the very same parameters, bit by bit, as one that was never stopped.
+    there and ends with the very same parameters, bit by bit, as one that was never stopped (on the same Python: from
+    3.12 on `sum` rounds less). It holds parameters, optimizer and history, but not what a callback remembers or
+    changes, such as the learning rate; and a run that met its target or tolerance is over.
 
     Raises `DivergenceError` when the loss stops being finite or grows a millionfold; `ValueError` for data of different
     lengths or none, for numbers out of range, and for a checkpoint that is none or belongs to another run; and what
@@ -150,21 +152,32 @@ def fit(
     n = len(X)
     if n != len(y) or n == 0:
         raise ValueError(f"fit needs at least one sample, and as many targets: there are {n} samples, {len(y)} targets")
-    for name, number, least in (("epochs", epochs, 0), ("checkpoint_every", checkpoint_every, 1)):
-        if number < least:
-            raise ValueError(f"{name} is {least} or more, not {number}")
+    size = n if batch_size is None else batch_size
+    for name, number, least in (
+        ("epochs", epochs, 0),
+        ("batch_size", size, 1),
+        ("checkpoint_every", checkpoint_every, 1),
+    ):
+        if not hasattr(number, "__index__") or number < least:
+            raise ValueError(f"{name} is an int of {least} or more, not {number!r}")
     if optimizer is None:
         optimizer = SGD(model.parameters(), lr=0.01)
     history = History()
-    settings = {
-        "optimizer": type(optimizer).__name__,
-        "batch_size": batch_size,
-        "shuffle": shuffle,
-        "seed": seed,
-        "data": _fingerprint([X, y]),
-    }
-    if checkpoint is not None and os.path.exists(checkpoint):
-        _resume(checkpoint, settings, model, optimizer, history)
+    settings: dict[str, Any] = {}
+    if checkpoint is not None:
+        settings = {
+            "optimizer": type(optimizer).__name__,
+            "batch_size": batch_size if batch_size is None else int(batch_size),
+            "shuffle": shuffle,
+            "seed": seed,
+            "data": _fingerprint([X, y]),
+        }
+        if not {*optimizer.params} <= {*model.parameters()}:
+            raise ValueError("the optimizer moves what is no parameter of the model, so a checkpoint cannot keep it")
+        if os.path.exists(checkpoint):
+            _resume(checkpoint, settings, model, optimizer, history)
+        else:  # now, as a file that cannot be written is to be known before the first epoch, not after it
+            _save(checkpoint, settings, model, optimizer, history)
 
     def reason_to_stop(loss: float) -> str:
         if target_loss is not None and loss <= target_loss:
@@ -182,28 +195,29 @@ def fit(
                 order = random.Random(f"{seed}/{history.epochs}") if shuffle else None
                 mean = 0.0
                 for batch, targets in batches(X, y, batch_size, order):
-                    if ctrl_c.is_set():
-                        raise KeyboardInterrupt
+                    if ctrl_c:
+                        raise _Interrupted
                     last_look = reason_to_stop if len(batch) == n else None
                     mean += len(batch) / n * _step(model, batch, targets, loss, optimizer, history, last_look)
                 history.stopped = history.stopped or reason_to_stop(mean)
+                _refuse_growth(mean, history, optimizer)
                 history.loss.append(mean)
-                _refuse_growth(history, optimizer)
                 if validation is not None:
                     history.validation.append(evaluate(model, *validation, loss))
                 history.seconds.append(perf_counter() - start)
-                if True in [callback(history) for callback in callbacks]:
+                answers = [callback(history) for callback in callbacks]
+                if any(answer is True for answer in answers):
                     history.stopped = history.stopped or "callback"
                 at_the_end = history.stopped or history.epochs == epochs
                 if checkpoint is not None and (at_the_end or history.epochs % checkpoint_every == 0):
                     _save(checkpoint, settings, model, optimizer, history)
                 bar.set_postfix_str(f"loss {mean:.4g}", refresh=False)
                 bar.update()
-        except KeyboardInterrupt:
-            history.stopped = "interrupted"
+        except _Interrupted:
+            pass
     if record_parameters:
         _record_parameters(history, model)
-    history.stopped = history.stopped or "epochs"
+    history.stopped = "interrupted" if ctrl_c else history.stopped or "epochs"
     return history
 
 
@@ -232,6 +246,8 @@ def _step(
     try:
         with _no_cycle_collection():
             L = loss([model(x) for x in X], y)
+            if not isinstance(L, Value):
+                raise TypeError(f"fit needs a loss that is one Value of the model's parameters, not {type(L).__name__}")
             if not isfinite(L.data):
                 raise FloatingPointError(f"the loss is {L.data}")
             history.stopped = reason_to_stop(L.data) if reason_to_stop else ""
@@ -245,13 +261,14 @@ def _step(
         raise _divergence(str(error), history, optimizer) from error
 
 
-def _refuse_growth(history: History, optimizer: Optimizer) -> None:
-    first, last = history.loss[0], history.loss[-1]
-    if last > _DIVERGED * max(abs(first), 1.0):
-        raise _divergence(f"the loss has grown from {first:.6g} to {last:.6g}", history, optimizer)
+def _refuse_growth(loss: float, history: History, optimizer: Optimizer) -> None:
+    first = history.loss[0] if history.loss else loss
+    if loss > _DIVERGED * max(abs(first), 1.0):
+        raise _divergence(f"the loss has grown from {first:.6g} to {loss:.6g}", history, optimizer)
 
 
 def _divergence(what: str, history: History, optimizer: Optimizer) -> DivergenceError:
+    """The error of the epoch that is not in the history, as it is not whole."""
     before = f"; the loss was {history.loss[-1]:.6g} in the last whole epoch" if history.loss else ""
     return DivergenceError(
         f"training diverged in epoch {history.epochs}: {what}{before}. "
@@ -262,7 +279,8 @@ def _divergence(what: str, history: History, optimizer: Optimizer) -> Divergence
 
 def _record_parameters(history: History, model: Module) -> None:
     for name, p in model.named_parameters():
-        history.parameters.setdefault(name, []).append(p.data)
+        path = history.parameters.setdefault(name, [])
+        path[history.epochs :] = [p.data]  # in place of the beginning of an epoch that was interrupted
 
 
 def _save(path: Path, settings: dict[str, Any], model: Module, optimizer: Optimizer, history: History) -> None:
@@ -286,7 +304,7 @@ def _resume(path: Path, settings: dict[str, Any], model: Module, optimizer: Opti
         restored = _read_history(saved["history"])
         model.load_state_dict(saved["parameters"])
         optimizer.load_state_dict(saved["optimizer"])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         model.load_state_dict(before)
         raise ValueError(f"{path} is not a checkpoint of this run: {error}; remove it to start afresh") from None
     vars(history).update(restored)
@@ -313,7 +331,9 @@ def _fingerprint(data: object) -> str:
     import hashlib
 
     def parts(thing: Any) -> Iterator[str]:
-        if isinstance(thing, Iterable) and not isinstance(thing, str):
+        if is_number(thing):
+            yield f"{to_float(thing)},"
+        elif isinstance(thing, Iterable) and not isinstance(thing, str):
             yield "["
             for item in thing:
                 yield from parts(item)
@@ -336,15 +356,19 @@ def _no_cycle_collection() -> Iterator[None]:
             gc.enable()
 
 
-@contextmanager
-def _set_by_ctrl_c() -> Iterator[threading.Event]:
-    """Ctrl-C sets the event, so that no update is torn apart; a second Ctrl-C interrupts at once, as usual."""
-    pressed = threading.Event()
+class _Interrupted(Exception):
+    """Ctrl-C was pressed, and the update that was in progress is finished."""
 
-    def press(*_: object) -> None:
-        if pressed.is_set():
+
+@contextmanager
+def _set_by_ctrl_c() -> Iterator[list[int]]:
+    """Ctrl-C fills the list, so that no update is torn apart; a second Ctrl-C raises at once, as usual."""
+    pressed: list[int] = []  # no Event: its lock would hang when the second signal interrupts the handler of the first
+
+    def press(signal_number: int, frame: object) -> None:
+        pressed.append(signal_number)
+        if len(pressed) > 1:
             raise KeyboardInterrupt
-        pressed.set()
 
     in_charge = threading.current_thread() is threading.main_thread()
     if not in_charge or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
@@ -361,7 +385,7 @@ def _progress_bar(wanted: bool | None, total: int, done: int) -> AbstractContext
     """A bar in a terminal or a notebook, and nothing elsewhere, unless asked for."""
     kernel = sys.modules.get("ipykernel")
     if wanted is None:
-        wanted = kernel is not None or sys.stderr.isatty()
+        wanted = kernel is not None or (sys.stderr is not None and sys.stderr.isatty())
     if not wanted:
         return nullcontext(_NoBar())
     tqdm = import_module("tqdm.notebook" if kernel is not None and find_spec("ipywidgets") else "tqdm").tqdm
