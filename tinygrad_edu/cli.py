@@ -24,6 +24,9 @@ from .tables import Table, listing, read_csv, shown
 
 ERROR, INTERRUPTED = 2, 130  # exit codes; the second is what shells report after Ctrl-C
 MAX_WIDTH = 1000
+# Seed 0 happens to hold out the one household that is five times as rich as the mean: the first curve that a newcomer
+# sees would tell of that household, not of the descent. Seed 1 is not the best one either.
+DEMO_SEED = 1
 
 
 class Demo(NamedTuple):
@@ -124,7 +127,7 @@ def main(context: click.Context) -> None:
 
 @main.command()
 @click.option("--out", type=_FOLDER, default="tinygrad-edu-demo", metavar="DIR", help="The folder to write to.")
-@click.option("--seed", metavar="N", type=int, default=0, help="Of everything that is random.")
+@click.option("--seed", metavar="N", type=int, default=DEMO_SEED, help="Of everything that is random.")
 def demo(out: Path, seed: int) -> int:
     """Train two models on real data that comes along.
 
