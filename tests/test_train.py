@@ -603,6 +603,23 @@ def test_where_there_is_no_stderr_there_is_no_bar(monkeypatch: pytest.MonkeyPatc
     assert train(epochs=3)[1].epochs == 3
 
 
+def test_the_cycle_collector_never_meets_a_graph():
+    """What it visits in a collection during the run are a few objects, not the thousands of a step's graph."""
+    model, visited = nn.MLP(1, [16, 16, 1]), []
+
+    def look(phase: str, info: dict[str, int]) -> None:
+        if phase == "start" and info["generation"] == 0:
+            visited.append(sum(isinstance(thing, Value) for thing in gc.get_objects(generation=0)))
+
+    gc.collect()
+    gc.callbacks.append(look)
+    try:
+        fit(model, X * 5, Y * 5, optimizer=optim.SGD(model.parameters(), 1e-4), epochs=20)
+    finally:
+        gc.callbacks.remove(look)
+    assert sum(visited) < 100
+
+
 def test_no_progress_bar_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]):
     train(epochs=3)
     assert capsys.readouterr() == ("", "")

@@ -233,6 +233,19 @@ def evaluate(model: Module, X: Sequence[Any], y: Sequence[Any], loss: Loss = mse
     return value.data if isinstance(value, Value) else to_float(value)
 
 
+@contextmanager
+def _no_cycle_collection() -> Iterator[None]:
+    """A graph has no cycles: scanning it while it grows finds nothing and takes longer than the arithmetic."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+@_no_cycle_collection()  # the decorator, as the graph has to be gone before the collector may look again
 def _step(
     model: Module,
     X: Sequence[Any],
@@ -244,19 +257,18 @@ def _step(
 ) -> float:
     """One update, θ ← θ − η∇L, unless the loss is a reason to stop; returns the loss before it."""
     try:
-        with _no_cycle_collection():
-            L = loss([model(x) for x in X], y)
-            if not isinstance(L, Value):
-                raise TypeError(f"fit needs a loss that is one Value of the model's parameters, not {type(L).__name__}")
-            if not isfinite(L.data):
-                raise FloatingPointError(f"the loss is {L.data}")
-            history.stopped = reason_to_stop(L.data) if reason_to_stop else ""
-            if not history.stopped:
-                optimizer.zero_grad()
-                L.backward()
-                optimizer.step()
-                history.updates += 1
-            return float(L.data)
+        L = loss([model(x) for x in X], y)
+        if not isinstance(L, Value):
+            raise TypeError(f"fit needs a loss that is one Value of the model's parameters, not {type(L).__name__}")
+        if not isfinite(L.data):
+            raise FloatingPointError(f"the loss is {L.data}")
+        history.stopped = reason_to_stop(L.data) if reason_to_stop else ""
+        if not history.stopped:
+            optimizer.zero_grad()
+            L.backward()
+            optimizer.step()
+            history.updates += 1
+        return float(L.data)
     except (OverflowError, FloatingPointError) as error:
         raise _divergence(str(error), history, optimizer) from error
 
@@ -342,18 +354,6 @@ def _fingerprint(data: object) -> str:
             yield f"{thing.data if isinstance(thing, Value) else thing!s},"
 
     return hashlib.sha256("".join(parts(data)).encode()).hexdigest()
-
-
-@contextmanager
-def _no_cycle_collection() -> Iterator[None]:
-    """A graph has no cycles: scanning it while it grows finds nothing and takes longer than the arithmetic."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 class _Interrupted(Exception):
