@@ -125,10 +125,11 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
-def _picture(value: Value) -> str | None:
+def _repr_svg_(value: Value) -> str | None:
+    """The graph, as a notebook shows it."""
     from .viz import graph
 
     return graph.picture(value)
 
 
-Value._picture = _picture  # so that a notebook shows the graph, though the engine knows nothing of drawing
+Value._repr_svg_ = _repr_svg_  # type: ignore[attr-defined]  # hung in from here: the engine knows nothing of drawing

@@ -9,7 +9,7 @@ this file records nodes, and multiplies and adds what the rules say. Left to oth
 import operator
 from collections.abc import Callable, Iterable
 from threading import RLock, get_ident
-from typing import Any, ClassVar
+from typing import Any
 
 from .errors import ARITHMETIC_ERRORS, is_number, located, refuse_nan, to_float
 from .graph import deepcopied, flattened, topological_order
@@ -30,8 +30,7 @@ def _unary(name: str) -> Callable[["Value"], "Value"]:
             pass
         return apply(op, self)  # fails again, and says where
 
-    method.__name__, method.__qualname__ = name, f"Value.{name}"
-    method.__doc__ = f"The operation `{name}` of the rule table."
+    method.__name__, method.__qualname__, method.__doc__ = name, f"Value.{name}", f"The operation `{name}`."
     return method
 
 
@@ -76,16 +75,15 @@ class Value:
     Raises `TypeError` for anything but an int, a float or a NumPy scalar. Source: the interface is micrograd's.
     """
 
-    # One or two inputs have slots of their own, only more of them a tuple (`_prev` hides the difference): so a node is
-    # 50 bytes smaller than with a tuple in each, and the cycle collector has half as many objects to visit.
+    # One or two inputs have slots of their own, only more of them stand there in tuples (`_prev` hides the difference):
+    # a node is 50 bytes smaller than with a tuple in each, and the cycle collector has half as many objects to visit.
     __slots__ = ("_first", "_rule", "_second", "data", "grad", "label")
     data: float
     grad: float
     label: str
     _rule: Op
     _first: Any
-    _second: "Value | None"
-    _picture: ClassVar[Callable[["Value"], str | None] | None] = None  # `__init__.py` hangs the drawing in here
+    _second: Any
 
     def __init__(self, data: float, _children: Iterable["Value"] = (), _op: str = "", label: str = "") -> None:
         inputs = tuple(_children)
@@ -101,9 +99,10 @@ class Value:
     @property
     def _prev(self) -> tuple["Value", ...]:
         """The inputs, in order; none for a leaf or a constant."""
-        if self._second is not None:
-            return self._first, self._second
-        return self._first if self._first.__class__ is tuple else (self._first,)
+        first, second = self._first, self._second
+        if first.__class__ is tuple:
+            return first if second is None else first + second
+        return (first,) if second is None else (first, second)
 
     @property
     def _op(self) -> str:
@@ -160,9 +159,6 @@ class Value:
     def __repr__(self) -> str:
         return f"Value(data={self.data}, grad={self.grad}{f', label={self.label!r}' if self.label else ''})"
 
-    def _repr_svg_(self) -> str | None:
-        return Value._picture(self) if Value._picture else None
-
     def detach(self) -> "Value":
         """A constant with the same number: no gradient flows through it."""
         return constant(self.data, self.label)
@@ -215,13 +211,13 @@ class Value:
 _new: Callable[[type[Value]], Value] = object.__new__
 
 
-def _node(op: Op, data: float, first: Any, second: Value | None = None) -> Value:
+def _node(op: Op, data: float, first: Any, second: Any = None) -> Value:
     out = _new(Value)
     out._rule, out.data, out.grad, out.label, out._first, out._second = op, data, 0.0, "", first, second
     if data != data:
         refuse_nan(str(op), out)
     if first.__class__ is tuple:
-        fixed = all(x._rule is CONSTANT for x in first)
+        fixed = all(x._rule is CONSTANT for x in out._prev)
     else:
         fixed = first._rule is CONSTANT and (second is None or second._rule is CONSTANT)
     if fixed or (paused and get_ident() in paused):
@@ -231,12 +227,17 @@ def _node(op: Op, data: float, first: Any, second: Value | None = None) -> Value
 
 def apply(op: Op, *inputs: Value | float) -> Value:
     """The node that an operation makes of its inputs; plain numbers among them become constants."""
-    nodes = tuple([x if isinstance(x, Value) else constant(x) for x in inputs])
+    return record(op, tuple([x if isinstance(x, Value) else constant(x) for x in inputs]))
+
+
+def record(op: Op, xs: tuple[Value, ...], ys: tuple[Value, ...] = ()) -> Value:
+    """The same for Values in one tuple or two, which are kept as they are: so many nodes can share one of them."""
+    inputs = xs + ys
     try:
-        data = op.value(FLOATS, *[x.data for x in nodes])
+        data = op.value(FLOATS, *[x.data for x in inputs])
     except ARITHMETIC_ERRORS as error:
-        raise located(error, str(op), nodes) from error
-    return _node(op, data, *nodes) if 1 <= len(nodes) <= 2 else _node(op, data, nodes)
+        raise located(error, str(op), inputs) from error
+    return _node(op, data, *inputs) if 1 <= len(inputs) <= 2 else _node(op, data, xs, ys or None)
 
 
 def constant(data: float, label: str = "") -> Value:

@@ -12,7 +12,7 @@ from math import sqrt
 from typing import Any, Protocol, TypeAlias
 
 from . import storage
-from .engine import Value, apply, constant
+from .engine import Value, constant, record
 from .errors import is_number, to_float
 from .ops import LEAF
 from .rules import OPS
@@ -195,7 +195,7 @@ class Neuron(Module):
         self.activation = activation
 
     def __call__(self, x: Sequence[Scalar] | Scalar) -> Value:
-        z: Value = apply(_DOT, *self.w, *_inputs(x, len(self.w))) + self.b
+        z: Value = record(_DOT, tuple(self.w), _nodes(x, len(self.w))) + self.b
         activate: Activation = _named(ACTIVATIONS, self.activation, "activation")
         return activate(z) if self.nonlin else z
 
@@ -218,8 +218,7 @@ class Layer(Module):
         self.neurons = [Neuron(nin, fan_out=nout, **options) for _ in range(nout)]
 
     def __call__(self, x: Sequence[Scalar] | Scalar) -> Any:
-        inputs = _inputs(x, len(self.neurons[0].w))
-        nodes = [v if isinstance(v, Value) else constant(v) for v in inputs]  # which all neurons share
+        nodes = _nodes(x, len(self.neurons[0].w))
         out = [neuron(nodes) for neuron in self.neurons]
         return out[0] if len(out) == 1 else out
 
@@ -309,12 +308,14 @@ class Sequential(Module):
 _DOT = OPS["dot"]
 
 
-def _inputs(x: Any, n: int) -> Sequence[Scalar]:
-    """The n inputs of a layer; a single number, as a layer of width 1 returns it, is one input."""
-    inputs: Sequence[Scalar] = x if isinstance(x, (list, tuple)) else [*x] if _is_sequence(x) else [x]
-    if len(inputs) != n:
-        raise ValueError(f"this model takes {n} inputs a sample, not {len(inputs)}")
-    return inputs
+def _nodes(x: Any, n: int) -> tuple[Value, ...]:
+    """The n inputs of a layer as nodes; a single number, as a layer of width 1 returns it, is one input."""
+    xs: Sequence[Any] = x if isinstance(x, (list, tuple)) else [*x] if _is_sequence(x) else [x]
+    if len(xs) != n:
+        raise ValueError(f"this model takes {n} inputs a sample, not {len(xs)}")
+    if isinstance(xs, tuple) and {*map(type, xs)} == {Value}:
+        return xs  # a layer hands the same tuple to all its neurons, and their nodes share it
+    return tuple([v if isinstance(v, Value) else constant(v) for v in xs])
 
 
 def _is_sequence(x: Any) -> bool:

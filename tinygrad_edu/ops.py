@@ -6,7 +6,6 @@ second derivatives; a slope that jumps is written with `step` and `sign`, which 
 gradients are left to `engine.py`, the functions for users to `functional.py`.
 """
 
-from collections.abc import Sequence
 from functools import reduce
 from operator import mul
 
@@ -18,7 +17,7 @@ def _zero(m: Mathematics, x: Number) -> Number:
     return 1.0 - m.abs(m.sign(x))
 
 
-def _shares(xs: Sequence[Number]) -> Sequence[Number]:
+def _shares(xs: list[Number]) -> list[Number]:
     """Each number's share of their sum."""
     whole = sum(xs)
     return [x / whole for x in xs]
