@@ -145,6 +145,12 @@ def test_a_column_of_texts_makes_it_a_classification():
     assert sorted(written("tinygrad-edu-fit")) == NAMES
 
 
+def test_a_rare_class_is_never_held_out_altogether():
+    rows = Table({"x": range(40), "kind": ["common"] * 38 + ["rare"] * 2})
+    for seed in range(60):
+        assert "rare" in Job(rows, "kind", recipe=Recipe(seed=seed)).train["kind"]
+
+
 def test_the_task_can_be_chosen_for_classes_that_are_numbers():
     Path("codes.csv").write_text("x,code\n" + "".join(f"{i},{1 + i % 2}\n" for i in range(20)))
     assert "column 'code' is learned as a number, not as 2 classes" in fit("codes.csv", "--target", "code").stdout
@@ -181,6 +187,13 @@ def test_a_category_that_only_rows_held_out_have_is_noted():
     assert {tuple(notes) for notes in seen} == {(), (note,)}
 
 
+def test_texts_that_are_all_different_are_no_categories():
+    Path("dates.csv").write_text("day,x,y\n" + "".join(f"May {i},{i},{2 * i}\n" for i in range(1, 31)))
+    printed = " ".join(fit("dates.csv", "--target", "y").stdout.split())
+    assert "regression: 'y' from 'x' data" in printed
+    assert "note column 'day' has a different text in every row: left out" in printed
+
+
 def test_a_feature_that_is_named_is_used_even_if_it_does_not_look_useful():
     names = [f"nr {i}" for i in range(MAX_CATEGORIES + 20)]
     job = Job(Table({"name": names, "y": range(len(names))}), "y", ["name"], Recipe(test_share=0.1))
@@ -200,6 +213,13 @@ def test_the_picture_of_the_fit_suits_the_data():
 def test_r2_is_not_defined_where_all_targets_held_out_are_equal():
     Path("flat.csv").write_text("x,y\n" + "".join(f"{i},5\n" for i in range(10)))
     assert "R² not defined" in fit("flat.csv", "--target", "y").stdout
+
+
+def test_r2_is_not_defined_either_where_their_squared_deviations_are_0():
+    table = Table({"x": range(12), "y": [*(1e-200 * i for i in range(9)), 5.0, 6.0, 7.0]})
+    job = Job(table, "y", recipe=Recipe((), epochs=1, seed=3))
+    job.run()
+    assert job.scores().keys() == {"rmse"}
 
 
 # ---- what is trained -------------------------------------------------------------------------------------------------
@@ -328,6 +348,28 @@ def test_predict_writes_a_file_and_says_what_was_missing():
     assert "Note: missing values: 1 in 'mass', 1 in 'colour'" in result.stderr
 
 
+def test_predict_reads_a_pipe():
+    fit("line.csv", "--target", "z", "--out", "out")
+    expected = call("predict", "out/model.json", "line.csv").stdout
+    reading, writing = os.pipe()
+    os.write(writing, Path("line.csv").read_bytes())
+    os.close(writing)
+    result = call("predict", "out/model.json", f"/dev/fd/{reading}")
+    os.close(reading)
+    assert (result.exit_code, result.stdout) == (0, expected)
+
+
+def test_predict_writes_to_a_pipe_and_does_not_replace_it():
+    fit("line.csv", "--target", "z", "--out", "out")
+    os.mkfifo("pipe")
+    reading = os.open("pipe", os.O_RDONLY | os.O_NONBLOCK)
+    result = call("predict", "out/model.json", "line.csv", "--out", "pipe")
+    assert result.exit_code == 0, result.output
+    assert Path("pipe").is_fifo()
+    assert os.read(reading, 100_000).decode() == call("predict", "out/model.json", "line.csv").stdout
+    os.close(reading)
+
+
 # ---- bad input -------------------------------------------------------------------------------------------------------
 BAD_TABLES = {
     "empty.csv": "",
@@ -341,6 +383,7 @@ BAD_TABLES = {
     "single.csv": "x,y\n1,2\n",
     "useless.csv": "x,y\n" + "1,2\n" * 10,
     "alone.csv": "y\n" + "1\n2\n3\n4\n5\n",
+    "semicolons.csv": "x;y\n1;2\n",
     "hostile.csv": "x,\x1b[31my\n1,2\n",
     "huge.csv": "x,y\n" + "".join(f"{i},{i}e200\n" for i in range(20)),
 }
@@ -355,11 +398,11 @@ BAD_FITS: list[tuple[tuple[object, ...], str]] = [
     (("ragged.csv", "--target", "y"), "ragged.csv, line 2: expected 2 cells"),
     (("latin.csv", "--target", "y"), "line 3: byte 0xe9 is not part of a UTF-8 text"),
     (("hostile.csv", "--target", "y"), r"there is no column 'y': hostile.csv has 'x', '\x1b[31my'"),
-    (("hostile.csv", "--target", "\x1b[31my"), "a test share of 0.2 leaves one part of 1 items empty"),
+    (("hostile.csv", "--target", "\x1b[31my"), "at least 3 rows with a value of"),
     (("one.csv", "--target", "kind"), "column 'kind': its only class is 'a'; a classifier needs two or more"),
     (("many.csv", "--target", "kind"), "column 'kind' has 60 classes, more than 50"),
     (("none.csv", "--target", "y"), "column 'y' has no value in any row"),
-    (("single.csv", "--target", "y"), "a test share of 0.2 leaves one part of 1 items empty"),
+    (("single.csv", "--target", "y"), "at least 3 rows with a value of"),
     (("useless.csv", "--target", "y"), "there is no column to learn 'y' from; column 'x' has the same value"),
     (("alone.csv", "--target", "y"), "there is no column to learn 'y' from"),
     (("huge.csv", "--target", "y"), "column 'y' has numbers too large or too small to be squared"),
@@ -370,6 +413,10 @@ BAD_FITS: list[tuple[tuple[object, ...], str]] = [
     ((*LINE, "--features", "x,y,x"), "column 'x' cannot be a feature twice"),
     ((*LINE, "--features", "x,,y"), "'x,,y' is not a list of columns, as in age,income"),
     ((*LINE, "--features", ""), "'' is not a list of columns"),
+    ((*LINE, "--features", "x\ny"), r"'x\ny' is not a list of columns"),
+    ((*LINE, "--features", "x" * 200_000), "is not a list of columns"),
+    (("semicolons.csv", "--target", "y"), "has 'x;y', a single one: save the table with commas between its columns"),
+    ((*LINE, "--checkpoint", "tinygrad-edu-fit/history.csv"), "history.csv would be overwritten by a result"),
     ((*LINE, "--task", "sorting"), "'sorting' is not one of 'regression', 'classification'"),
     ((*KIND, "--task", "regression"), "fruit.csv, line 2, column 'kind': 'apple' is not a finite number"),
     ((*LINE, "--optimizer", "newton"), "'newton' is not one of 'sgd', 'adagrad', 'rmsprop', 'adam', 'adamw'"),
@@ -616,6 +663,21 @@ def test_ctrl_c_in_the_first_epoch_writes_nothing(monkeypatch: pytest.MonkeyPatc
     assert not Path("tinygrad-edu-fit").exists()
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_end_leaves_nothing_behind(number: int):
+    code = f"""if True:
+        import os
+        from tinygrad_edu import cli, optim
+        optim.Adam.step = lambda self: os.kill(os.getpid(), {int(number)})
+        cli.main(["fit", "line.csv", "--target", "z"])
+    """
+    before = written(".")
+    done = run("-c", code)
+    assert (done.returncode, done.stderr) == (128 + number, "")
+    assert written(".") == before
+    assert not Path("tinygrad-edu-fit").exists()
+
+
 # ---- the command itself ----------------------------------------------------------------------------------------------
 def run(*arguments: object, encoding: str = "utf-8", **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -640,6 +702,26 @@ def test_a_terminal_without_arrows_is_no_reason_to_fail():
     assert (done.returncode, done.stderr) == (0, "")
     assert re.search(r"mse \S+ \? \S+ in training", done.stdout)
     assert "R² " in done.stdout
+
+
+def test_a_control_character_in_the_name_of_a_file_does_not_reach_the_terminal():
+    result = fit(*LINE, "--out", "out\x1b[31m")
+    assert "\x1b" not in result.output
+    assert "to out\ufffd[31m" in result.stdout
+
+
+def test_a_full_disk_is_named_with_the_file():
+    code = """if True:
+        import resource
+        from tinygrad_edu import storage
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))
+        try:
+            storage.write("out.csv", "x" * 100)
+        except OSError as error:
+            print(error.filename)
+    """
+    assert run("-c", code).stdout.strip() == "out.csv"
+    assert "out.csv" not in written(".")
 
 
 def test_help_loads_nothing_heavy():

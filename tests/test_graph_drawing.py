@@ -273,6 +273,11 @@ def test_a_constant_shows_its_number_and_its_label_if_any(without_dot):
     assert texts(draw(Value(2.5, label="was w").detach()).svg) == [["was w", "2.5"]]
 
 
+def test_all_lines_in_a_constant_are_centred(without_dot):
+    svg = draw(Value(2.5, label="a name\nof two lines").detach()).svg
+    assert len(texts(svg)[0]) == svg.count('text-anchor="middle"') == 3
+
+
 @pytest.mark.parametrize("rankdir", ["LR", "TB"])
 def test_inputs_are_in_order_and_outputs_after_them(layout, rankdir):
     a, b = Value(5.0, label="a"), Value(3.0, label="b")

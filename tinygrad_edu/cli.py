@@ -7,8 +7,11 @@ own. The work is done in `job.py`, what is shown of it stands in `report.py`.
 
 import csv
 import io
+import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,7 +23,7 @@ from .job import FILES, LEARNING_RATES, MAX_CATEGORIES, Job, Recipe, all_or_none
 from .nn import ACTIVATIONS
 from .optim import OPTIMIZERS
 from .predictor import CLASSIFICATION_LOSSES, REGRESSION_LOSSES, TWO_CLASS_LOSSES, Predictor
-from .tables import Table, listing, read_csv, shown
+from .tables import Table, listing, read_cells, read_csv, shown, typed
 
 ERROR, INTERRUPTED = 2, 130  # exit codes; the second is what shells report after Ctrl-C
 MAX_WIDTH = 1000
@@ -75,8 +78,7 @@ class Commands(click.Group):
             problem, code = f"{error.filename}: {error.strerror}" if error.filename else str(error), ERROR
         except (ValueError, ArithmeticError, ImportError) as error:
             problem, code = str(error.args[-1] if error.args else type(error).__name__), ERROR
-        line = "".join(c if c.isprintable() else "\ufffd" for c in " ".join(problem.split()))
-        click.echo(f"Error: {line}", err=True)
+        click.echo(f"Error: {report.printable(' '.join(problem.split()))}", err=True)
         sys.exit(code)
 
 
@@ -94,7 +96,10 @@ def _hidden(context: click.Context, parameter: click.Parameter, text: str) -> tu
 def _columns(context: click.Context, parameter: click.Parameter, text: str | None) -> list[str] | None:
     if text is None:
         return None
-    names = [name.strip() for line in csv.reader([text], skipinitialspace=True) for name in line]
+    try:
+        names = [name.strip() for line in csv.reader([text], skipinitialspace=True) for name in line]
+    except csv.Error:  # no ValueError: a line end outside of quotes, or a name of more than 131072 characters
+        names = []
     if not names or not all(names):
         raise click.BadParameter(f"{shown(text)} is not a list of columns, as in age,income")
     return names
@@ -157,7 +162,7 @@ def demo(out: Path, seed: int) -> int:
     callback=_columns,
     metavar="A,B,...",
     help="The columns to learn from; by default all others, apart from those with the same value everywhere, and texts "
-    f"of more than {MAX_CATEGORIES} kinds.",
+    f"of more than {MAX_CATEGORIES} kinds or all different.",
 )
 @click.option(
     "--hidden",
@@ -232,8 +237,10 @@ def fit(
     PNG; earlier ones there are replaced, once all has succeeded. On Ctrl-C training stops, and what has been learned so
     far is written.
     """
-    if table.resolve() in [(out / name).resolve() for names in FILES for name in names]:
-        raise ValueError(f"{table} would be overwritten by a result: choose another folder than {out} for --out")
+    results = [(out / name).resolve() for names in FILES for name in names]
+    for path in (table, checkpoint):
+        if path and path.resolve() in results:
+            raise ValueError(f"{path} would be overwritten by a result: choose another folder than {out} for --out")
     kind = {"regression": float, "classification": str}
     rows = read_csv(
         table,
@@ -258,8 +265,9 @@ def predict(model: Path, table: Path, out: Path | None) -> None:
         raise ValueError(f"{out} is read here: choose another file for --out")
     predictor = Predictor.load(model)
     features = predictor.features
-    rows = read_csv(table, columns=features.columns, types=features.types)
-    text = _extended(table, predictor.predict(rows))
+    cells = read_cells(table)  # once: it may be a pipe
+    rows = typed(cells, features.columns, features.types)
+    text = _extended(cells, predictor.predict(rows))
     for note in missing_values(rows, features):
         click.echo(f"Note: {note}", err=True)
     if out:
@@ -268,24 +276,24 @@ def predict(model: Path, table: Path, out: Path | None) -> None:
         click.echo(text.encode(), nl=False)
 
 
-def _extended(path: Path, columns: dict[str, list[Any]]) -> str:
-    """The CSV file, which `read_csv` has found to be one, with columns added; its own cells stay as they are."""
-    with open(path, encoding="utf-8-sig", newline="") as file:
-        header, *rows = [cells for cells in csv.reader(file) if cells]
-    taken = {name.strip() for name in header} & columns.keys()
+def _extended(cells: Table, columns: dict[str, list[Any]]) -> str:
+    """CSV: the cells of a table as they are, with columns added."""
+    taken = {*cells.columns} & columns.keys()
     if taken:
-        raise ValueError(f"{path} has a column {listing(taken)} already: rename it, as the result is to be called so")
+        raise ValueError(
+            f"{cells.source} has a column {listing(taken)} already: rename it, as the result is to be called so"
+        )
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*header, *columns])
-    writer.writerows([*cells, *added] for cells, added in zip(rows, zip(*columns.values())))
+    writer.writerow([*cells.columns, *columns])
+    writer.writerows([*row, *added] for row, added in zip(cells.rows, zip(*columns.values())))
     return text.getvalue()
 
 
 def _learn(title: str, job: Job, out: Path, checkpoint: Path | None = None) -> int:
     """Does a job, shows what happens, writes the files to `out`, and returns the exit code."""
     report.plan(title, job)
-    with all_or_none(out) as folder:
+    with _told_to_end(), all_or_none(out) as folder:
         if checkpoint and checkpoint.exists():
             report.line("note", f"going on from {checkpoint}")
         with report.progress_bar(job) as update:
@@ -294,6 +302,25 @@ def _learn(title: str, job: Job, out: Path, checkpoint: Path | None = None) -> i
         job.write(folder)
     report.files(job, out)
     return INTERRUPTED if history.stopped == "interrupted" else 0
+
+
+@contextmanager
+def _told_to_end() -> Iterator[None]:
+    """A signal to end (`kill`, a terminal that is closed) ends the program as an error does: nothing is left behind."""
+
+    def end(number: int, frame: object) -> None:
+        sys.exit(128 + number)
+
+    in_charge = threading.current_thread() is threading.main_thread()
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if in_charge and hasattr(signal, name)]
+    ours = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]  # nohup ignores SIGHUP
+    for number in ours:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)
 
 
 if __name__ == "__main__":

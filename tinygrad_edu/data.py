@@ -192,7 +192,7 @@ def batches(
 def r2(y: Sequence[float], predictions: Sequence[float]) -> float:
     """The coefficient of determination, R² = 1 − Σ (y − ŷ)² / Σ (y − ȳ)²: 1 is perfect, 0 no better than the mean ȳ.
 
-    Raises `ValueError` for lengths that differ, and where all y are equal, as R² is then not defined.
+    Raises `ValueError` for lengths that differ, and where all y are equal, or too close, as R² is then not defined.
 
     >>> r2([1.0, 2.0, 3.0], [1.0, 2.0, 2.0])
     0.5
@@ -201,7 +201,10 @@ def r2(y: Sequence[float], predictions: Sequence[float]) -> float:
     if all(t == y[0] for t in y):
         raise ValueError(f"R² is not defined for targets that are all equal, here {n} times {y[0]}")
     mean = fsum(y) / n
-    return 1.0 - fsum((t - p) ** 2 for t, p in zip(y, predictions)) / fsum((t - mean) ** 2 for t in y)
+    spread = fsum((t - mean) ** 2 for t in y)
+    if not spread:
+        raise ValueError("R² is not defined for targets so close together that their squared deviations are 0")
+    return 1.0 - fsum((t - p) ** 2 for t, p in zip(y, predictions)) / spread
 
 
 def accuracy(y: Sequence[object], predictions: Sequence[object]) -> float:

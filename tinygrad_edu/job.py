@@ -61,9 +61,9 @@ class Job:
     """Learning to predict the column `target` of a table from the columns `features`, by default all useful others.
 
     A column of numbers makes it a regression, one of texts a classification. Rows without a target are left out. Not
-    useful are columns with the same value everywhere, or none, and texts of more than `MAX_CATEGORIES` kinds, unless
-    they are named as features. Raises `ValueError` where nothing is left to learn from, for a single class, and for a
-    recipe that does not fit.
+    useful are columns with the same value everywhere, or none, and texts of more than `MAX_CATEGORIES` kinds or all
+    different, unless they are named as features. Raises `ValueError` where nothing is left to learn from, for a single
+    class, and for a recipe that does not fit.
 
     >>> table = Table({"x": range(20), "y": [2.0 * x + 1.0 for x in range(20)]})
     >>> job = Job(table, "y", recipe=Recipe(hidden=(), optimizer="sgd", batch_size=None))
@@ -84,15 +84,19 @@ class Job:
         known = table.drop_missing(target)
         if not len(known):
             raise ValueError(f"column {shown(target)} has no value in any row: there is nothing to learn")
+        if len(known) < 3:
+            raise ValueError(f"at least 3 rows with a value of {shown(target)} are needed, not {len(known)}")
         if len(known) < len(table):
-            self.notes.append(f"{_count(len(table) - len(known), 'row')} without {shown(target)} left out")
+            self.notes.append(f"{counted(len(table) - len(known), 'row')} without {shown(target)} left out")
         values = known[target]
         kinds = len(set(values))
         classes = isinstance(values[0], str)
         if classes and kinds > MAX_CATEGORIES:
             raise ValueError(f"column {shown(target)} has {kinds} classes, more than {MAX_CATEGORIES}")
         if not classes and 1 < kinds <= 10 and 2 * kinds <= len(values) and all(map(float.is_integer, values)):
-            self.notes.append(f"column {shown(target)} is learned as a number, not as {kinds} classes")
+            self.notes.append(
+                f"column {shown(target)} is learned as a number, not as {kinds} classes (--task classification)"
+            )
         stratify = values if classes else None
         rows = split(range(len(known)), test=recipe.test_share, seed=recipe.seed, stratify=stratify)
         self.known, (self.train, self.held_out) = known, map(known.take, rows)
@@ -149,8 +153,7 @@ class Job:
         """A loss of the standardised target as one of the target itself: (scale·e)² = scale²·e²."""
         encoding = self.predictor.target.encoding
         if isinstance(encoding, Standardizer):
-            for _ in range(REGRESSION_LOSSES[self.predictor.loss]):
-                loss *= encoding.scale
+            return loss * encoding.scale ** REGRESSION_LOSSES[self.predictor.loss]
         return loss
 
     @property
@@ -174,8 +177,10 @@ class Job:
                 "accuracy": accuracy(measured, predicted),
                 "baseline": accuracy(measured, [guess] * len(measured)),
             }
-        rmse = {"rmse": sqrt(losses.mse(predicted, measured))}
-        return {"r2": r2(measured, predicted), **rmse} if len(set(measured)) > 1 else rmse
+        scores = {"rmse": sqrt(losses.mse(predicted, measured))}
+        with suppress(ValueError):  # where it is not defined
+            scores["r2"] = r2(measured, predicted)
+        return scores
 
     def worst_row(self) -> Table:
         """The training row with the largest loss, from which most is left to learn; a complete one if there is any."""
@@ -320,6 +325,8 @@ def _problem(values: Sequence[Any]) -> str:
         return f"has the same value everywhere, {shown(*present)}"
     if len(present) > MAX_CATEGORIES and isinstance(present.pop(), str):
         return f"has more than {MAX_CATEGORIES} different texts"
+    if 1 < len(present) == sum(value is not None for value in values) and isinstance(present.pop(), str):
+        return "has a different text in every row"
     return ""
 
 
@@ -340,5 +347,5 @@ def _short(name: str) -> str:
     return name if len(name) <= 40 else name[:39] + "…"
 
 
-def _count(n: int, what: str) -> str:
+def counted(n: int, what: str) -> str:
     return f"{n} {what}" if n == 1 else f"{n} {what}s"

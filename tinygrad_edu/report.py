@@ -1,6 +1,6 @@
 """What the command shows of a job in the terminal: its plan, a progress bar, its results, its files.
 
-Names that come from a table are quoted, so that a control character in one cannot reach the terminal.
+Names that come from a table are quoted; what else is not printable, in the name of a file, does not reach the terminal.
 """
 
 import shutil
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from .job import FILES, Job
+from .job import FILES, Job, counted
 from .tables import listing, shown
 from .train import History
 
@@ -19,15 +19,15 @@ from .train import History
 def plan(title: str, job: Job) -> None:
     """What is going to be learned, from what, and how."""
     predictor, recipe = job.predictor, job.recipe
-    click.secho(title, bold=True)
+    click.secho(printable(title), bold=True)
     line("task", f"{predictor.task}: {shown(predictor.target.name)} from {listing(predictor.features.columns)}")
     if predictor.target.classes:
         line("classes", listing(predictor.target.classes))
     line("data", f"{len(job.known)} rows: {len(job.train)} to train on, {len(job.held_out)} held out to measure on")
     inputs, outputs = len(predictor.features.inputs), len(predictor.model.layers[-1].neurons)
     hidden = f"{' + '.join(map(str, predictor.hidden))} hidden neurons ({predictor.activation})"
-    kind = f"MLP, {_count(inputs, 'input')}, {hidden}" if predictor.hidden else f"linear, {_count(inputs, 'input')}"
-    line("model", f"{kind}, {_count(outputs, 'output')}, {len(predictor.model.parameters())} parameters")
+    kind = f"MLP, {counted(inputs, 'input')}, {hidden}" if predictor.hidden else f"linear, {counted(inputs, 'input')}"
+    line("model", f"{kind}, {counted(outputs, 'output')}, {len(predictor.model.parameters())} parameters")
     whole = recipe.batch_size is None or recipe.batch_size >= len(job.train)
     batches = "all rows at once" if whole else f"batches of {recipe.batch_size}"
     line("training", f"{recipe.optimizer}, learning rate {job.optimizer.lr:g}, {batches}, {recipe.epochs} epochs")
@@ -62,7 +62,9 @@ def results(job: Job) -> None:
         guess = f"always guessing the most frequent class: {scores['baseline']:.1%}"
         line("held out", f"accuracy {scores['accuracy']:.1%} ({guess})")
     else:
-        r2 = f"R² {scores['r2']:.3f}" if "r2" in scores else "R² not defined, as all targets held out are equal"
+        r2 = (
+            f"R² {scores['r2']:.3f}" if "r2" in scores else "R² not defined, as all targets held out are (almost) equal"
+        )
         unit = f"unit of {shown(predictor.target.name)}"
         line("held out", f"{r2}; root mean squared error {_number(scores['rmse'])} ({unit})")
 
@@ -80,15 +82,16 @@ def line(name: str, text: str) -> None:
     """A text beside its name, in as many lines as it takes."""
     wrapper = textwrap.TextWrapper(_width(), break_long_words=False, break_on_hyphens=False)
     wrapper.initial_indent, wrapper.subsequent_indent = f"  {name:<10}", " " * 12
-    click.echo(wrapper.fill(text))
+    click.echo(wrapper.fill(printable(text)))
+
+
+def printable(text: str) -> str:
+    """The text with a replacement character for each one that a terminal could take for a command."""
+    return "".join(c if c.isprintable() else "\ufffd" for c in text)
 
 
 def _width() -> int:
     return min(shutil.get_terminal_size().columns, 100)
-
-
-def _count(n: int, what: str) -> str:
-    return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
 def _number(x: float) -> str:

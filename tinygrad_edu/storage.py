@@ -14,19 +14,25 @@ VERSION = 1
 def write(path: str | os.PathLike[str], content: str | bytes) -> None:
     """Writes a file in one step: a reader, or a crash at any moment, finds the old content or the new, never a part.
 
-    Raises `OSError` where the folder is missing or cannot be written to; the old file is then untouched.
+    A device or a pipe is written to and stays what it is. Raises `OSError` where the folder is missing or cannot be
+    written to; the old file is then untouched.
     """
+    data = content.encode() if isinstance(content, str) else content
+    if os.path.exists(path) and not os.path.isfile(path):
+        with open(path, "wb") as file:
+            file.write(data)
+        return
     target = os.path.realpath(path)  # of a link, the file it points to is written, and the link stays
     folder, name = os.path.split(target)
     temporary = os.path.join(folder, f".{name}.{os.getpid()}.{get_ident()}.tmp")  # no other writer's
     try:
         with open(temporary, "wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, target)
     except OSError as error:
-        if error.filename == temporary:
+        if error.errno and error.filename in (None, temporary):  # None where the disk is full
             error.filename = os.fspath(path)  # the user knows nothing of a temporary file
         raise
     finally:

@@ -62,6 +62,8 @@ class Table:
     def __getitem__(self, name: str) -> list[Any]:
         if name not in self._columns:
             there_are = f"{self.source or 'the table'} has {listing(self)}"
+            if self.source and len(self._columns) == 1 and {*";\t|"} & {*self.columns[0]}:
+                there_are += ", a single one: save the table with commas between its columns"
             raise ValueError(f"there is no column {shown(name)}: {there_are}")
         return list(self._columns[name])
 
@@ -157,6 +159,11 @@ def read_csv(
     ...     read_csv(path).rows
     [('apple, red', 150.0), ('pear', None)]
     """
+    return typed(read_cells(path, delimiter), columns, types)
+
+
+def read_cells(path: str | os.PathLike[str], delimiter: str = ",") -> Table:
+    """Reads a CSV file as `read_csv` does, but all of its columns, and their cells as they are: texts."""
     import csv
     import io
 
@@ -173,11 +180,15 @@ def read_csv(
     if len(records) == 1:
         raise ValueError(f"{path} has a header, and no rows")
     lines = [line for line, _ in records[1:]]
-    whole = Table({name: [cells[i] for _, cells in records[1:]] for i, name in enumerate(names)}, str(path), lines)
+    return Table({name: [cells[i] for _, cells in records[1:]] for i, name in enumerate(names)}, str(path), lines)
+
+
+def typed(cells: Table, columns: Iterable[str] | None = None, types: Mapping[str, type] | None = None) -> Table:
+    """What the cells that `read_cells` gave stand for; `columns`, `types` and what is raised are as in `read_csv`."""
     types = dict(types or {})
-    whole.select(*types)  # each is a column
-    chosen = whole if columns is None else whole.select(*columns)
-    return Table({name: _typed(chosen, name, types.get(name)) for name in chosen}, str(path), lines)
+    cells.select(*types)  # each is a column
+    chosen = cells if columns is None else cells.select(*columns)
+    return Table({name: _typed(chosen, name, types.get(name)) for name in chosen}, cells.source, cells.lines)
 
 
 def _decoded(path: str, raw: bytes) -> str:

@@ -208,9 +208,10 @@ def _look(v: Value) -> dict[str, str]:
 
 def _text(v: Value, rankdir: str) -> str:
     """What is written in the node of `draw`, as a label of DOT."""
-    label = [_escaped(v.label, r"\l")] if v.label else []
+    line_end = r"\n" if v._rule is CONSTANT else r"\l"  # centred in an ellipse, at the left in a box
+    label = [_escaped(v.label, line_end)] if v.label else []
     if v._rule is CONSTANT:
-        return r"\n".join([*label, f"{v.data:.6g}"])
+        return line_end.join([*label, f"{v.data:.6g}"])
     card = "".join(line + r"\l" for line in [*label, f"data {v.data:.6g}", f"grad {v.grad:.6g}"])
     if v._rule is LEAF:
         return card
