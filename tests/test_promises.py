@@ -26,10 +26,16 @@ def run(code: str) -> str:
 def test_importing_the_package_loads_the_standard_library_and_nothing_else():
     """Site hooks of the environment may have loaded more before; only what the import itself adds counts."""
     added = run(
-        "import sys; before = set(sys.modules); import tinygrad_edu\n"
+        "import sys; before = set(sys.modules)\n"
+        "import tinygrad_edu as tg; tg.data, tg.losses, tg.nn, tg.optim, tg.train\n"
         "print(*{name.split('.')[0] for name in set(sys.modules) - before})"
     ).split()
     assert set(added) - {"tinygrad_edu"} <= sys.stdlib_module_names
+
+
+def test_a_module_is_loaded_on_first_use():
+    code = "import sys, tinygrad_edu as tg; print('tinygrad_edu.train' in sys.modules, tg.train.__name__)"
+    assert run(code).split() == ["False", "tinygrad_edu.train"]
 
 
 def test_drawing_is_loaded_on_first_use():

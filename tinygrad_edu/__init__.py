@@ -4,12 +4,12 @@
 
 To read the code, follow this order: `rules.py` and `ops.py` (what an operation is, and all of them), `engine.py` (Value
 and `backward()`), `nn.py`, `optim.py`, `train.py`. This file only spells out the public names. It imports nothing but
-the standard library: what draws is loaded on first use.
+the standard library; the modules, and what draws, are loaded on first use.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from . import data, losses, nn, optim, train
 from .engine import Value
 from .functional import (
     abs,
@@ -53,6 +53,7 @@ from .gradients import derivative, grad, hessian, hvp, jacobian, value_and_grad
 from .recording import no_grad
 
 if TYPE_CHECKING:
+    from . import data, losses, nn, optim, train
     from .viz.graph import draw, draw_dot, trace
 
 __version__ = "0.1.0"
@@ -114,10 +115,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name in ("data", "losses", "nn", "optim", "train"):
+        return import_module(f".{name}", __name__)
     if name in ("draw", "draw_dot", "trace"):
-        from .viz import graph
-
-        return getattr(graph, name)
+        return getattr(import_module(".viz.graph", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
