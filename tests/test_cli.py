@@ -93,6 +93,14 @@ def test_the_demo_writes_models_histories_and_pictures(demo: tuple[str, Path], n
         assert "</svg>" in (out / name / f"{picture}.svg").read_text()
 
 
+@pytest.mark.parametrize(("found", "program"), [("/usr/bin/tinygrad-edu", "tinygrad-edu"), (None, "here/tinygrad-edu")])
+def test_the_demo_names_the_command_as_it_can_be_called(found: str | None, program: str, monkeypatch, tmp_path: Path):
+    monkeypatch.setattr("shutil.which", lambda name: found)
+    monkeypatch.setattr("sys.argv", ["here/tinygrad-edu"])
+    monkeypatch.setattr("tinygrad_edu.cli.DEMOS", {})
+    assert call("demo", "--out", tmp_path).stdout.endswith(f": {program} fit data.csv --target COLUMN\n")
+
+
 def text_of(picture: Path) -> str:
     return " ".join(re.findall(r">([^<>]+)</text>", unescape(picture.read_text()).replace("\xa0", " ")))
 

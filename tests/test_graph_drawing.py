@@ -544,3 +544,9 @@ def test_a_failure_leaves_the_old_file(tmp_path, monkeypatch):
 
 def test_the_limit_is_the_documented_one():
     assert graph.MAX_NODES == 500
+
+
+def test_minus_zero_is_written_as_zero():
+    product = Value(-2.0) * Value(0.0)
+    assert "data -0" not in draw(product).dot
+    assert "data 0" in draw(product).dot

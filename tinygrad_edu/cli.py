@@ -7,6 +7,7 @@ own. The work is done in `job.py`, what is shown of it stands in `report.py`.
 
 import csv
 import io
+import shutil
 import signal
 import sys
 import threading
@@ -145,7 +146,8 @@ def demo(out: Path, seed: int) -> int:
         code = _learn(title, job, out / name)
         if code:
             return code
-    click.echo("Next, a table of your own: tinygrad-edu fit data.csv --target COLUMN")
+    program = "tinygrad-edu" if shutil.which("tinygrad-edu") else sys.argv[0]  # which may be in .venv/bin
+    click.echo(f"Next, a table of your own: {report.printable(program)} fit data.csv --target COLUMN")
     return 0
 
 

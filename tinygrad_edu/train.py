@@ -166,6 +166,7 @@ def fit(
     settings: dict[str, Any] = {}
     if checkpoint is not None:
         settings = {
+            "loss": getattr(loss, "__name__", type(loss).__name__),
             "optimizer": type(optimizer).__name__,
             "batch_size": batch_size if batch_size is None else int(batch_size),
             "shuffle": shuffle,

@@ -211,12 +211,16 @@ def _text(v: Value, rankdir: str) -> str:
     line_end = r"\n" if v._rule is CONSTANT else r"\l"  # centred in an ellipse, at the left in a box
     label = [_escaped(v.label, line_end)] if v.label else []
     if v._rule is CONSTANT:
-        return line_end.join([*label, f"{v.data:.6g}"])
-    card = "".join(line + r"\l" for line in [*label, f"data {v.data:.6g}", f"grad {v.grad:.6g}"])
+        return line_end.join([*label, _number(v.data)])
+    card = "".join(line + r"\l" for line in [*label, f"data {_number(v.data)}", f"grad {_number(v.grad)}"])
     if v._rule is LEAF:
         return card
     fields = "|".join([_escaped(v._op or " ", r"\n"), card])
     return f"{{{fields}}}" if rankdir == "LR" else fields  # a record lies down where the graph does, unless braced
+
+
+def _number(x: float) -> str:
+    return f"{x + 0.0:.6g}"  # + 0.0 makes 0 of -0, of which nobody learns anything
 
 
 _MEANINGFUL = str.maketrans({c: "\\" + c for c in "\\{}|<>"} | {"&": "&amp;", "\t": " "})
