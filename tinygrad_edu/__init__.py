@@ -4,7 +4,7 @@
 
 To read the code, follow this order: `rules.py` and `ops.py` (what an operation is, and all of them), `engine.py` (Value
 and `backward()`), `nn.py`, `optim.py`, `train.py`. This file only spells out the public names. It imports nothing but
-the standard library; the modules, and what draws, are loaded on first use.
+the standard library; the modules, and what draws or compiles, are loaded on first use.
 """
 
 from importlib import import_module
@@ -54,6 +54,7 @@ from .recording import no_grad
 
 if TYPE_CHECKING:
     from . import data, losses, nn, optim, train
+    from .compiler import compile, record
     from .viz.graph import draw, draw_dot, trace
 
 __version__ = "0.1.0"
@@ -65,6 +66,7 @@ __all__ = [
     "asin",
     "atan",
     "clamp",
+    "compile",
     "cos",
     "cosh",
     "data",
@@ -95,6 +97,7 @@ __all__ = [
     "no_grad",
     "optim",
     "prod",
+    "record",
     "relu",
     "sigmoid",
     "sign",
@@ -117,6 +120,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in ("data", "losses", "nn", "optim", "train"):
         return import_module(f".{name}", __name__)
+    if name in ("compile", "record"):
+        return getattr(import_module(".compiler", __name__), name)
     if name in ("draw", "draw_dot", "trace"):
         return getattr(import_module(".viz.graph", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

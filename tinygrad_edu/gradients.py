@@ -84,7 +84,7 @@ def sweep(y: Value, targets: Sequence[Value], m: Mathematics, read: Callable[[Va
             if x in between:
                 term = _times(gradients[v], slope)
                 gradients[x] = total = gradients[x] + term if x in gradients else term
-                if total != total:
+                if total.__class__ is float and total != total:  # a Value has been looked at when it was made
                     refuse_nan(f"the gradient through {v._rule}", v, gradients[v])
     return [gradients.get(x, 0.0) for x in targets]
 
@@ -127,9 +127,10 @@ def derivative(f: Callable[[Value], Value | float], n: int = 1) -> Callable[[S],
 
     @enable_grad()
     def function(x: S) -> S:
-        at = Value(x.data if isinstance(x, Value) else x)
         if isinstance(x, Value) and x._rule is not CONSTANT:
             at = x * 1.0  # a node that depends on x, not x itself: f may use that besides
+        else:
+            at = Value(x.data if isinstance(x, Value) else x)
         y = _scalar(f(at))
         for _ in range(n):
             y = grad(y, at, create_graph=True)

@@ -5,7 +5,9 @@ What a node computes and how gradients flow is left to `engine.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -63,3 +65,15 @@ def rebuilt(kind: type[Value], records: list[Any]) -> Value:
             r = kind.__new__(kind)._set(rule, data, grad, label, tuple([nodes[i] for i in inputs]))
         nodes.append(r)
     return nodes[-1]
+
+
+@contextmanager
+def no_cycle_collection() -> Iterator[None]:
+    """A graph has no cycles: scanning it while it grows finds nothing and takes longer than the arithmetic."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

@@ -4,7 +4,6 @@ Full batch, mini-batches and one sample at a time are one loop with another batc
 `losses.py`, what an update does in `optim.py`, how data is read and split in `data.py`.
 """
 
-import gc
 import os
 import random
 import signal
@@ -22,6 +21,7 @@ from . import storage
 from .data import batches
 from .engine import Value
 from .errors import is_number, to_float
+from .graph import no_cycle_collection
 from .losses import mse
 from .nn import Module
 from .optim import SGD, Optimizer
@@ -234,19 +234,7 @@ def evaluate(model: Module, X: Sequence[Any], y: Sequence[Any], loss: Loss = mse
     return value.data if isinstance(value, Value) else to_float(value)
 
 
-@contextmanager
-def _no_cycle_collection() -> Iterator[None]:
-    """A graph has no cycles: scanning it while it grows finds nothing and takes longer than the arithmetic."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
-@_no_cycle_collection()  # the decorator, as the graph has to be gone before the collector may look again
+@no_cycle_collection()  # the decorator, as the graph has to be gone before the collector may look again
 def _step(
     model: Module,
     X: Sequence[Any],

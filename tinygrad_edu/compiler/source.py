@@ -1,0 +1,190 @@
+"""A tape as text to read: a program in Python, NumPy or JavaScript, formulas in LaTeX, or a listing.
+
+Here it is decided what gets a line of its own and what it is called. How an operation is written is not stated once
+more for each of them: the rule table says what it computes, and a language (`languages.py`) needs a way to write no
+more than what `Floats` supplies to the rules, exp and max and the like.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from unicodedata import normalize
+
+from tinygrad_edu.ops import CONSTANT, LEAF
+from tinygrad_edu.rules import FLOATS, Op
+
+from .languages import ATOM, LANGUAGES, Language, Text
+from .passes import expanded, expansion, summed, uses
+from .tape import Tape
+
+LONGEST = 88  # characters that an expression may have before a part of it gets a line and a name
+
+
+def written(tape: Tape, language: str) -> str:
+    """See `Tape.source`."""
+    if language not in LANGUAGES:
+        raise ValueError(f"a tape can be written in {', '.join(LANGUAGES)}, not in {language!r}")
+    if language == "numpy":
+        tape = summed(tape, [True] * len(tape.inputs) + [False] * len(tape.parameters))
+    return program(tape, LANGUAGES[language])
+
+
+def program(tape: Tape, language: Language) -> str:
+    """The function that a tape is, after the functions of operations of several steps, and what else it needs."""
+    writer = _Writer(language)
+    main = writer.function(tape, writer.names.new(identifier(tape.name, "f")) if language.is_code else "")
+    return language.program(writer.used, [*writer.functions.values(), main])
+
+
+class _Names:
+    """Names that are different from one another and have no other meaning."""
+
+    def __init__(self, taken: Iterable[str]) -> None:
+        self.taken = set(taken)
+        self._numbers: Counter[str] = Counter()
+
+    def new(self, wish: str) -> str:
+        """The name itself, or if it is taken, with a number."""
+        name = wish
+        while name in self.taken:
+            self._numbers[wish] += 1
+            name = f"{wish}_{self._numbers[wish] + 1}"
+        self.taken.add(name)
+        return name
+
+    def temporary(self) -> str:
+        self._numbers[""] += 1
+        return self.new(f"v{self._numbers['']}")
+
+
+class _Writer:
+    """What has been written in a language so far: the functions of operations, and what they use of the language."""
+
+    def __init__(self, language: Language) -> None:
+        self.language = language
+        self.functions: dict[str, str] = {}
+        self.used: set[str] = set()
+        self.names = _Names(language.reserved)
+        self._of_operations: dict[tuple[Op, int], str] = {}
+
+    def of_operation(self, op: Op, arity: int) -> str:
+        """The name of the function that an operation is; it is written when it is needed first."""
+        if (op, arity) not in self._of_operations:
+            name = self._of_operations[op, arity] = self.names.new(identifier(op.name, "f"))
+            self.functions[name] = self.function(expansion(op, arity), name)
+        return self._of_operations[op, arity]
+
+    def function(self, tape: Tape, function: str) -> str:
+        language, tape = self.language, expanded(tape, self.language.form)
+        nodes, leaves, count = tape.nodes, [*tape.inputs, *tape.parameters], uses(tape)
+        names = _Names(self.names.taken)
+        identifiers = {i: names.new(name) for i, name in zip(leaves, short_names([nodes[i].label for i in leaves]))}
+        for place, node in enumerate(nodes):
+            if node.label and node.inputs:
+                identifiers[place] = names.new(identifier(node.label, "v"))
+        outputs = self._names_of_outputs(tape, identifiers, names)
+        wishes = {o.place: name for o, name in reversed([*zip(tape.outputs, outputs)]) if o.place not in identifiers}
+        text: list[Text] = [(language.name(identifiers.get(place, "")), ATOM) for place in range(len(nodes))]
+        named, lines = {*leaves}, list[str]()
+
+        def name(place: int) -> None:
+            """Gives an expression a line and a name."""
+            name = wishes.get(place) or language.name(identifiers.get(place) or names.temporary())
+            lines.append(language.assignment(name, text[place][0]))
+            text[place] = name, ATOM
+            named.add(place)
+
+        for place, node in enumerate(nodes):
+            if node.op is CONSTANT:
+                text[place] = language.number(node.number)
+                named.add(place)
+            if not node.inputs:
+                continue
+            if sum([len(text[i][0]) for i in node.inputs]) > LONGEST and not named.issuperset(node.inputs):
+                name(max({*node.inputs} - named, key=lambda i: len(text[i][0])))
+            form = language.form(node.op)
+            if form is None:
+                form = language.call(self.of_operation(node.op, len(node.inputs)), len(node.inputs))
+            self.used.add(node.op.name)
+            text[place] = form.filled([text[i] for i in node.inputs], node.op.parameters), form.level
+            if count[place] > 1 or place in identifiers or wishes.get(place):
+                name(place)
+        results = []
+        for (place, _), wish in zip(tape.outputs, outputs):
+            if wish and text[place][0] != wish:  # a leaf, a constant, or what has got another name already
+                lines.append(language.assignment(wish, text[place][0]))
+            results.append(wish or text[place][0])
+        return language.function(function, [text[i][0] for i in leaves], lines, results)
+
+    def _names_of_outputs(self, tape: Tape, identifiers: dict[int, str], names: _Names) -> list[str]:
+        """How each output is called; "" for one that has a label already, or may be written without a name."""
+        values = [o.place for o in tape.outputs if o.leaf is None]
+        y = next((wish for wish in ("y", "value") if wish not in names.taken), "y")
+        y = identifiers.get(values[0], y) if len(values) == 1 else y
+        outputs = []
+        for place, leaf in tape.outputs:
+            if leaf is not None:
+                name = names.new(f"d{y}_d{identifiers[leaf]}")
+                outputs.append(self.language.gradient(name, y, identifiers[leaf]))
+            elif place in identifiers or (self.language.is_code and len(values) == len(tape.outputs)):
+                outputs.append("")
+            else:
+                name = y if len(values) == 1 else f"{y}_{values.index(place)}"
+                outputs.append(self.language.name(names.new(name)))
+        return outputs
+
+
+# ---- names -----------------------------------------------------------------------------------------------------------
+_PATH = re.compile(r"[^\W\d]\w*(?:\[\d+\]|\.[^\W\d]\w*)*")
+
+
+def short_names(labels: Sequence[str]) -> list[str]:
+    """A name for each leaf: the last word of its path with all the indices, or, if others have that too, all words."""
+    short = [identifier(label, "x") for label in labels]
+    count = Counter(short)
+    return [name if count[name] == 1 else _plain(label, "x") for name, label in zip(short, labels)]
+
+
+def identifier(label: str, otherwise: str) -> str:
+    """A label as a name in a program: `layers[0].neurons[3].w[1]` is w_0_3_1, `x1*w1` is x1_w1."""
+    label = normalize("NFKC", label[:200])  # as Python does with the names that it reads
+    if _PATH.fullmatch(label):
+        words = re.findall(r"\w+", label)
+        label = "_".join([[w for w in words if not w.isdecimal()][-1], *[w for w in words if w.isdecimal()]])
+    return _plain(label, otherwise)
+
+
+def _plain(label: str, otherwise: str) -> str:
+    """The letters and digits of a label; what may be in it besides means something to some language."""
+    name = re.sub(r"\W+", "_", normalize("NFKC", label[:200])).strip("_")[:40]
+    return name if name.isidentifier() else f"{otherwise}_{name}" if f"{otherwise}_{name}".isidentifier() else otherwise
+
+
+# ---- a listing -------------------------------------------------------------------------------------------------------
+def listing(tape: Tape) -> str:
+    """The tape as a table: each entry with its name, what it is computed of, and its number at the example."""
+    leaves = [*tape.inputs, *tape.parameters]
+    names = _Names(())
+    of = {i: names.new(name) for i, name in zip(leaves, short_names([tape.nodes[i].label for i in leaves]))}
+    numbers = tape.values(FLOATS, *tape.example)
+    rows = [("name", "operation", "of", "number")]
+    for place, node in enumerate(tape.nodes):
+        if node.op is CONSTANT:
+            of[place] = f"{node.number:.6g}"
+            continue
+        if node.inputs:
+            of[place] = names.new(identifier(node.label, "v")) if node.label else names.temporary()
+        kind = "parameter" if place in tape.parameters else "input" if node.op is LEAF else str(node.op)
+        rows.append((of[place], kind, _shortened([of[i] for i in node.inputs]), f"{numbers[place]:.6g}"))
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    lines = [
+        f"{name:{widths[0]}}  {kind:{widths[1]}}  {inputs:{widths[2]}}  {number:>{widths[3]}}".rstrip()
+        for name, kind, inputs, number in rows
+    ]
+    results = [of[o.place] if o.leaf is None else f"{of[o.place]} (in {of[o.leaf]})" for o in tape.outputs]
+    lines.append(f"returns {', '.join(results)}")
+    return "\n".join([f"tape of {tape.name}", *lines])
+
+
+def _shortened(names: Sequence[str]) -> str:
+    return ", ".join(names if len(names) <= 8 else [*names[:4], "…", *names[-3:]])

@@ -1,0 +1,44 @@
+"""Arguments and results as flat lists of numbers, and back: lists, tuples and dicts of them, nested in any way."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from tinygrad_edu.engine import Value
+from tinygrad_edu.errors import is_number
+
+Structure = tuple[Any, ...]  # all of a thing but its numbers: hashable, and equal for things that differ in these alone
+
+
+def flattened(thing: Any, label: str, numbers: list[tuple[str, Any]]) -> Structure:
+    """The structure of a thing; its numbers are added to the list, with labels.
+
+    A number is an int, a float, a Value, or an array of numbers. What is none of these, also a bool, is a part of the
+    structure.
+    """
+    if isinstance(thing, Value) or (is_number(thing) and not isinstance(thing, bool)):
+        numbers.append((label, thing))
+        return ("number",)
+    if hasattr(thing, "dtype") and str(thing.dtype) == "object":  # an array of Values
+        thing = thing.tolist()
+    if isinstance(thing, (list, tuple)):
+        return "sequence", type(thing), *[flattened(item, f"{label}[{i}]", numbers) for i, item in enumerate(thing)]
+    if isinstance(thing, dict):
+        items = [flattened(item, f"{label}.{name}", numbers) for name, item in thing.items()]
+        return "dict", tuple(thing), *items
+    if hasattr(thing, "__array__"):
+        numbers.append((label, thing))
+        return ("number",)
+    return "constant", thing
+
+
+def rebuilt(structure: Structure, numbers: Iterator[Any], constants: bool = True) -> Any:
+    """The thing of that structure with these numbers; without `constants`, None is in place of all else."""
+    kind, *parts = structure
+    if kind == "number":
+        return next(numbers)
+    if kind == "constant":
+        return parts[0] if constants else None
+    items = [rebuilt(part, numbers, constants) for part in parts[1:]]
+    if kind == "dict":
+        return dict(zip(parts[0], items))
+    return parts[0](*items) if hasattr(parts[0], "_fields") else parts[0](items)  # a namedtuple, or list and tuple
