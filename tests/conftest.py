@@ -1,9 +1,24 @@
-"""Two Hypothesis profiles: quick for a developer, thorough where CI=true."""
+"""Two Hypothesis profiles: quick for a developer, thorough where CI=true. And a Node process, which runs JavaScript."""
 
 import os
+import shutil
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import settings
+from javascript import JavaScript
+
+IN_CI = os.environ.get("CI") == "true"
 
 settings.register_profile("quick", max_examples=50, deadline=None)
 settings.register_profile("thorough", max_examples=1000, deadline=None)
-settings.load_profile("thorough" if os.environ.get("CI") == "true" else "quick")
+settings.load_profile("thorough" if IN_CI else "quick")
+
+
+@pytest.fixture(scope="session")
+def javascript() -> Iterator[JavaScript]:
+    if not shutil.which("node"):
+        (pytest.fail if IN_CI else pytest.skip)("JavaScript is run by Node.js, and there is no `node` on the PATH")
+    javascript = JavaScript()
+    yield javascript
+    javascript.close()

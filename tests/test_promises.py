@@ -46,9 +46,10 @@ def test_drawing_is_loaded_on_first_use():
 def test_the_public_names():
     assert sorted(tg.__all__) == sorted(
         """
-        Value abs acos asin atan clamp compile cos cosh data define_op derivative dot draw draw_dot elu erfc exp expm1 gelu
-        grad hessian hvp jacobian leaky_relu log log1p log_softmax logsumexp losses maximum mean minimum nn no_grad
-        optim prod record relu sigmoid sign silu sin sinh softmax softplus sqrt step tan tanh total trace train value_and_grad
+        Value abs acos asin atan clamp compile cos cosh data define_op derivative dot draw draw_dot elu erfc exp expm1
+        gelu grad hessian hvp jacobian leaky_relu log log1p log_softmax logsumexp losses maximum mean minimum nn no_grad
+        optim prod record relu sigmoid sign silu sin sinh softmax softplus sqrt step tan tanh total trace train
+        value_and_grad
         """.split()
     )
     assert all(hasattr(tg, name) for name in tg.__all__)
@@ -86,7 +87,24 @@ def imported(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("module", GROUND_FLOOR)
 def test_the_ground_floor_never_enters_the_rooms(module: str):
-    assert not imported(PACKAGE / f"{module}.py") & ROOMS
+    """But for `fit(..., compile=True)`, which opens a door when it is called so, not before."""
+    doors = {"compiler"} if module == "train" else set()
+    assert imported(PACKAGE / f"{module}.py") & ROOMS == doors
+
+
+def test_training_loads_the_compiler_when_it_is_asked_to():
+    code = (
+        "import sys, tinygrad_edu as tg\n"
+        "for compile in (False, True):\n"
+        "    tg.train.fit(tg.nn.Linear(1), [[1.0], [2.0]], [1.0, 2.0], epochs=1, compile=compile)\n"
+        "    print('tinygrad_edu.compiler' in sys.modules, 'numpy' in sys.modules)"
+    )
+    assert run(code).split() == ["False", "False", "True", "True"]
+
+
+def test_compiling_for_plain_numbers_loads_no_third_party_package():
+    code = "import sys, tinygrad_edu as tg; print(tg.compile(lambda x: x * x)(3.0), 'numpy' in sys.modules)"
+    assert run(code).split() == ["9.0", "False"]
 
 
 def test_the_engine_stands_on_the_rules_alone():

@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from math import isfinite
@@ -28,6 +29,7 @@ from .optim import SGD, Optimizer
 from .recording import no_grad
 
 Loss: TypeAlias = Callable[[Sequence[Any], Sequence[Any]], Any]
+Objective: TypeAlias = Callable[[Sequence[Any], Sequence[Any]], Any]  # has `data` and `backward()`, as a Value
 Path: TypeAlias = str | os.PathLike[str]
 
 # A loss that has grown a millionfold will not come back: tell the user now, not when it overflows after 10³⁰⁸.
@@ -120,6 +122,7 @@ def fit(
     record_parameters: bool = False,
     checkpoint: Path | None = None,
     checkpoint_every: int = 1,
+    compile: bool = False,  # noqa: A002
 ) -> History:
     """Trains a model on n samples, X[i] → y[i], and returns the history of the run.
 
@@ -138,6 +141,10 @@ def fit(
     there and ends with the very same parameters, bit by bit, as one that was never stopped (on the same Python: from
     3.12 on `sum` rounds less). It holds parameters, optimizer and history, but not what a callback remembers or
     changes, such as the learning rate; and a run that met its target or tolerance is over.
+
+    `compile` records the model once and then computes all samples of a batch at once with NumPy, many times faster; the
+    losses are the same but for rounding. The samples must then be numbers, or sequences of numbers of one shape, and
+    the model must not branch on them: see `tinygrad_edu.compile`.
 
     Raises `DivergenceError` when the loss stops being finite or grows a millionfold; `ValueError` for data of different
     lengths or none, for numbers out of range, and for a checkpoint that is none or belongs to another run; and what
@@ -160,6 +167,13 @@ def fit(
     ):
         if not hasattr(number, "__index__") or number < least:
             raise ValueError(f"{name} is an int of {least} or more, not {number!r}")
+    objective: Objective = _on_values(model, loss)
+    measure: Callable[[Sequence[Any], Sequence[Any]], float] = partial(evaluate, model, loss=loss)
+    if compile:
+        from .compiler.training import CompiledLoss
+
+        objective = compiled = CompiledLoss(model, loss)
+        measure = compiled.value
     if optimizer is None:
         optimizer = SGD(model.parameters(), lr=0.01)
     history = History()
@@ -199,12 +213,12 @@ def fit(
                     if ctrl_c:
                         raise _Interrupted
                     last_look = reason_to_stop if len(batch) == n else None
-                    mean += len(batch) / n * _step(model, batch, targets, loss, optimizer, history, last_look)
+                    mean += len(batch) / n * _step(objective, batch, targets, optimizer, history, last_look)
                 history.stopped = history.stopped or reason_to_stop(mean)
                 _refuse_growth(mean, history, optimizer)
                 history.loss.append(mean)
                 if validation is not None:
-                    history.validation.append(evaluate(model, *validation, loss))
+                    history.validation.append(measure(*validation))
                 history.seconds.append(perf_counter() - start)
                 answers = [callback(history) for callback in callbacks]
                 if any(answer is True for answer in answers):
@@ -234,20 +248,23 @@ def evaluate(model: Module, X: Sequence[Any], y: Sequence[Any], loss: Loss = mse
     return value.data if isinstance(value, Value) else to_float(value)
 
 
+def _on_values(model: Module, loss: Loss) -> Objective:
+    return lambda X, y: loss([model(x) for x in X], y)
+
+
 @no_cycle_collection()  # the decorator, as the graph has to be gone before the collector may look again
 def _step(
-    model: Module,
+    objective: Objective,
     X: Sequence[Any],
     y: Sequence[Any],
-    loss: Loss,
     optimizer: Optimizer,
     history: History,
     reason_to_stop: Callable[[float], str] | None,
 ) -> float:
     """One update, θ ← θ − η∇L, unless the loss is a reason to stop; returns the loss before it."""
     try:
-        L = loss([model(x) for x in X], y)
-        if not isinstance(L, Value):
+        L = objective(X, y)
+        if not hasattr(L, "backward"):
             raise TypeError(f"fit needs a loss that is one Value of the model's parameters, not {type(L).__name__}")
         if not isfinite(L.data):
             raise FloatingPointError(f"the loss is {L.data}")

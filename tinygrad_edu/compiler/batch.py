@@ -1,7 +1,8 @@
 """Many samples at once, on NumPy arrays: their shapes, sums over them, and the sample that an error belongs to.
 
 The programs are those of `source.py` for one-dimensional arrays. What stands here makes such arrays of the arguments of
-a call, gives the results their shapes back, and where a program fails looks for the sample at which it does.
+a call, runs the program on a few thousand samples at a time, gives the results their shapes, and where the program
+fails looks for the sample at which it does.
 """
 
 import math
@@ -17,36 +18,49 @@ if TYPE_CHECKING:
     from .program import Program
 
 Array = Any  # of floats
+BLOCK = 4096  # samples: their numbers stay in the processor's cache from one operation to the next
 
 
 def over_samples(recorded: "Program", labels: Sequence[str], numbers: Sequence[Any]) -> list[Any]:
     """The outputs of a recorded function for a batch: arrays, and floats for gradients that are summed over it."""
-    arrays = [_array(label, x) for label, x in zip(labels, numbers)]
+    arrays = [as_array(label, x) for label, x in zip(labels, numbers)]
     shape = _common_shape(labels, arrays)
+    size = math.prod(shape)
     batched = tuple([x.ndim > 0 for x in arrays])
-    columns = [np.broadcast_to(x, shape).reshape(-1) if x.ndim else float(x) for x in arrays]
-    results = _run_and_check(recorded, recorded.on_arrays(batched), columns, batched, shape)
-    outputs: list[Any] = []
-    for (place, leaf), y in zip(recorded.tape.outputs, results):
-        i = recorded.tape.inputs.index(leaf) if leaf in recorded.tape.inputs else -1
-        if leaf is not None and (i < 0 or not batched[i]):
-            outputs.append(float(y))
-            continue
-        # a copy, where it would be an argument itself or a number that is the same for all samples
-        y = np.broadcast_to(y, shape).copy() if np.ndim(y) == 0 or place in recorded.tape.inputs else y
-        outputs.append(y.reshape(shape) if leaf is None else _unbroadcast(y.reshape(shape), arrays[i].shape))
+    columns = [np.broadcast_to(x, shape).reshape(-1) if x.ndim else np.float64(x) for x in arrays]
+    run = _Runs(recorded, recorded.on_arrays(batched), columns, shape)
+    inputs = recorded.inputs_of_gradients  # for each output the input in which it is a gradient; -1 is a parameter
+    outputs: list[Any] = [np.empty(size) if i is None or (i >= 0 and batched[i]) else 0.0 for i in inputs]
+    for start in range(0, size, BLOCK):
+        stop = min(start + BLOCK, size)
+        for k, y in enumerate(run(start, stop)):
+            if isinstance(outputs[k], float):
+                outputs[k] += float(y)
+            else:
+                outputs[k][start:stop] = y
+    for k, i in enumerate(inputs):
+        if not isinstance(outputs[k], float):
+            outputs[k] = _unbroadcast(outputs[k].reshape(shape), shape if i is None else arrays[i].shape)
     return outputs
 
 
-def in_sample(error: Exception, index: int, shape: tuple[int, ...]) -> Exception:
+def in_first_sample(error: Exception, labels: Sequence[str], numbers: Sequence[Any]) -> Exception:
+    """An error that was met when the function was recorded, which is done with the first sample."""
+    shape = _common_shape(labels, [as_array(label, x) for label, x in zip(labels, numbers)])
+    return _in_sample(error, 0, shape) if math.prod(shape) else error
+
+
+def _in_sample(error: Exception, index: int, shape: tuple[int, ...]) -> Exception:
     """The same error, saying in which sample of a batch."""
     where = tuple(map(int, np.unravel_index(index, shape)))
-    return type(error)(f"{error}, in sample {where[0] if len(where) == 1 else where}")
+    error.args = (f"{error}, in sample {where[0] if len(where) == 1 else where}",)
+    return error
 
 
-def _array(label: str, x: Any) -> Array:
+def as_array(label: str, x: Any) -> Array:
+    """An array of floats. Raises `TypeError` for one of anything else."""
     array = np.asarray(x)
-    if array.dtype.kind not in "fiu":
+    if array.dtype.kind not in "fiub":
         raise TypeError(
             f"{label} is an array of {array.dtype}, and a compiled function takes numbers and arrays of them"
         )
@@ -55,7 +69,7 @@ def _array(label: str, x: Any) -> Array:
 
 def _common_shape(labels: Sequence[str], arrays: Sequence[Array]) -> tuple[int, ...]:
     try:
-        return np.broadcast_shapes(*[x.shape for x in arrays])
+        return np.broadcast_shapes(*{x.shape for x in arrays})
     except ValueError:
         for (a, x), (b, y) in combinations(zip(labels, arrays), 2):
             try:
@@ -70,48 +84,59 @@ def _common_shape(labels: Sequence[str], arrays: Sequence[Array]) -> tuple[int, 
 
 def _unbroadcast(gradient: Array, shape: tuple[int, ...]) -> Array:
     """The gradient in an array that was broadcast: summed over the copies that were made of it."""
+    if gradient.shape == shape:
+        return gradient
     gradient = gradient.sum(axis=tuple(range(gradient.ndim - len(shape))))
     copied = tuple([axis for axis, length in enumerate(shape) if length == 1 != gradient.shape[axis]])
     return gradient.sum(axis=copied, keepdims=True)
 
 
-def _run_and_check(
-    recorded: "Program",
-    run: Callable[..., Sequence[Any]],
-    columns: Sequence[Any],
-    batched: Sequence[bool],
-    shape: tuple[int, ...],
-) -> Sequence[Any]:
-    """Runs a program. Where something is amiss it computes one sample after the other as the engine does.
+class _Runs:
+    """Runs a program on samples from start to stop. Where something is amiss, the engine computes them one by one.
 
     NumPy sees numbers outside a domain, infinite slopes, and overflow; of these the engine tolerates the overflow of a
-    sum or a product. A sum over the samples does not tell that it is nan, so this is looked at.
+    sum or a product. A sum over samples does not tell that it is nan, so that is looked at.
     """
-    parameters = [p.data for p in recorded.parameters]
 
-    def attempt(columns: Sequence[Any], tolerant: bool = False) -> Sequence[Any] | None:
+    def __init__(
+        self,
+        recorded: "Program",
+        program: Callable[..., Sequence[Any]],
+        columns: Sequence[Any],
+        shape: tuple[int, ...],
+    ) -> None:
+        self._recorded, self._program, self._columns, self._shape = recorded, program, columns, shape
+        self._parameters = [np.float64(p.data) for p in recorded.parameters]  # on Python's, 1e200 * 1e200 is no error
+
+    def __call__(self, start: int, stop: int) -> Sequence[Any]:
+        results = self._attempt(start, stop)
+        if results is not None:
+            return results
+        self._look_for_an_error(start, stop)
+        with np.errstate(all="ignore"):
+            return self._run(start, stop)
+
+    def _look_for_an_error(self, start: int, stop: int) -> None:
+        """Halves what fails, the first half first, down to single samples, which the engine computes."""
+        if stop - start > 1:
+            middle = (start + stop) // 2
+            for half in ((start, middle), (middle, stop)):
+                if self._attempt(*half) is None:
+                    self._look_for_an_error(*half)
+            return
         try:
-            with np.errstate(all="ignore" if tolerant else "raise", under="ignore"):
-                results = run(*columns, *parameters)
+            self._recorded.on_values([x if isinstance(x, float) else float(x[start]) for x in self._columns])
+        except FAILURES as error:
+            raise _in_sample(error, start, self._shape) from None
+
+    def _run(self, start: int, stop: int) -> Sequence[Any]:
+        columns = [x if isinstance(x, float) else x[start:stop] for x in self._columns]
+        return self._program(*columns, *self._parameters)
+
+    def _attempt(self, start: int, stop: int) -> Sequence[Any] | None:
+        try:
+            with np.errstate(all="raise", under="ignore"):
+                results = self._run(start, stop)
         except FAILURES:
             return None
-        amiss = not tolerant and any(np.ndim(y) == 0 and y != y for y in results)
-        return None if amiss else results
-
-    def part(start: int, stop: int) -> list[Any]:
-        return [x[start:stop] if varies else x for x, varies in zip(columns, batched)]
-
-    results = attempt(columns)
-    if results is not None:
-        return results
-    size = math.prod(shape)
-    start, stop = 0, size  # somewhere between these is the first sample at which it fails
-    while stop - start > 1:
-        middle = (start + stop) // 2
-        start, stop = (start, middle) if attempt(part(start, middle)) is None else (middle, stop)
-    for i in range(start, size):
-        try:
-            recorded.on_values([float(x[i]) if varies else x for x, varies in zip(columns, batched)])
-        except FAILURES as error:
-            raise in_sample(error, i, shape) from None
-    return attempt(columns, tolerant=True) or []
+        return None if any(not isinstance(y, np.ndarray) and y != y for y in results) else results

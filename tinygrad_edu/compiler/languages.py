@@ -59,6 +59,8 @@ class Language:
     helpers: ClassVar[dict[str, str]] = {}
     reserved: ClassVar[frozenset[str]] = frozenset()
     is_code = True  # a function; else formulas, in which each result has a line and a name
+    powers_as_products = False  # whether x · x is computed much faster than x²
+    longest = 88  # characters that an expression may have before a part of it gets a line and a name
 
     def form(self, op: Op) -> Form | None:
         """How an operation is written; None where the language has no way of its own."""
@@ -105,7 +107,7 @@ class Python(Language):
         "sign": "def sign(x):\n    return 1.0 if x > 0 else -1.0 if x < 0 else x",
         "step": "def step(x):\n    return 1.0 if x > 0 else 0.0 if x <= 0 else x",
     }
-    reserved = frozenset({*kwlist, *dir(builtins), *dir(math), *forms})
+    reserved = frozenset({*kwlist, *dir(builtins), *forms})
 
     def form(self, op: Op) -> Form | None:
         if op.name == "power" and not float(op.parameters[0]).is_integer():
@@ -143,12 +145,13 @@ class NumPy(Python):
         "pow": call("np.power", 2),
         "step": Form("np.heaviside({}, 0.0)", ATOM, (ANY,)),
         "erfc": call("erfc"),
-        "sum": call("np.sum"),
-        "inner": call("np.dot", 2),
-        "count": call("len"),
+        "sum of samples": call("np.sum"),
+        "inner product": call("np.dot", 2),
+        "number of samples": call("len"),
     }
     helpers: ClassVar = {"erfc": "erfc = np.vectorize(math.erfc, otypes=[float])  # NumPy has none of its own"}
     reserved = Python.reserved | {"np", "math"}
+    powers_as_products = True
 
     def program(self, used: set[str], functions: Sequence[str]) -> str:
         helpers = [text for name, text in self.helpers.items() if name in used]
@@ -161,6 +164,8 @@ class JavaScript(Language):
     forms: ClassVar = {
         **ARITHMETIC,
         **{name: call(f"Math.{name}") for name in OF_ONE},
+        "neg": Form("-{}", SIGN, (ATOM,)),  # -x ** 2 is a syntax error, as readers could take it for (-x) ** 2
+        "power": Form("{} ** {}", POWER, (ATOM,)),
         "pow": infix("**", POWER, ATOM, ATOM),
         "maximum": call("Math.max", 2),
         "minimum": call("Math.min", 2),
@@ -213,22 +218,30 @@ function erfc(x) {
 
 
 def latex_call(function: str, arity: int = 1) -> Form:
+    function = function.replace("{", "{{").replace("}", "}}")
     return Form(rf"{function}\left({', '.join(['{}'] * arity)}\right)", ATOM, (ANY,) * arity)
+
+
+def operator_name(identifier: str) -> str:
+    escaped = identifier.replace("_", r"\_")
+    return rf"\operatorname{{{escaped}}}"
 
 
 class Latex(Language):
     """Formulas, one a line, in an `aligned` environment, which notebooks and web pages show too."""
 
     is_code = False
+    longest = 240  # most of them are not seen
     forms: ClassVar = {
         **{name: latex_call(rf"\{name}") for name in ("sin", "cos", "tan", "sinh", "cosh", "tanh")},
         **{f"a{name}": latex_call(rf"\arc{name}") for name in ("sin", "cos", "tan")},
-        **{name: latex_call(rf"\operatorname{{{name}}}") for name in ("erfc", "step")},
+        **{name: latex_call(operator_name(name)) for name in ("erfc", "step")},
         "add": infix("+", SUM, SUM, PRODUCT),
         "sub": infix("-", SUM, SUM, PRODUCT),
-        "mul": infix(r"\cdot", PRODUCT, PRODUCT, SIGN),
+        "mul": infix(r"\cdot", PRODUCT, PRODUCT, POWER),
         "div": Form(r"\frac{{{}}}{{{}}}", PRODUCT, (ANY, ANY)),
         "neg": Form("-{}", SIGN, (POWER,)),
+        "power": Form("{{{}}}^{{{}}}", POWER, (ATOM,)),
         "pow": Form("{{{}}}^{{{}}}", POWER, (ATOM, ANY)),
         "exp": Form("e^{{{}}}", POWER, (ANY,)),
         "expm1": Form("e^{{{}}} - 1", SUM, (ANY,)),
@@ -236,14 +249,14 @@ class Latex(Language):
         "log1p": Form(r"\ln\left(1 + {}\right)", ATOM, (PRODUCT,)),
         "sqrt": Form(r"\sqrt{{{}}}", ATOM, (ANY,)),
         "abs": Form(r"\left|{}\right|", ATOM, (ANY,)),
-        "sign": latex_call(r"\operatorname{{sgn}}"),
+        "sign": latex_call(operator_name("sgn")),
         "maximum": latex_call(r"\max", 2),
         "minimum": latex_call(r"\min", 2),
         "sigmoid": latex_call(r"\sigma"),
     }
 
     def call(self, function: str, arity: int) -> Form:
-        return latex_call(function.replace("{", "{{").replace("}", "}}"), arity)
+        return latex_call(operator_name(function), arity)
 
     def name(self, identifier: str) -> str:
         """x → x, w_0_3 → w_{0,3}, v12 → v_{12}, θ → \\theta, loss → \\mathrm{loss}."""
@@ -268,7 +281,8 @@ class Latex(Language):
 
     def function(self, name: str, inputs: Sequence[str], lines: Sequence[str], results: Sequence[str]) -> str:
         if name:
-            lines = [*lines, self.assignment(rf"{name}\left({', '.join(inputs)}\right)", results[0])]
+            head = self.call(name, len(inputs)).filled([(x, ATOM) for x in inputs])
+            lines = [*lines, self.assignment(head, results[0])]
         return "\n".join(lines)
 
     def program(self, used: set[str], functions: Sequence[str]) -> str:
@@ -279,11 +293,14 @@ class Latex(Language):
 def _upright(word: str) -> str:
     """A word as LaTeX sets it: a letter or a number as it is, a Greek letter by its name, a longer word upright."""
     if len(word) > 1 and not word.isdecimal():
-        return rf"\mathrm{{{word}}}"
-    case, _, letter = name_of_character(word[0], "").removeprefix("GREEK ").partition(" LETTER ")
-    if case in ("SMALL", "CAPITAL") and letter.isalpha() and not word.isascii():
-        return "\\" + (letter.lower() if case == "SMALL" else letter.title())
-    return word
+        return rf"\mathrm{{{word}}}" if word.isascii() else rf"\text{{{word}}}"
+    case, _, letter = name_of_character(word[0], "").partition(" LETTER ")
+    letter = letter.replace("LAMDA", "LAMBDA")  # as Unicode calls it
+    if case == "GREEK SMALL" and letter.isalpha() and word != "ο":
+        return f"\\{letter.lower()}"
+    if word in tuple("ΓΔΘΛΞΠΣΥΦΨΩ"):  # the others look like Latin letters
+        return f"\\{letter.title()}"
+    return word if word.isascii() else rf"\text{{{word}}}"
 
 
 LANGUAGES: dict[str, Language] = {

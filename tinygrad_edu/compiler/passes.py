@@ -5,7 +5,7 @@ language needs to know but few; `summed` adds gradients up over a batch. What a 
 """
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import lru_cache, reduce
 from typing import Any
 
 from tinygrad_edu.rules import FLOATS, OPS, Mathematics, Op
@@ -75,16 +75,39 @@ def _inner_terms(tape: Tape) -> list[bool]:
     """Which nodes are but a part of one sum, that has more of them: they have no label, and it alone uses them."""
     nodes, count = tape.nodes, uses(tape)
     inner = [False] * len(nodes)
-    for node in nodes:
-        if node.op is ADD or node.op is TOTAL:
-            parts = [i for i in node.inputs if count[i] == 1 and not nodes[i].label and nodes[i].op in _PARTS]
-            if len(parts) > 1 or (parts and nodes[parts[0]].op is not MUL):
+    for place in reversed(range(len(nodes))):
+        op, inputs = nodes[place].op, nodes[place].inputs
+        if op is ADD or op is TOTAL:
+            parts = [i for i in inputs if count[i] == 1 and not nodes[i].label and nodes[i].op in _PARTS]
+            if inner[place] or len(parts) > 1 or (parts and nodes[parts[0]].op is not MUL):
                 for i in parts:
                     inner[i] = True
     return inner
 
 
 _PARTS = (ADD, TOTAL, MUL, DOT)
+
+
+def in_order_of_use(tape: Tape) -> tuple[Tape, list[int]]:
+    """The tape with its parameters in the order in which operations use them; and which of the former each one is.
+
+    So w₁·x₁ + w₂·x₂ + b, gathered of a sum that starts with b, has the parameters w₁, w₂, b. Those without a label are
+    called p0, p1, …
+    """
+    nodes, parameters, first = list(tape.nodes), tape.parameters, len(tape.inputs)
+    rank = {place: i for i, place in enumerate(dict.fromkeys([i for node in nodes for i in node.inputs]))}
+    order = sorted(range(len(parameters)), key=lambda k: rank.get(parameters[k], len(nodes)))
+    new = list(range(len(nodes)))
+    for i, (place, k) in enumerate(zip(parameters, order)):
+        leaf = tape.nodes[parameters[k]]
+        nodes[place] = leaf._replace(label=leaf.label or f"p{i}")
+        new[parameters[k]] = place
+    if order != sorted(order):
+        nodes = [node._replace(inputs=tuple([new[i] for i in node.inputs])) if node.inputs else node for node in nodes]
+    outputs = [Output(new[o.place], None if o.leaf is None else new[o.leaf]) for o in tape.outputs]
+    outputs.sort(key=lambda output: -1 if output.leaf is None else output.leaf)
+    example = (*tape.example[:first], *[tape.example[first + k] for k in order])
+    return Tape(tape.name, tuple(nodes), tape.inputs, parameters, tuple(outputs), example), order
 
 
 # ---- operations as simpler ones --------------------------------------------------------------------------------------
@@ -163,15 +186,20 @@ def expansion(op: Op, arity: int) -> Tape:
     return builder.tape(op.name, inputs, [], [Output(place)])
 
 
-def expanded(tape: Tape, known: Callable[[Op], object]) -> Tape:
-    """The tape with operations that are not `known` written as simpler ones, wherever that repeats no input.
+def expanded(tape: Tape, known: Callable[[Op], object], powers_as_products: bool = False) -> Tape:
+    """The tape with operations that are not `known` written as simpler ones, wherever that is short.
 
     So x₁·w₁ + x₂·w₂ takes the place of a `dot`, max(x, 0) that of a `relu`, but a `sigmoid` stays: it is better written
-    as a function, once.
+    as a function, once. With `powers_as_products` small whole powers are multiplied out.
     """
 
     def write(op: Op, inputs: tuple[int, ...], label: str = "") -> int:
-        if known(op) or not repeats_nothing(op, len(inputs)):
+        if powers_as_products and op.name in ("power", "pow"):
+            exponent = op.parameters[0] if op.parameters else builder.number(inputs[1])
+            if exponent is not None and exponent in range(2, 9):
+                product = reduce(lambda y, x: builder.operation(MUL, (y, x)), [inputs[0]] * int(exponent))
+                return builder.operation(TOTAL, (product,), label)
+        if known(op) or not is_short(op, len(inputs)):
             return builder.operation(op, inputs, label)
         body = expansion(op, len(inputs))
         at = list(inputs)  # the leaves of the body stand first
@@ -187,17 +215,21 @@ def expanded(tape: Tape, known: Callable[[Op], object]) -> Tape:
 
 
 @lru_cache(maxsize=1024)
-def repeats_nothing(op: Op, arity: int) -> bool:
-    """Whether the expansion of an operation names each input once at most, and is not the operation itself."""
+def is_short(op: Op, arity: int) -> bool:
+    """Whether the expansion of an operation reads as well as its name: it names no input twice, or is arithmetic."""
     body = expansion(op, arity)
-    return max(uses(body)[:arity], default=0) <= 1 and all(node.op is not op for node in body.nodes)
+    operations = [node.op for node in body.nodes if node.inputs]
+    return op not in operations and (max(uses(body)[:arity], default=0) <= 1 or _ARITHMETIC.issuperset(operations))
+
+
+_ARITHMETIC = {OPS[name] for name in ("add", "sub", "mul", "div", "neg")}
 
 
 # ---- sums over a batch -----------------------------------------------------------------------------------------------
 _no_rule: Any = None
-SUM = Op("sum", "Σ", _no_rule, _no_rule)  # over the samples
-INNER = Op("inner", "·", _no_rule, _no_rule)  # of two arrays of samples
-COUNT = Op("count", "n", _no_rule, _no_rule)  # of samples
+SUM = Op("sum of samples", "Σ", _no_rule, _no_rule)  # names that no operation of a user can have
+INNER = Op("inner product", "·", _no_rule, _no_rule)
+COUNT = Op("number of samples", "n", _no_rule, _no_rule)
 
 
 def summed(tape: Tape, batched: Sequence[bool]) -> Tape:
@@ -230,6 +262,8 @@ def summed(tape: Tape, batched: Sequence[bool]) -> Tape:
             else:
                 break
             place = next(i for i in inputs if varies[i])
+            if count[place] > 1:  # it has to be computed anyway, and a long chain is walked but once
+                break
         op, inputs = nodes[place].op, nodes[place].inputs
         if not varies[place]:
             total = builder.operation(MUL, (number_of_samples(), new[place]))

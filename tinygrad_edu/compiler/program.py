@@ -5,20 +5,22 @@ recorded is left to `recorder.py`, the text of the programs to `source.py`, what
 """
 
 import inspect
+import math
 from collections.abc import Callable, Sequence
+from copy import copy
 from functools import lru_cache, update_wrapper
 from typing import Any, Literal
 
-from tinygrad_edu.engine import Value
+from tinygrad_edu.engine import Value, constant
 from tinygrad_edu.errors import ARITHMETIC_ERRORS, to_float
 from tinygrad_edu.gradients import grad
 from tinygrad_edu.recording import enable_grad
 
+from . import source
 from .languages import LANGUAGES
 from .passes import summed
 from .recorder import Recorded, RecordingError, recorded
-from .source import program
-from .structure import Structure, flattened, rebuilt
+from .structure import NUMBER, Structure, flattened, rebuilt
 from .tape import Tape
 
 Gradients = Literal["none", "inputs", "parameters", "all"]  # in which leaves
@@ -47,7 +49,10 @@ def record(f: Callable[..., Any], *example: Any, gradients: bool = False) -> Tap
     Raises `RecordingError` where f branches on a number or looks at one; `TypeError` where it returns no Values, or
     more than one with `gradients`; and what f raises at the example.
     """
-    call = _Call(f.function if isinstance(f, Compiled) else f, example, {})
+    if isinstance(f, Compiled):
+        example = (*f._first, *example)
+        f = f.function
+    call = _Call(f, _names_of_arguments(f, len(example)), example, {})
     (tape, _), _ = call.recorded("all" if gradients else "none", call.example())
     return tape
 
@@ -64,7 +69,7 @@ def compile(f: Callable[..., Any]) -> "Compiled":
 
     What it can do, and where its limits are, stands at `Compiled`.
     """
-    return Compiled(f)
+    return f if isinstance(f, Compiled) else Compiled(f)
 
 
 class Compiled:
@@ -83,12 +88,12 @@ class Compiled:
     >>> import numpy as np
     >>> w = Value(0.5, label="w")
     >>> error = compile(lambda x, y: (w * x - y) ** 2)
-    >>> error(np.array([2.0, 4.0]), np.array([3.0, 1.0]))
+    >>> error(np.array([2.0, 4.0]), np.array([3.0, 3.0]))
     array([4., 1.])
-    >>> error.backward(np.array([2.0, 4.0]), np.array([3.0, 1.0]))
+    >>> error.backward(np.array([2.0, 4.0]), np.array([3.0, 3.0]))
     array([4., 1.])
     >>> w.grad
-    0.0
+    -16.0
 
     Raises `RecordingError` where f branches on a number or looks at one while it is recorded, or is not the same
     function each time; `TypeError` for an argument that is a Value, and where f returns no number; `ValueError` for
@@ -101,15 +106,25 @@ class Compiled:
             raise TypeError(f"compile takes a function of Values, not {type(f).__name__} {f!r}")
         update_wrapper(self, f, updated=())
         self.function = f
+        self._first: tuple[Any, ...] = ()  # of a method, the object
+        self._names: dict[int, list[str]] = {}  # of so many arguments
         self._programs: dict[tuple[Gradients, Structure], Program] = {}
         self._quick: dict[tuple[Gradients, int], Program] = {}  # for so many floats and nothing else
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """What f returns, in plain numbers or arrays."""
-        program, results = self._run("none", args, kwargs)
-        return rebuilt(program.structure, iter(results))
+    def __get__(self, instance: object, owner: type | None = None) -> "Compiled":
+        """A method of a class is compiled anew for each object that it is called on."""
+        if instance is None:
+            return self
+        bound = copy(self)
+        bound._first = (instance,)
+        return bound
 
-    def value_and_grad(self, *args: Any, **kwargs: Any) -> tuple[Any, list[Any]]:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+        """What f returns, in plain numbers or arrays."""
+        compiled, results = self.run("none", args, kwargs)
+        return results[0] if compiled.returns_a_number else rebuilt(compiled.structure, iter(results))
+
+    def value_and_grad(self, /, *args: Any, **kwargs: Any) -> tuple[Any, list[Any]]:
         """The value of f, which has to be one number, with a list of its gradients in the arguments.
 
         Each gradient has the structure and the shapes of its argument: for an array of samples it is an array, for a
@@ -118,11 +133,13 @@ class Compiled:
         >>> compile(lambda x, y: x * y + x).value_and_grad(2.0, 3.0)
         (8.0, [4.0, 2.0])
         """
-        program, results = self._run("inputs", args, kwargs)
-        slopes = list(results[1:])
-        return results[0], slopes if program.takes_numbers_only else program.call.arguments(slopes)
+        compiled, results = self.run("inputs", args, kwargs)
+        value, *slopes = results
+        if not compiled.takes_numbers_only:
+            slopes = compiled.call.arguments(slopes)[len(self._first) :]
+        return value, slopes
 
-    def backward(self, *args: Any, **kwargs: Any) -> Any:
+    def backward(self, /, *args: Any, **kwargs: Any) -> Any:
         """The value of f, which has to be one number; adds its gradients to the `grad` of f's parameters.
 
         For a batch of samples it adds the gradient of the sum of their values, and returns the array of them.
@@ -131,14 +148,14 @@ class Compiled:
         >>> compile(lambda x: w * x).backward(2.0), w.grad
         (1.0, 2.0)
         """
-        program, results = self._run("parameters", args, kwargs)
-        for p, slope in zip(program.parameters, results[1:]):
-            p.grad = (p.grad or 0.0) + slope  # None, as PyTorch's users set it, is no gradient
+        compiled, results = self.run("parameters", args, kwargs)
+        compiled.add_to_gradients(results[1:])
         return results[0]
 
-    def _run(
+    def run(
         self, gradients: Gradients, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple["Program", Sequence[Any]]:
+        """The program for arguments of this structure, and what it computes: the value, then the gradients."""
         quick = self._quick.get((gradients, len(args)))
         if quick and not kwargs:
             for x in args:
@@ -146,13 +163,16 @@ class Compiled:
                     break
             else:  # nothing but floats: no structure to look at
                 return quick, quick.on_numbers(args)
-        call = _Call(self.function, args, kwargs)
-        program = self._programs.get((gradients, call.structure))
-        if program is None:
-            program = self._programs[gradients, call.structure] = Program(call, gradients)
-            if program.takes_numbers_only and not kwargs:
-                self._quick[gradients, len(args)] = program
-        return program, program.run(call)
+        args = self._first + args
+        if len(args) not in self._names:
+            self._names[len(args)] = _names_of_arguments(self.function, len(args))
+        call = _Call(self.function, self._names[len(args)], args, kwargs)
+        compiled = self._programs.get((gradients, call.structure))
+        if compiled is None:
+            compiled = self._programs[gradients, call.structure] = call.compiled(gradients)
+            if compiled.takes_numbers_only and not kwargs:
+                self._quick[gradients, len(args)] = compiled
+        return compiled, compiled.run(call.numbers)
 
     def __repr__(self) -> str:
         return f"<compiled {self.function!r}>"
@@ -161,21 +181,19 @@ class Compiled:
 class _Call:
     """A function with arguments: their structure, their numbers, and what these are called."""
 
-    def __init__(self, f: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> None:
+    def __init__(
+        self, f: Callable[..., Any], names: Sequence[str], args: Sequence[Any], kwargs: dict[str, Any]
+    ) -> None:
         self.function = f
-        self.numbers: list[tuple[str, Any]] = []
-        labels = _names_of_arguments(f, len(args))
-        self._args = [flattened(thing, label, self.numbers) for label, thing in zip(labels, args)]
-        self._kwargs = {name: flattened(thing, name, self.numbers) for name, thing in kwargs.items()}
+        numbers: list[tuple[str, Any]] = []
+        self._args = [flattened(thing, name, numbers) for name, thing in zip(names, args)]
+        self._kwargs = {name: flattened(thing, name, numbers) for name, thing in kwargs.items()}
         self.structure: Structure = (*self._args, *self._kwargs.items())
-
-    @property
-    def is_batch(self) -> bool:
-        return any(len(getattr(x, "shape", ())) for _, x in self.numbers)
+        self.labels, self.numbers = [label for label, _ in numbers], [x for _, x in numbers]
 
     def example(self) -> list[float]:
         """The numbers; of arrays the first one."""
-        return [_first(label, x) for label, x in self.numbers]
+        return [_first(label, x) for label, x in zip(self.labels, self.numbers)]
 
     def on(self, values: Sequence[Any]) -> tuple[Structure, list[Any]]:
         """What the function returns for these in place of the numbers: its structure, and its Values."""
@@ -193,6 +211,17 @@ class _Call:
         rest = iter(numbers)
         return [rebuilt(structure, rest, constants=False) for structure in (*self._args, *self._kwargs.values())]
 
+    def compiled(self, gradients: Gradients) -> "Program":
+        try:
+            return Program(self, gradients)
+        except FAILURES as error:
+            is_arithmetic = isinstance(error, FloatingPointError) or error.__cause__  # and no error of f's own
+            if not is_arithmetic or not is_batch(self.numbers):
+                raise
+            from .batch import in_first_sample
+
+            raise in_first_sample(error, self.labels, self.numbers) from None
+
     def recorded(self, gradients: Gradients, numbers: Sequence[float]) -> tuple[Recorded, Structure]:
         """The function recorded at these numbers, and the structure of what it returns."""
         structures = []
@@ -207,8 +236,7 @@ class _Call:
                 )
             return results
 
-        inputs = [(label, number) for (label, _), number in zip(self.numbers, numbers)]
-        return recorded(f, _name(self.function), inputs, _LEAVES[gradients]), structures[0]
+        return recorded(f, _name(self.function), [*zip(self.labels, numbers)], _LEAVES[gradients]), structures[0]
 
 
 _LEAVES: dict[Gradients, Callable[[list[Value], list[Value]], list[Value]]] = {
@@ -223,25 +251,35 @@ class Program:
     """A recorded function, the programs made of it, and what to do where they fail."""
 
     def __init__(self, call: _Call, gradients: Gradients) -> None:
-        self.call, self._gradients = call, gradients
         numbers = call.example()
         (self.tape, self.parameters), self.structure = call.recorded(gradients, numbers)
-        (again, _), _ = call.recorded(gradients, numbers)
-        if self.tape.nodes != again.nodes and repr(self.tape.nodes) != repr(again.nodes):  # nan is not nan
+        (again, parameters), _ = call.recorded(gradients, numbers)
+        is_same = self.tape == again or repr(self.tape) == repr(again)  # nan is not nan
+        if not is_same or [*map(id, parameters)] != [*map(id, self.parameters)]:
             raise RecordingError(
                 f"{_name(call.function)} computes something else when it is called again with the same numbers, which "
                 "a tape cannot replay: draw random numbers outside, and pass them as arguments"
             )
-        self.takes_numbers_only = all(part == ("number",) for part in call.structure)
-        self._function = self._executable("python", self.tape)
+        self.call, self._gradients = copy(call), gradients
+        self.call.numbers = []  # they may be large
+        self.takes_numbers_only = all(part == NUMBER for part in call.structure)
+        self.returns_a_number = self.structure == NUMBER
+        self._on_numbers = self._on_first_numbers
         self._on_arrays: dict[tuple[bool, ...], Callable[..., Sequence[Any]]] = {}
+        place = {leaf: i for i, leaf in enumerate(self.tape.inputs)}
+        self.inputs_of_gradients = [None if leaf is None else place.get(leaf, -1) for _, leaf in self.tape.outputs]
 
-    def run(self, call: _Call) -> Sequence[Any]:
-        if not call.is_batch:
-            return self.on_numbers(call.example())
+    def run(self, numbers: Sequence[Any]) -> Sequence[Any]:
+        """The outputs, for floats or for arrays."""
+        if not is_batch(numbers):
+            return self.on_numbers([_first(label, x) for label, x in zip(self.call.labels, numbers)])
         from .batch import over_samples
 
-        return over_samples(self, *zip(*call.numbers))
+        return over_samples(self, self.call.labels, numbers)
+
+    def add_to_gradients(self, slopes: Sequence[float]) -> None:
+        for p, slope in zip(self.parameters, slopes):
+            p.grad = (p.grad or 0.0) + slope  # None, as PyTorch's users set it, is no gradient
 
     def on_arrays(self, batched: tuple[bool, ...]) -> Callable[..., Sequence[Any]]:
         """The program for arrays in place of some inputs."""
@@ -250,14 +288,20 @@ class Program:
             self._on_arrays[batched] = self._executable("numpy", tape)
         return self._on_arrays[batched]
 
+    def _on_first_numbers(self, *numbers: float) -> Sequence[float]:
+        self._on_numbers = self._executable("python", self.tape)
+        return self._on_numbers(*numbers)
+
     def _executable(self, language: str, tape: Tape) -> Callable[..., Sequence[Any]]:
-        function = executable(program(tape, LANGUAGES[language]))
+        function = executable(source.program(tape, LANGUAGES[language]))
         return function if len(tape.outputs) > 1 else lambda *numbers: (function(*numbers),)
 
     def on_numbers(self, numbers: Sequence[float]) -> Sequence[float]:
         """The outputs for one sample; what the engine makes of it where the program fails or ends in a nan."""
         try:
-            results = self._function(*numbers, *[p.data for p in self.parameters])
+            parameters = self.parameters  # most have none, and to unpack an empty list takes time too
+            leaves = [*numbers, *[p.data for p in parameters]] if parameters else numbers
+            results = self._on_numbers(*leaves)
             whole = sum(results)
             if whole == whole:
                 return results
@@ -268,11 +312,11 @@ class Program:
     def on_values(self, numbers: Sequence[float]) -> list[float]:
         """The outputs as the engine computes them, or the error that it raises."""
         with enable_grad():
-            inputs = [Value(x, label=label) for (label, _), x in zip(self.call.numbers, numbers)]
-            _, results = self.call.on(inputs)
+            inputs = [Value(x, label=label) for label, x in zip(self.call.labels, numbers)]
+            results = [y if isinstance(y, Value) else constant(y) for y in self.call.on(inputs)[1]]
             targets = _LEAVES[self._gradients](inputs, self.parameters)
             slopes = grad(results[0], targets) if targets else []
-        return [*[y.data if isinstance(y, Value) else to_float(y) for y in results], *slopes]
+        return [*[y.data for y in results], *slopes]
 
 
 @lru_cache(maxsize=256)
@@ -284,6 +328,10 @@ def executable(text: str) -> Callable[..., Any]:
     return function
 
 
+def is_batch(numbers: Sequence[Any]) -> bool:
+    return any(len(getattr(x, "shape", ())) for x in numbers)
+
+
 def _first(label: str, x: Any) -> float:
     if isinstance(x, Value):
         raise TypeError(
@@ -291,9 +339,10 @@ def _first(label: str, x: Any) -> float:
             f"the function use {label} without taking it as an argument, as a parameter"
         )
     if len(getattr(x, "shape", ())):
-        import numpy as np
+        from .batch import as_array
 
-        x = np.ravel(x)[0] if np.size(x) else 1.0  # of no samples, any number will do to record
+        samples = as_array(label, x).flat
+        x = samples[0] if len(samples) else math.nan  # of no samples: a nan is in the domain of every operation
     return to_float(x)
 
 

@@ -2,8 +2,8 @@
 
 Gradients are recorded as graphs by the engine itself, with `grad(…, create_graph=True)`: there is no derivative here.
 While it is recorded the function must not look at its numbers, or what it decides would be frozen into the tape. So for
-that time `Value.data` is guarded: arithmetic may read it, all else is an error that shows the line. What a tape is
-stands in `tape.py`.
+that time `data` and `grad` are guarded: arithmetic may read them, all else is an error that shows the line. What a tape
+is stands in `tape.py`.
 """
 
 import linecache
@@ -19,8 +19,9 @@ from tinygrad_edu.engine import Value, constant
 from tinygrad_edu.graph import no_cycle_collection, topological_order
 from tinygrad_edu.ops import CONSTANT, LEAF
 from tinygrad_edu.recording import enable_grad, paused
+from tinygrad_edu.rules import FLOATS
 
-from .passes import gathered
+from .passes import gathered, in_order_of_use
 from .tape import Builder, Output, Tape
 
 
@@ -47,24 +48,28 @@ def recorded(
     `inputs` are labels with numbers. `wanted` chooses from the inputs and the parameters those leaves in which the
     gradients of the first result are outputs too.
     """
-    leaves = [Value(number, label=label) for label, number in inputs]
     with _guarded() as made, enable_grad():
+        leaves = [Value(number, label=label) for label, number in inputs]
         results = [y if isinstance(y, Value) else constant(y) for y in f(leaves)]
-        known = {*leaves, *made}
+        known = {*made}
         seen: set[Value] = set()
-        order = topological_order(*results, seen=seen)
-        parameters = [v for v in order if v._rule is LEAF and v not in known]
-        parameters.reverse()  # the order goes from an operation's last input to its first one
+        earlier = [v for v in topological_order(*results, seen=seen) if v not in known]
+        parameters = [v for v in earlier if v._rule is LEAF]
         targets = wanted(leaves, parameters)
-        slopes = gradients.grad(results[0], targets, create_graph=True) if targets else []
+        try:
+            slopes = gradients.grad(results[0], targets, create_graph=True) if targets else []
+        except FloatingPointError:
+            gradients.sweep(results[0], targets, FLOATS, _data.__get__)  # fails too, in the words of backward()
+            raise
+    topological_order(*slopes, seen=seen)
     builder, places = Builder(), dict[Value, int]()
-    for i, leaf in enumerate([*leaves, *parameters]):
-        places[leaf] = builder.leaf(leaf.label or f"p{i - len(leaves)}")
-    for v in order + topological_order(*slopes, seen=seen):
-        if v in places:
+    for leaf in [*leaves, *parameters]:
+        places[leaf] = builder.leaf(leaf.label)
+    for v in [*earlier, *made]:  # nodes in the order in which f made them
+        if v in places or v not in seen:
             continue
         if not v._prev:  # a constant, or a leaf that the function has made itself and would make again
-            places[v] = builder.constant(v.data)
+            places[v] = builder.constant(_data.__get__(v))
         else:
             places[v] = builder.operation(v._rule, tuple([places[x] for x in v._prev]), v.label)
     tape = builder.tape(
@@ -72,35 +77,42 @@ def recorded(
         [places[v] for v in leaves],
         [places[v] for v in parameters],
         [Output(places[y]) for y in results] + [Output(places[g], places[x]) for g, x in zip(slopes, targets)],
-        [v.data for v in (*leaves, *parameters)],
+        [_data.__get__(v) for v in (*leaves, *parameters)],
     )
-    return Recorded(gathered(tape), parameters)
+    tape, order = in_order_of_use(gathered(tape))
+    return Recorded(tape, [parameters[i] for i in order])
 
 
 # ---- the guard -------------------------------------------------------------------------------------------------------
-_data: Any = vars(Value)["data"]  # the slot itself
+_data: Any = vars(Value)["data"]  # the slots themselves
+_grad: Any = vars(Value)["grad"]
 _lock = Lock()
-_made: dict[int, list[Value]] = {}  # for each thread that records, the leaves made since it began
+_made: dict[int, list[Value]] = {}  # for each thread that records, the Values made since it began
 _ARITHMETIC = {"method", "forward", "record", "<listcomp>"}  # the functions of the engine that compute
 
 
 @contextmanager
 def _guarded() -> Iterator[list[Value]]:
-    """While a thread records, `Value.data` asks who wants to know; gives the list of the leaves that are made."""
-    thread = get_ident()
-    with _lock:
-        outer, made = _made.get(thread), list[Value]()
-        _made[thread] = made
-        type.__setattr__(Value, "data", property(_read, _write))
+    """While a thread records, `data` and `grad` ask who wants to know; gives the list of the Values that are made."""
+    thread, made = get_ident(), list[Value]()
+    outer = _made.get(thread)
     try:
+        with _lock:
+            _made[thread] = made
+            _guard(property(_read, _write), property(_read_grad, _write_grad))
         yield made
     finally:
         with _lock:
-            del _made[thread]
+            _made.pop(thread, None)
             if outer is not None:
                 _made[thread] = outer
             if not _made:
-                type.__setattr__(Value, "data", _data)
+                _guard(_data, _grad)
+
+
+def _guard(data: Any, grad: Any) -> None:
+    type.__setattr__(Value, "data", data)
+    type.__setattr__(Value, "grad", grad)
 
 
 def _read(v: Value) -> float:
@@ -118,13 +130,31 @@ def _read(v: Value) -> float:
 
 
 def _write(v: Value, number: float) -> None:
+    made = _made.get(get_ident())
+    if made is not None:
+        frame = sys._getframe(1)
+        if frame.f_globals is not vars(engine):
+            _refuse(frame, ".data =")
+        made.append(v)
+    _data.__set__(v, number)
+
+
+def _read_grad(v: Value) -> float:
+    if get_ident() in _made:
+        frame = sys._getframe(1)
+        scope = frame.f_globals
+        if frame.f_code.co_name != "__repr__" and scope is not vars(errors):
+            _refuse(frame, "_backward" if scope is vars(engine) else ".grad")
+    gradient: float = _grad.__get__(v)
+    return gradient
+
+
+def _write_grad(v: Value, gradient: float) -> None:
     if get_ident() in _made:
         frame = sys._getframe(1)
         if frame.f_globals is not vars(engine):
-            _refuse(frame, "update")
-        if v._rule is LEAF:
-            _made[get_ident()].append(v)
-    _data.__set__(v, number)
+            _refuse(frame, ".grad =")
+    _grad.__set__(v, gradient)
 
 
 _DECIDE = (
@@ -140,18 +170,22 @@ _REASONS = {
     "no_grad": ("computes under no_grad()", _FROZEN),
     "grad": ("takes gradients as plain numbers", "grad(y, xs, create_graph=True) gives them as Values"),
     "_backward": ("calls backward()", "grad(y, xs, create_graph=True) gives gradients as Values, to return or use"),
-    "update": ("sets the .data of a Value", "return the new number, and set it outside"),
+    ".data =": ("sets the .data of a Value", "return the new number, and set it outside"),
+    ".grad": ("looks at the .grad of a Value", "grad(y, xs, create_graph=True) gives gradients as Values"),
+    ".grad =": ("sets the .grad of a Value", "set it outside, before each call"),
 }
+_NOT_THE_USERS = {*sys.stdlib_module_names, "numpy", __package__.partition(".")[0]}  # modules, such as copy
 
 
 def _refuse(frame: FrameType, what: str) -> NoReturn:
     problem, way_out = _REASONS.get(what, _REASONS["data"])
     place: FrameType | None = frame
-    while place and place.f_globals.get("__name__", "").startswith(f"{__package__.partition('.')[0]}."):
+    while place and place.f_globals.get("__name__", "").partition(".")[0] in _NOT_THE_USERS:
         place = place.f_back
     place = place or frame
     file, line = place.f_code.co_filename, place.f_lineno
+    source = linecache.getline(file, line).strip()
     raise RecordingError(
-        f"{file}, line {line}: a function {problem} while it is recorded, which a tape cannot replay: {way_out}\n"
-        f"    {linecache.getline(file, line).strip()}"
+        f"{file}, line {line}: a function {problem} while it is recorded, which a tape cannot replay: {way_out}"
+        + (f"\n    {source}" if source else "")
     )

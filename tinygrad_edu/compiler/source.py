@@ -7,17 +7,15 @@ more than what `Floats` supplies to the rules, exp and max and the like.
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from unicodedata import normalize
 
 from tinygrad_edu.ops import CONSTANT, LEAF
 from tinygrad_edu.rules import FLOATS, Op
 
 from .languages import ATOM, LANGUAGES, Language, Text
-from .passes import expanded, expansion, summed, uses
+from .passes import expanded, expansion, is_short, summed, uses
 from .tape import Tape
-
-LONGEST = 88  # characters that an expression may have before a part of it gets a line and a name
 
 
 def written(tape: Tape, language: str) -> str:
@@ -31,26 +29,32 @@ def written(tape: Tape, language: str) -> str:
 
 def program(tape: Tape, language: Language) -> str:
     """The function that a tape is, after the functions of operations of several steps, and what else it needs."""
+    expansion.cache_clear()  # an operation that another one uses may have been defined anew
+    is_short.cache_clear()
     writer = _Writer(language)
     main = writer.function(tape, writer.names.new(identifier(tape.name, "f")) if language.is_code else "")
     return language.program(writer.used, [*writer.functions.values(), main])
 
 
 class _Names:
-    """Names that are different from one another and have no other meaning."""
+    """Names that are written in different ways, and have no other meaning."""
 
-    def __init__(self, taken: Iterable[str]) -> None:
+    def __init__(self, taken: Iterable[str], written: Callable[[str], str] = str) -> None:
         self.taken = set(taken)
+        self._written = written
         self._numbers: Counter[str] = Counter()
 
     def new(self, wish: str) -> str:
         """The name itself, or if it is taken, with a number."""
         name = wish
-        while name in self.taken:
+        while not self.is_free(name):
             self._numbers[wish] += 1
             name = f"{wish}_{self._numbers[wish] + 1}"
-        self.taken.add(name)
+        self.taken.add(self._written(name))
         return name
+
+    def is_free(self, name: str) -> bool:
+        return self._written(name) not in self.taken
 
     def temporary(self) -> str:
         self._numbers[""] += 1
@@ -64,7 +68,7 @@ class _Writer:
         self.language = language
         self.functions: dict[str, str] = {}
         self.used: set[str] = set()
-        self.names = _Names(language.reserved)
+        self.names = _Names(language.reserved, language.name)
         self._of_operations: dict[tuple[Op, int], str] = {}
 
     def of_operation(self, op: Op, arity: int) -> str:
@@ -75,14 +79,22 @@ class _Writer:
         return self._of_operations[op, arity]
 
     def function(self, tape: Tape, function: str) -> str:
-        language, tape = self.language, expanded(tape, self.language.form)
+        language = self.language
+        tape = expanded(tape, language.form, language.powers_as_products)
         nodes, leaves, count = tape.nodes, [*tape.inputs, *tape.parameters], uses(tape)
-        names = _Names(self.names.taken)
-        identifiers = {i: names.new(name) for i, name in zip(leaves, short_names([nodes[i].label for i in leaves]))}
+        for node in nodes:  # first, as names in here must not hide those of other functions
+            if node.inputs and language.form(node.op) is None:
+                self.of_operation(node.op, len(node.inputs))
+        # Names in code belong to one function. Formulas share all but the x of a definition f(x) = …, one long line.
+        is_definition = bool(function) and not language.is_code
+        longest = 5 * language.longest if is_definition else language.longest
+        names = _Names(self.names.taken) if language.is_code else self.names
+        labels = short_names([nodes[i].label for i in leaves])
+        identifiers = dict(zip(leaves, labels if is_definition else map(names.new, labels)))
         for place, node in enumerate(nodes):
             if node.label and node.inputs:
                 identifiers[place] = names.new(identifier(node.label, "v"))
-        outputs = self._names_of_outputs(tape, identifiers, names)
+        outputs = [""] if is_definition else self._names_of_outputs(tape, identifiers, names)
         wishes = {o.place: name for o, name in reversed([*zip(tape.outputs, outputs)]) if o.place not in identifiers}
         text: list[Text] = [(language.name(identifiers.get(place, "")), ATOM) for place in range(len(nodes))]
         named, lines = {*leaves}, list[str]()
@@ -100,14 +112,17 @@ class _Writer:
                 named.add(place)
             if not node.inputs:
                 continue
-            if sum([len(text[i][0]) for i in node.inputs]) > LONGEST and not named.issuperset(node.inputs):
+            length = sum([len(text[i][0]) for i in node.inputs])
+            if length > longest and not named.issuperset(node.inputs):
                 name(max({*node.inputs} - named, key=lambda i: len(text[i][0])))
             form = language.form(node.op)
             if form is None:
                 form = language.call(self.of_operation(node.op, len(node.inputs)), len(node.inputs))
-            self.used.add(node.op.name)
+            else:
+                self.used.add(node.op.name)
             text[place] = form.filled([text[i] for i in node.inputs], node.op.parameters), form.level
-            if count[place] > 1 or place in identifiers or wishes.get(place):
+            is_shared = count[place] > 1 and not (is_definition and length <= longest)
+            if is_shared or place in identifiers or wishes.get(place):
                 name(place)
         results = []
         for (place, _), wish in zip(tape.outputs, outputs):
@@ -119,14 +134,15 @@ class _Writer:
     def _names_of_outputs(self, tape: Tape, identifiers: dict[int, str], names: _Names) -> list[str]:
         """How each output is called; "" for one that has a label already, or may be written without a name."""
         values = [o.place for o in tape.outputs if o.leaf is None]
-        y = next((wish for wish in ("y", "value") if wish not in names.taken), "y")
-        y = identifiers.get(values[0], y) if len(values) == 1 else y
+        labelled = {i: name for i, name in identifiers.items() if tape.nodes[i].inputs}
+        y = next((wish for wish in ("y", "value") if names.is_free(wish)), "y")
+        y = labelled.get(values[0], y) if len(values) == 1 else y
         outputs = []
         for place, leaf in tape.outputs:
             if leaf is not None:
                 name = names.new(f"d{y}_d{identifiers[leaf]}")
                 outputs.append(self.language.gradient(name, y, identifiers[leaf]))
-            elif place in identifiers or (self.language.is_code and len(values) == len(tape.outputs)):
+            elif place in labelled or (self.language.is_code and len(values) == len(tape.outputs)):
                 outputs.append("")
             else:
                 name = y if len(values) == 1 else f"{y}_{values.index(place)}"
@@ -157,7 +173,7 @@ def identifier(label: str, otherwise: str) -> str:
 def _plain(label: str, otherwise: str) -> str:
     """The letters and digits of a label; what may be in it besides means something to some language."""
     name = re.sub(r"\W+", "_", normalize("NFKC", label[:200])).strip("_")[:40]
-    return name if name.isidentifier() else f"{otherwise}_{name}" if f"{otherwise}_{name}".isidentifier() else otherwise
+    return next(text for text in (name, f"{otherwise}_{name}".rstrip("_"), otherwise) if text.isidentifier())
 
 
 # ---- a listing -------------------------------------------------------------------------------------------------------

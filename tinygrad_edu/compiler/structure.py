@@ -7,27 +7,36 @@ from tinygrad_edu.engine import Value
 from tinygrad_edu.errors import is_number
 
 Structure = tuple[Any, ...]  # all of a thing but its numbers: hashable, and equal for things that differ in these alone
+NUMBER: Structure = ("number",)
 
 
 def flattened(thing: Any, label: str, numbers: list[tuple[str, Any]]) -> Structure:
     """The structure of a thing; its numbers are added to the list, with labels.
 
-    A number is an int, a float, a Value, or an array of numbers. What is none of these, also a bool, is a part of the
-    structure.
+    A number is an int, a float, a Value, or an array of numbers; an array of Values is a list. What is none of these,
+    also a bool, is a part of the structure. Raises `TypeError` for what has no hash.
     """
     if isinstance(thing, Value) or (is_number(thing) and not isinstance(thing, bool)):
         numbers.append((label, thing))
-        return ("number",)
-    if hasattr(thing, "dtype") and str(thing.dtype) == "object":  # an array of Values
+        return NUMBER
+    if hasattr(thing, "__array__"):
+        thing = thing.__array__()
+        if not (thing.dtype.hasobject and any(isinstance(item, Value) for item in thing.flat)):
+            numbers.append((label, thing))
+            return NUMBER
         thing = thing.tolist()
     if isinstance(thing, (list, tuple)):
         return "sequence", type(thing), *[flattened(item, f"{label}[{i}]", numbers) for i, item in enumerate(thing)]
     if isinstance(thing, dict):
         items = [flattened(item, f"{label}.{name}", numbers) for name, item in thing.items()]
         return "dict", tuple(thing), *items
-    if hasattr(thing, "__array__"):
-        numbers.append((label, thing))
-        return ("number",)
+    try:
+        hash(thing)
+    except TypeError:
+        raise TypeError(
+            f"{label or 'the result'} is a {type(thing).__name__}: a compiled function takes and returns numbers, "
+            "lists, tuples and dicts of them, and constants that have a hash"
+        ) from None
     return "constant", thing
 
 

@@ -78,8 +78,8 @@ class Tape:
         """The tape as straight-line code in "python", "numpy" or "javascript", or as formulas in "latex".
 
         The code is a function of the inputs and then the parameters that returns the outputs, with names taken from the
-        labels. Python and JavaScript take numbers. NumPy takes numbers as parameters and numbers or arrays of n samples
-        as inputs; it sums gradients in parameters over the samples.
+        labels. Python and JavaScript take numbers. NumPy takes arrays of n samples as inputs and numbers as parameters;
+        it sums gradients in parameters over the samples.
 
         >>> from tinygrad_edu.compiler import record
         >>> print(record(lambda x: x * x + 1.0, 2.0).source("javascript"))
@@ -118,6 +118,10 @@ class Builder:
             self._constants[place] = number
         return place
 
+    def number(self, place: int) -> float | None:
+        """The number that stands there, if it is a constant."""
+        return self._constants.get(place)
+
     def operation(self, op: Op, inputs: tuple[int, ...], label: str = "") -> int:
         """An operation, or in its place what is as good: one of its inputs, a constant, a simpler operation."""
         simpler = None
@@ -149,7 +153,7 @@ class Builder:
             return self.operation(ADD, inputs) if len(inputs) == 2 else inputs[0] if inputs else self.constant(0.0)
         if name == "dot" and len(inputs) < 3:
             return self.operation(MUL, inputs) if inputs else self.constant(0.0)
-        numbers = [self._constants.get(i) for i in inputs]
+        numbers = [self.number(i) for i in inputs]
         if None not in numbers:
             try:
                 return self.constant(float(op.value(FLOATS, *numbers)))

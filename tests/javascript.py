@@ -1,0 +1,47 @@
+"""JavaScript for the tests: one Node process that runs generated functions, for as long as the tests last.
+
+A request and its answer are one line of JSON each. The numbers in them are texts, as JSON has neither NaN, nor
+Infinity, nor -0. `conftest.py` makes a fixture of it.
+"""
+
+import json
+import re
+import subprocess
+from collections.abc import Sequence
+
+SERVER = """
+const text = (x) => (Object.is(x, -0) ? "-0" : String(x));
+require("readline").createInterface({ input: process.stdin }).on("line", (line) => {
+  const { source, name, calls } = JSON.parse(line);
+  let answer;
+  try {
+    const f = new Function(`"use strict"; ${source}\\nreturn ${name};`)();
+    answer = { results: calls.map((numbers) => [f(...numbers.map(Number))].flat().map(text)) };
+  } catch (error) {
+    answer = { error: String(error) };
+  }
+  console.log(JSON.stringify(answer));
+});
+"""
+
+
+class JavaScript:
+    """Calls the last function of a program, once for each sequence of numbers, and returns lists of its results."""
+
+    def __init__(self) -> None:
+        self._node = subprocess.Popen(
+            ["node", "--eval", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8"
+        )
+
+    def __call__(self, source: str, calls: Sequence[Sequence[float]]) -> list[list[float]]:
+        name = re.findall(r"^function (\w+)\(", source, re.MULTILINE)[-1]
+        texts = [[repr(float(x)).replace("inf", "Infinity") for x in numbers] for numbers in calls]
+        request = json.dumps({"source": source, "name": name, "calls": texts})
+        print(request, file=self._node.stdin, flush=True)
+        answer = json.loads(self._node.stdout.readline())
+        if "error" in answer:
+            raise RuntimeError(f"{answer['error']} in\n{source}")
+        return [[float(x) for x in results] for results in answer["results"]]
+
+    def close(self) -> None:
+        self._node.communicate()  # with no more input it ends
