@@ -10,7 +10,7 @@ README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8"
 EXAMPLES = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", README, flags=re.DOTALL)
 
 
-@pytest.mark.parametrize(("code", "printed"), EXAMPLES, ids=["the first example", "an operation of your own"])
+@pytest.mark.parametrize(("code", "printed"), EXAMPLES, ids=["first", "define_op", "record"])
 def test_an_example_prints_what_the_readme_says(code: str, printed: str, capsys: pytest.CaptureFixture[str]):
     exec(compile(code, "README.md", "exec"), {})
     assert capsys.readouterr().out == printed
