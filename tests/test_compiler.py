@@ -603,19 +603,19 @@ def test_a_listing_reads_beside_the_drawing() -> None:
     assert str(record(neuron, [1.0, 2.0, -1.0, 0.5])) == (
         """\
 tape of neuron
-name  operation  of                                         number
-x_0   input                                                      1
-x_1   input                                                      2
-x_2   input                                                     -1
-x_3   input                                                    0.5
-w_0   parameter                                                0.4
-w_1   parameter                                               -1.1
-w_2   parameter                                                0.7
-w_3   parameter                                                0.3
-b     parameter                                               0.25
-v1    dot        w_0, w_1, w_2, w_3, x_0, x_1, x_2, x_3      -2.35
-v2    add        v1, b                                        -2.1
-v3    tanh       v2                                      -0.970452
+name  formula                                         number
+x_0   input                                                1
+x_1   input                                                2
+x_2   input                                               -1
+x_3   input                                              0.5
+w_0   parameter                                          0.4
+w_1   parameter                                         -1.1
+w_2   parameter                                          0.7
+w_3   parameter                                          0.3
+b     parameter                                         0.25
+v1    dot(w_0, w_1, w_2, w_3, x_0, x_1, x_2, x_3)      -2.35
+v2    v1 + b                                            -2.1
+v3    tanh(v2)                                     -0.970452
 returns v3"""
     )
 
@@ -627,8 +627,8 @@ def test_a_listing_says_which_results_are_gradients() -> None:
         return loss
 
     assert str(record(f, 1.0, 2.0, gradients=True)).splitlines()[-2:] == [
-        "v5    mul        v3, 2.5     2.5",
-        "returns loss, v5 (in x), v4 (in y)",
+        "v5    v3 * 2.5     2.5",
+        "returns loss, ∂loss/∂x = v5, ∂loss/∂y = v4",
     ]
 
 

@@ -10,10 +10,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from unicodedata import normalize
 
-from tinygrad_edu.ops import CONSTANT, LEAF
+from tinygrad_edu.ops import CONSTANT
 from tinygrad_edu.rules import FLOATS, Op
 
-from .languages import ATOM, LANGUAGES, Language, Text
+from .languages import ARITHMETIC, ATOM, LANGUAGES, Language, Text
 from .passes import expanded, expansion, is_short, summed, uses
 from .tape import Tape
 
@@ -178,29 +178,31 @@ def _plain(label: str, otherwise: str) -> str:
 
 # ---- a listing -------------------------------------------------------------------------------------------------------
 def listing(tape: Tape) -> str:
-    """The tape as a table: each entry with its name, what it is computed of, and its number at the example."""
+    """The tape as a table: for each entry its name, how it is computed, and its number at the example."""
     leaves = [*tape.inputs, *tape.parameters]
     names = _Names(())
     of = {i: names.new(name) for i, name in zip(leaves, short_names([tape.nodes[i].label for i in leaves]))}
     numbers = tape.values(FLOATS, *tape.example)
-    rows = [("name", "operation", "of", "number")]
+    rows = [("name", "formula", "number")]
     for place, node in enumerate(tape.nodes):
         if node.op is CONSTANT:
             of[place] = f"{node.number:.6g}"
             continue
         if node.inputs:
             of[place] = names.new(identifier(node.label, "v")) if node.label else names.temporary()
-        kind = "parameter" if place in tape.parameters else "input" if node.op is LEAF else str(node.op)
-        rows.append((of[place], kind, _shortened([of[i] for i in node.inputs]), f"{numbers[place]:.6g}"))
+        leaf = "parameter" if place in tape.parameters else "input"
+        formula = _formula(node.op, [of[i] for i in node.inputs]) if node.inputs else leaf
+        rows.append((of[place], formula, f"{numbers[place]:.6g}"))
     widths = [max(map(len, column)) for column in zip(*rows)]
-    lines = [
-        f"{name:{widths[0]}}  {kind:{widths[1]}}  {inputs:{widths[2]}}  {number:>{widths[3]}}".rstrip()
-        for name, kind, inputs, number in rows
-    ]
-    results = [of[o.place] if o.leaf is None else f"{of[o.place]} (in {of[o.leaf]})" for o in tape.outputs]
-    lines.append(f"returns {', '.join(results)}")
-    return "\n".join([f"tape of {tape.name}", *lines])
+    lines = [f"{name:{widths[0]}}  {how:{widths[1]}}  {number:>{widths[2]}}" for name, how, number in rows]
+    values = [of[o.place] for o in tape.outputs if o.leaf is None]
+    slopes = [f"∂{values[0]}/∂{of[o.leaf]} = {of[o.place]}" for o in tape.outputs if o.leaf is not None]
+    return "\n".join([f"tape of {tape.name}", *lines, f"returns {', '.join(values + slopes)}"])
 
 
-def _shortened(names: Sequence[str]) -> str:
-    return ", ".join(names if len(names) <= 8 else [*names[:4], "…", *names[-3:]])
+def _formula(op: Op, inputs: Sequence[str]) -> str:
+    """An operation with its sign in Python, or as a function if it has none; of many inputs some are left out."""
+    if op.name in ARITHMETIC or op.name == "power":
+        return LANGUAGES["python"].forms[op.name].filled([(name, ATOM) for name in inputs], op.parameters)
+    shown = inputs if len(inputs) <= 8 else [*inputs[:4], "…", *inputs[-3:]]
+    return f"{op.name}({', '.join([*shown, *map(str, op.parameters)])})"

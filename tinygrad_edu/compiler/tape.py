@@ -33,7 +33,7 @@ class Output(NamedTuple):
     leaf: int | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Tape:
     """A function as plain data: `nodes` in topological order, and the places of inputs, parameters and outputs.
 
@@ -92,6 +92,13 @@ class Tape:
         from .source import written
 
         return written(self, language)
+
+    def __repr__(self) -> str:
+        operations = sum(1 for node in self.nodes if node.inputs)
+        return (
+            f"<Tape of {self.name}: {len(self.inputs)} inputs, {len(self.parameters)} parameters, "
+            f"{operations} operations, {len(self.outputs)} outputs>"
+        )
 
     def __str__(self) -> str:
         from .source import listing
