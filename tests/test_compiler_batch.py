@@ -173,7 +173,7 @@ IN_W: dict[str, Callable[[Any, Value], Any]] = {  # with the value of w, 0.5, an
     "in a function": lambda x, w: (w * x).tanh() / x,
     "a dot": lambda x, w: tg.dot([w, w * 2.0, 3.0], [x, w, x]),
     "a dot of numbers that no sample changes": lambda x, w: tg.dot([w, w, 2.0], [w, 3.0, 5.0]) * x,
-    "a sum of products, one of them without samples": lambda x, w: w * w * 1.5 + w * x * x,
+    "a sum of products, one of them without samples": lambda x, w: w**2 * 1.5 + (w * x) ** 2,
     "a gradient": lambda x, w: grad((w * x) ** 3, x, create_graph=True),
     "an exponent": lambda x, w: x**w,
     "twice": lambda x, w: w * x + (w * x).exp() * w,

@@ -182,7 +182,7 @@ def listing(tape: Tape) -> str:
     leaves = [*tape.inputs, *tape.parameters]
     names = _Names(())
     of = {i: names.new(name) for i, name in zip(leaves, short_names([tape.nodes[i].label for i in leaves]))}
-    numbers = tape.values(FLOATS, *tape.example)
+    inputs, numbers = {*tape.inputs}, tape.values(FLOATS, *tape.example)
     rows = [("name", "formula", "number")]
     for place, node in enumerate(tape.nodes):
         if node.op is CONSTANT:
@@ -190,8 +190,9 @@ def listing(tape: Tape) -> str:
             continue
         if node.inputs:
             of[place] = names.new(identifier(node.label, "v")) if node.label else names.temporary()
-        leaf = "parameter" if place in tape.parameters else "input"
-        formula = _formula(node.op, [of[i] for i in node.inputs]) if node.inputs else leaf
+            formula = _formula(node.op, [of[i] for i in node.inputs])
+        else:
+            formula = "input" if place in inputs else "parameter"
         rows.append((of[place], formula, f"{numbers[place]:.6g}"))
     widths = [max(map(len, column)) for column in zip(*rows)]
     lines = [f"{name:{widths[0]}}  {how:{widths[1]}}  {number:>{widths[2]}}" for name, how, number in rows]
