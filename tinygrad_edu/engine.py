@@ -17,7 +17,7 @@ from .ops import CONSTANT, LEAF, clamp, elu, exponential, leaky_relu, power
 from .recording import paused
 from .rules import FLOATS, OPS, Op, with_symbol
 
-_one_at_a_time = RLock()  # two threads may go back to the same leaves
+one_at_a_time = RLock()  # two threads may go back to the same leaves
 
 
 def _unary(name: str) -> Callable[["Value"], "Value"]:
@@ -188,7 +188,7 @@ class Value:
             raise RuntimeError("a constant has no graph to go back through; detach() and no_grad() make constants")
         order = topological_order(self)
         leaves = [v for v in order if v._rule is LEAF]
-        with _one_at_a_time:
+        with one_at_a_time:
             before, added = [leaf.grad for leaf in leaves], [0.0] * len(leaves)
             try:
                 for v in order:

@@ -11,7 +11,7 @@ from copy import copy
 from functools import lru_cache, update_wrapper
 from typing import Any, Literal
 
-from tinygrad_edu.engine import Value, constant
+from tinygrad_edu.engine import Value, constant, one_at_a_time
 from tinygrad_edu.errors import ARITHMETIC_ERRORS, to_float
 from tinygrad_edu.gradients import grad
 from tinygrad_edu.recording import enable_grad
@@ -78,7 +78,8 @@ class Compiled:
     f takes numbers, or lists, tuples and dicts of them, and returns Values in the same way. It is recorded when it is
     called for the first time with arguments of that structure. The Values that it uses beside its arguments are its
     parameters: their numbers are read afresh at each call. Everything else is fixed when f is recorded: plain numbers
-    and which Values it uses, the way it took through its `if`s and loops.
+    and which Values it uses, the way it took through its `if`s and loops. All numbers among the arguments become
+    Values; what f needs as a plain int, to count or to index, it takes from outside.
 
     Called with plain numbers it runs plain Python and returns floats. Called with NumPy arrays for some of the numbers
     it computes all samples at once: arrays are broadcast against each other and against numbers as NumPy does, and the
@@ -278,8 +279,9 @@ class Program:
         return over_samples(self, self.call.labels, numbers)
 
     def add_to_gradients(self, slopes: Sequence[float]) -> None:
-        for p, slope in zip(self.parameters, slopes):
-            p.grad = (p.grad or 0.0) + slope  # None, as PyTorch's users set it, is no gradient
+        with one_at_a_time:
+            for p, slope in zip(self.parameters, slopes):
+                p.grad = (p.grad or 0.0) + slope  # None, as PyTorch's users set it, is no gradient
 
     def on_arrays(self, batched: tuple[bool, ...]) -> Callable[..., Sequence[Any]]:
         """The program for arrays in place of some inputs."""
