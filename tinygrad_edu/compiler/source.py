@@ -15,7 +15,7 @@ from tinygrad_edu.rules import FLOATS, Op
 
 from .languages import ARITHMETIC, ATOM, LANGUAGES, Language, Text
 from .passes import expanded, expansion, is_short, summed, uses
-from .tape import Tape
+from .tape import Node, Tape
 
 
 def written(tape: Tape, language: str) -> str:
@@ -79,74 +79,93 @@ class _Writer:
         return self._of_operations[op, arity]
 
     def function(self, tape: Tape, function: str) -> str:
-        language = self.language
-        tape = expanded(tape, language.form, language.powers_as_products)
-        nodes, leaves, count = tape.nodes, [*tape.inputs, *tape.parameters], uses(tape)
-        for node in nodes:  # first, as names in here must not hide those of other functions
-            if node.inputs and language.form(node.op) is None:
+        tape = expanded(tape, self.language.form, self.language.powers_as_products)
+        for node in tape.nodes:  # first, as the names in here must not hide those of other functions
+            if node.inputs and self.language.form(node.op) is None:
                 self.of_operation(node.op, len(node.inputs))
-        # Names in code belong to one function. Formulas share all but the x of a definition f(x) = …, one long line.
-        is_definition = bool(function) and not language.is_code
-        longest = 5 * language.longest if is_definition else language.longest
-        names = _Names(self.names.taken) if language.is_code else self.names
-        labels = short_names([nodes[i].label for i in leaves])
-        identifiers = dict(zip(leaves, labels if is_definition else map(names.new, labels)))
-        for place, node in enumerate(nodes):
+        return _Function(self, tape, function).written()
+
+
+class _Function:
+    """A function that is being written, entry by entry of its tape.
+
+    Names in code belong to one function. Formulas share all of theirs, but for the x of a definition f(x) = …, which is
+    one line, however long.
+    """
+
+    def __init__(self, writer: _Writer, tape: Tape, name: str) -> None:
+        self.writer, self.tape, self.name, self.language = writer, tape, name, writer.language
+        self.is_definition = bool(name) and not self.language.is_code
+        self.longest = 5 * self.language.longest if self.is_definition else self.language.longest
+        self.names = _Names(writer.names.taken) if self.language.is_code else writer.names
+        self.leaves = [*tape.inputs, *tape.parameters]
+        labels = short_names([tape.nodes[i].label for i in self.leaves])
+        self.identifiers = dict(zip(self.leaves, labels if self.is_definition else map(self.names.new, labels)))
+        for place, node in enumerate(tape.nodes):
             if node.label and node.inputs:
-                identifiers[place] = names.new(identifier(node.label, "v"))
-        outputs = [""] if is_definition else self._names_of_outputs(tape, identifiers, names)
-        wishes = {o.place: name for o, name in reversed([*zip(tape.outputs, outputs)]) if o.place not in identifiers}
-        text: list[Text] = [(language.name(identifiers.get(place, "")), ATOM) for place in range(len(nodes))]
-        named, lines = {*leaves}, list[str]()
+                self.identifiers[place] = self.names.new(identifier(node.label, "v"))
+        self.outputs = [""] if self.is_definition else self._names_of_outputs()
+        self.wishes = {o.place: name for o, name in reversed([*zip(tape.outputs, self.outputs)]) if name}
+        self.lines: list[str] = []
+        self.text: list[Text] = []  # for each place the expression that stands for it
+        self.named: set[int] = set()  # those that are but a name, or a number
 
-        def name(place: int) -> None:
-            """Gives an expression a line and a name."""
-            name = wishes.get(place) or language.name(identifiers.get(place) or names.temporary())
-            lines.append(language.assignment(name, text[place][0]))
-            text[place] = name, ATOM
-            named.add(place)
-
-        for place, node in enumerate(nodes):
-            if node.op is CONSTANT:
-                text[place] = language.number(node.number)
-                named.add(place)
-            if not node.inputs:
+    def written(self) -> str:
+        count = uses(self.tape)
+        for place, node in enumerate(self.tape.nodes):
+            if node.op is CONSTANT or not node.inputs:
+                name = self.language.name(self.identifiers.get(place, ""))
+                self.text.append(self.language.number(node.number) if node.op is CONSTANT else (name, ATOM))
+                self.named.add(place)
                 continue
-            length = sum([len(text[i][0]) for i in node.inputs])
-            if length > longest and not named.issuperset(node.inputs):
-                name(max({*node.inputs} - named, key=lambda i: len(text[i][0])))
-            form = language.form(node.op)
-            if form is None:
-                form = language.call(self.of_operation(node.op, len(node.inputs)), len(node.inputs))
-            else:
-                self.used.add(node.op.name)
-            text[place] = form.filled([text[i] for i in node.inputs], node.op.parameters), form.level
-            is_shared = count[place] > 1 and not (is_definition and length <= longest)
-            if is_shared or place in identifiers or wishes.get(place):
-                name(place)
+            length = sum([len(self.text[i][0]) for i in node.inputs])
+            if length > self.longest and not self.named.issuperset(node.inputs):
+                self._give_a_line(max({*node.inputs} - self.named, key=lambda i: len(self.text[i][0])))
+            self.text.append(self._expression(node))
+            is_shared = count[place] > 1 and not (self.is_definition and length <= self.longest)
+            if is_shared or place in self.identifiers or place in self.wishes:
+                self._give_a_line(place)
         results = []
-        for (place, _), wish in zip(tape.outputs, outputs):
-            if wish and text[place][0] != wish:  # a leaf, a constant, or what has got another name already
-                lines.append(language.assignment(wish, text[place][0]))
-            results.append(wish or text[place][0])
-        return language.function(function, [text[i][0] for i in leaves], lines, results)
+        for (place, _), wish in zip(self.tape.outputs, self.outputs):
+            if wish and self.text[place][0] != wish:  # a leaf, a constant, or what has got another name already
+                self.lines.append(self.language.assignment(wish, self.text[place][0]))
+            results.append(wish or self.text[place][0])
+        return self.language.function(self.name, [self.text[i][0] for i in self.leaves], self.lines, results)
 
-    def _names_of_outputs(self, tape: Tape, identifiers: dict[int, str], names: _Names) -> list[str]:
+    def _expression(self, node: Node) -> Text:
+        form, arity = self.language.form(node.op), len(node.inputs)
+        if form is None:
+            form = self.language.call(self.writer.of_operation(node.op, arity), arity)
+        else:
+            self.writer.used.add(node.op.name)
+        return form.filled([self.text[i] for i in node.inputs], node.op.parameters), form.level
+
+    def _give_a_line(self, place: int) -> None:
+        """Gives an expression a name: that of its label, or of the output that it is, or a number."""
+        name = self.identifiers.get(place)
+        written = self.language.name(name) if name else self.wishes.get(place)
+        written = written or self.language.name(self.names.temporary())
+        self.lines.append(self.language.assignment(written, self.text[place][0]))
+        self.text[place] = written, ATOM
+        self.named.add(place)
+
+    def _names_of_outputs(self) -> list[str]:
         """How each output is called; "" for one that has a label already, or may be written without a name."""
+        tape, language = self.tape, self.language
         values = [o.place for o in tape.outputs if o.leaf is None]
-        labelled = {i: name for i, name in identifiers.items() if tape.nodes[i].inputs}
-        y = next((wish for wish in ("y", "value") if names.is_free(wish)), "y")
+        labelled = {i: name for i, name in self.identifiers.items() if tape.nodes[i].inputs}
+        y = next((wish for wish in ("y", "value") if self.names.is_free(wish)), "y")
         y = labelled.get(values[0], y) if len(values) == 1 else y
         outputs = []
         for place, leaf in tape.outputs:
             if leaf is not None:
-                name = names.new(f"d{y}_d{identifiers[leaf]}")
-                outputs.append(self.language.gradient(name, y, identifiers[leaf]))
-            elif place in labelled or (self.language.is_code and len(values) == len(tape.outputs)):
+                name = self.names.new(f"d{y}_d{self.identifiers[leaf]}")
+                outputs.append(language.gradient(name, y, self.identifiers[leaf]))
+            elif place in labelled or (language.is_code and len(values) == len(tape.outputs)):
                 outputs.append("")
             else:
                 name = y if len(values) == 1 else f"{y}_{values.index(place)}"
-                outputs.append(self.language.name(names.new(name)))
+                outputs.append(language.name(self.names.new(name)))
         return outputs
 
 
