@@ -161,7 +161,7 @@ class _Function:
             if leaf is not None:
                 name = self.names.new(f"d{y}_d{self.identifiers[leaf]}")
                 outputs.append(language.gradient(name, y, self.identifiers[leaf]))
-            elif place in labelled or (language.is_code and len(values) == len(tape.outputs)):
+            elif place in labelled or (language.is_code and len(tape.outputs) == 1):
                 outputs.append("")
             else:
                 name = y if len(values) == 1 else f"{y}_{values.index(place)}"
