@@ -27,7 +27,7 @@ class Form(NamedTuple):
     level: int
     inputs: tuple[int, ...]
 
-    def filled(self, inputs: Sequence[Text], parameters: Sequence[float] = ()) -> str:
+    def filled(self, inputs: Sequence[Text], parameters: Sequence[object] = ()) -> str:
         texts = [text if level >= least else f"({text})" for (text, level), least in zip(inputs, self.inputs)]
         return self.template.format(*texts, *parameters)
 

@@ -1,31 +1,26 @@
-"""Pictures of computation graphs: which boxes and arrows there are, and what is written in them, as DOT.
+"""Pictures of computation graphs, to look at and to save.
 
 `draw` makes the picture to look at; `trace` and `draw_dot` are those of the micrograd lecture, for programs that use
-them. Labels are hostile until escaped: all text passes `_escaped`. Layout and file formats are left to `render.py`.
+them. Which nodes are shown is left to `views.py`, what they look like to `appearance.py`, layout and file formats to
+`render.py`.
 """
 
 import os
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
-
-import graphviz
 
 from tinygrad_edu.engine import Value
 from tinygrad_edu.graph import topological_order
-from tinygrad_edu.ops import CONSTANT, LEAF
 from tinygrad_edu.storage import write
-from tinygrad_edu.viz import render
+from tinygrad_edu.viz import render, views
+from tinygrad_edu.viz.appearance import Derivatives, Rankdir, Sheet
+from tinygrad_edu.viz.digraph import Digraph, escaped
+from tinygrad_edu.viz.views import Node
 
-Rankdir = Literal["LR", "TB"]
-MAX_NODES = 500
-
-# Told apart by shape, by fill and by frame, so that neither colour vision nor a colour printer is needed.
-# Source of the hues: Okabe and Ito, "Color Universal Design", 2008; the fills are tints of them, for black text.
-_LEAF = {"shape": "box", "style": "rounded,filled", "fillcolor": "#D9EEFA", "color": "#0072B2"}
-_CONSTANT = {"shape": "ellipse", "style": "filled", "fillcolor": "#EEEEEE", "color": "#8C8C8C", "margin": "0.03,0.01"}
-_OPERATION = {"shape": "record", "style": "filled", "fillcolor": "#FFFFFF", "color": "#333333"}
-_ROOT = {"fillcolor": "#FDE7C8", "color": "#D55E00", "penwidth": "2.5"}
+MAX_NODES = 200  # a graph of more is drawn in groups
+MAX_OPENED = 100  # up to so many nodes, products and sums included, fused nodes are opened unasked
+MAX_UNASKED = 20_000  # a notebook draws a Value of more only when it is told to
 
 
 def trace(root: Value) -> tuple[set[Value], set[tuple[Value, Value]]]:
@@ -40,7 +35,7 @@ def trace(root: Value) -> tuple[set[Value], set[tuple[Value, Value]]]:
     return nodes, {(x, v) for v in nodes for x in v._prev}
 
 
-def draw_dot(root: Value, format: str = "svg", rankdir: Rankdir = "LR") -> "Digraph":  # noqa: A002
+def draw_dot(root: Value, format: str = "svg", rankdir: Rankdir = "LR") -> Digraph:  # noqa: A002
     """The graph as in the micrograd lecture: `label | data | grad` for each Value, and a node for each operation.
 
     `rankdir` is the direction from the leaves to the root: "LR" to the right, "TB" down. A notebook shows what is
@@ -64,53 +59,83 @@ def draw_dot(root: Value, format: str = "svg", rankdir: Rankdir = "LR") -> "Digr
     dot = Digraph("computation graph", format=format, graph_attr={"rankdir": _checked(rankdir), "ordering": "in"})
     dot.node_attr["fontname"] = render.FONT
     for v, name in names.items():
-        fields = _escaped(v.label, r"\n"), f"data {v.data:.4f}", f"grad {v.grad:.4f}"
+        fields = escaped(v.label, r"\n"), f"data {v.data:.4f}", f"grad {v.grad:.4f}"
         dot.node(name, f"{{ {' | '.join(fields)} }}", shape="record")
         if v._prev:
-            dot.node(f"{name}_op", _escaped(v._op or " ", r"\n"))
+            dot.node(f"{name}_op", escaped(v._op or " ", r"\n"))
             dot.edge(f"{name}_op", name)
         for x in v._prev:
             dot.edge(names[x], f"{name}_op")
     return dot
 
 
-def draw(value: Value, *, rankdir: Rankdir = "LR", max_nodes: int = MAX_NODES) -> "Drawing":
-    """The picture of the graph behind a Value, with the data and the gradients that it has now.
+def draw(
+    value: Value | Iterable[Value],
+    *,
+    rankdir: Rankdir = "LR",
+    derivatives: Derivatives = True,
+    expand: bool | None = None,
+    focus: Value | None = None,
+    depth: int | None = None,
+    parameters: Iterable[Value] | None = None,
+    legend: bool = True,
+    max_nodes: int = MAX_NODES,
+) -> "Drawing":
+    """The picture of the graph behind a Value, or behind several, with the data and the gradients that it has now.
 
-    Leaves are rounded blue boxes, constants grey ellipses with their number, operations white boxes that open with
-    their symbol; the root has an orange fill and a thick frame. Arrows go from inputs to outputs, the inputs of an
-    operation in their order. `rankdir` is the direction from the leaves to the root: "LR" to the right, "TB" down.
+    Leaves are rounded blue boxes, parameters green ones with a double frame, constants grey ellipses with their number,
+    operations white boxes that open with their symbol; roots have an orange fill and a thick frame. Squares show how
+    large a gradient is beside the largest one. Arrows go from inputs to outputs, the inputs of an operation in their
+    order, and bear the local derivative ∂output/∂input: its formula, and its number.
 
-    >>> a, b = Value(2.0, label="a"), Value(-3.0, label="b")
-    >>> draw(a * b + 10.0)
+    >>> w, x = Value(2.0, label="w"), Value(-3.0, label="x")
+    >>> draw(w * x + 10.0)
     Drawing of 5 nodes
 
-    Raises `TypeError` for what is no Value, `ValueError` for another direction, or for more than `max_nodes` nodes,
-    which would take long to lay out and be too large to read.
+    - `rankdir`: the direction from the leaves to the root, "LR" to the right, "TB" down.
+    - `derivatives`: False leaves them out, "formula" and "number" show one of the two.
+    - `expand`: True opens each `dot` into its products and their sum, False does not; unasked, small graphs are opened.
+      In groups it stays closed.
+    - `focus`: only the paths between this node, a parameter say, and the root. `depth`: only nodes from which so many
+      arrows lead to the root, or fewer. A box says how many of its inputs are left out.
+    - `parameters`: the leaves that are parameters, as `model.parameters()`; unasked those with a name of one: w, b, θ,
+      weight, bias, with or without a number, and those that a module has labelled.
+    - `legend`: whether the picture explains itself.
+    - `max_nodes`: if there are more, the picture shows them in groups, by neuron, layer or name, and says so.
+
+    Raises `TypeError` for what is no Value, `ValueError` for no Value at all, for another direction or switch, a depth
+    below 0, and a focus that is no part of the graph.
     """
-    nodes = _nodes(value)
-    if len(nodes) > max_nodes:
-        raise ValueError(
-            f"the graph has {len(nodes)} nodes, and a picture of more than {max_nodes} is slow to make and hard to "
-            f"read: draw a part of it, or all the same with draw(value, max_nodes={len(nodes)})"
-        )
-    names = {v: f"n{i}" for i, v in enumerate(nodes)}
-    dot = Digraph("computation graph")
-    # ordering=in puts a above b in a - b; the background is white so that the picture is legible on a dark page
-    dot.graph_attr.update(rankdir=_checked(rankdir), ordering="in", bgcolor="white", pad="0.15", nodesep="0.2")
-    dot.node_attr.update(fontname=render.FONT, fontsize="13", height="0.3", width="0.3", margin="0.12,0.06")
-    dot.edge_attr.update(color="#555555", arrowsize="0.7")
-    for v, name in names.items():
-        dot.node(name, _text(v, rankdir), **_look(v) | (_ROOT if v is value else {}))
-        for x in v._prev:
-            dot.edge(names[x], name)
-    return Drawing(dot.source, len(nodes))
+    roots = _roots(value)
+    _checked(rankdir)
+    if derivatives not in (True, False, "formula", "number"):
+        raise ValueError(f"derivatives is True, False, 'formula' or 'number', not {derivatives!r}")
+    view = views.whole(roots)
+    if focus is not None:
+        if not isinstance(focus, Value):
+            raise TypeError(f"focus is a Value, not {type(focus).__name__}")
+        view = views.paths_from(view, focus)
+        roots = [root for root in roots if root in view]
+    if depth is not None:
+        view = views.near(view, roots, depth)
+    caption, nodes, drawn_roots = "", len(view), set[Node](roots)
+    if nodes > max_nodes:
+        kept = roots if focus is None or focus not in view else [focus, *roots]
+        view, kind = views.collapsed(view, kept)
+        caption = f"{nodes:,} nodes, in groups" + f" by {kind}" * bool(kind)
+    elif expand is not False:
+        opened, stands_for = views.opened(view)
+        if expand or len(opened) <= MAX_OPENED:
+            view, nodes = opened, len(opened)
+            drawn_roots = {stands_for.get(root, root) for root in roots}
+    known = None if parameters is None else set(parameters)
+    return Drawing(Sheet(view, drawn_roots, known, derivatives).dot(rankdir, legend, caption), nodes, caption)
 
 
 def picture(value: Value) -> str | None:
-    """The SVG by which a notebook shows a Value; None for a graph too large, and where nothing can lay it out."""
+    """The SVG by which a notebook shows a Value; None for a very large graph, and where nothing can lay it out."""
     try:
-        return draw(value).svg if len(_nodes(value)) <= MAX_NODES else None
+        return draw(value).svg if len(_nodes(value)) <= MAX_UNASKED else None
     except ImportError:
         return None
 
@@ -118,76 +143,41 @@ def picture(value: Value) -> str | None:
 class Drawing:
     """A picture of a graph as it was when it was drawn; a notebook shows it.
 
-    `dot` is its source in Graphviz's language, `svg` the picture.
+    `dot` is its source in Graphviz's language, `svg` the picture, `nodes` the number of nodes, products and sums of an
+    opened one included, `caption` what the picture says of its groups, "" where it has none.
     """
 
-    def __init__(self, dot: str, nodes: int) -> None:
+    def __init__(self, dot: str, nodes: int, caption: str = "") -> None:
         self.dot = dot
         self.nodes = nodes
+        self.caption = caption
 
     @cached_property
     def svg(self) -> str:
         return render.svg(self.dot)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes the picture as the suffix says: .svg, .png, or .dot for the source.
+        """Writes the picture as the suffix says: .svg, .png, .pdf, .html for a page, or .dot for the source.
 
         The file is written whole or not at all. Raises `ValueError` for any other suffix, `OSError` where it cannot be
         written.
         """
         suffix = Path(path).suffix.lower()
-        if suffix not in (".svg", ".png", ".dot"):
-            raise ValueError(f"cannot save a drawing as {os.fspath(path)!r}: its suffix must be .svg, .png or .dot")
-        write(path, self.dot if suffix == ".dot" else self.svg if suffix == ".svg" else render.png(self.svg))
+        if suffix == ".dot":
+            content: str | bytes = self.dot
+        elif suffix in (".svg", ".png", ".pdf", ".html"):
+            content = getattr(render, suffix[1:])(self.svg) if suffix != ".svg" else self.svg
+        else:
+            raise ValueError(
+                f"cannot save a drawing as {os.fspath(path)!r}: its suffix must be .svg, .png, .pdf, .html or .dot"
+            )
+        write(path, content)
 
     def _repr_svg_(self) -> str:
         return self.svg
 
     def __repr__(self) -> str:
-        return f"Drawing of {self.nodes} node{'s' if self.nodes != 1 else ''}"
-
-
-class Digraph(graphviz.Digraph):  # type: ignore[misc]  # graphviz has no types
-    """A graphviz.Digraph that makes SVG and PNG without the program `dot`; for all else it asks that program."""
-
-    def pipe(self, format: str | None = None, *, encoding: str | None = None, **options: Any) -> Any:  # noqa: A002
-        """The picture as bytes, or as text where an `encoding` is given."""
-        kind = (format or self.format).lower()
-        if not self._is_ours(kind, options):
-            return super().pipe(kind, encoding=encoding, **options)
-        picture = render.svg(self.source)
-        content = picture.encode() if kind == "svg" else render.png(picture)
-        return content if encoding is None else content.decode(encoding)
-
-    def render(
-        self,
-        filename: str | os.PathLike[str] | None = None,
-        directory: str | os.PathLike[str] | None = None,
-        view: bool = False,
-        cleanup: bool = False,
-        format: str | None = None,  # noqa: A002
-        outfile: str | os.PathLike[str] | None = None,
-        **options: Any,
-    ) -> str:
-        """Writes the source and, beside it or as `outfile`, the picture; returns the name of the picture's file."""
-        target = Path(outfile) if outfile is not None else None
-        kind = (format or (target.suffix[1:] if target else self.format)).lower()
-        if not self._is_ours(kind, options):
-            options |= {"directory": directory, "view": view, "cleanup": cleanup, "format": format, "outfile": outfile}
-            return str(super().render(filename, **options))
-        content = self.pipe(kind)
-        source = self.save(filename or (target and target.with_suffix(".gv")), directory=directory)
-        picture = os.fspath(target or f"{source}.{kind}")
-        write(picture, content)
-        if cleanup:
-            os.remove(source)
-        if view:
-            graphviz.view(picture)
-        return picture
-
-    def _is_ours(self, kind: str, options: dict[str, Any]) -> bool:
-        wishes = [name for name, wish in options.items() if wish and not name.startswith("quiet")]  # we always are
-        return kind in ("svg", "png") and self.engine == "dot" and not wishes
+        return f"Drawing of {self.caption or f'{self.nodes} node' + 's' * (self.nodes != 1)}"
 
 
 def _nodes(root: Value) -> list[Value]:
@@ -202,35 +192,13 @@ def _checked(rankdir: str) -> str:
     return rankdir
 
 
-def _look(v: Value) -> dict[str, str]:
-    return _CONSTANT if v._rule is CONSTANT else _OPERATION if v._prev else _LEAF
-
-
-def _text(v: Value, rankdir: str) -> str:
-    """What is written in the node of `draw`, as a label of DOT."""
-    line_end = r"\n" if v._rule is CONSTANT else r"\l"  # centred in an ellipse, at the left in a box
-    label = [_escaped(v.label, line_end)] if v.label else []
-    if v._rule is CONSTANT:
-        return line_end.join([*label, _number(v.data)])
-    card = "".join(line + r"\l" for line in [*label, f"data {_number(v.data)}", f"grad {_number(v.grad)}"])
-    if v._rule is LEAF:
-        return card
-    fields = "|".join([_escaped(v._op or " ", r"\n"), card])
-    return f"{{{fields}}}" if rankdir == "LR" else fields  # a record lies down where the graph does, unless braced
-
-
-def _number(x: float) -> str:
-    return f"{x + 0.0:.6g}"  # + 0.0 makes 0 of -0, of which nobody learns anything
-
-
-_MEANINGFUL = str.maketrans({c: "\\" + c for c in "\\{}|<>"} | {"&": "&amp;", "\t": " "})
-
-
-def _escaped(text: object, line_end: str) -> str:
-    """Text that means nothing but itself in a DOT label, be it of a record or not; graphviz adds the quotes.
-
-    Source: https://graphviz.org/doc/info/shapes.html#record and https://graphviz.org/docs/attr-types/escString/
-    """
-    # an empty line makes Graphviz 16 read memory that it never wrote, and crash: a no-break space stands in for it
-    lines = [line if line.strip() else "\u00a0" for line in render.legal(str(text)).splitlines()]
-    return line_end.join(line.translate(_MEANINGFUL) for line in lines)
+def _roots(value: Value | Iterable[Value]) -> list[Value]:
+    if isinstance(value, Value):
+        return [value]
+    roots: list[Value] = list(value) if isinstance(value, Iterable) else [value]
+    for root in roots:
+        if not isinstance(root, Value):
+            raise TypeError(f"the root of a graph is a Value, or several in a list, not {type(root).__name__} {root!r}")
+    if not roots:
+        raise ValueError("there is no Value to draw: the list is empty")
+    return list(dict.fromkeys(roots))

@@ -1,4 +1,4 @@
-"""From DOT to SVG, and from SVG to PNG, on any machine; what is drawn is left to `graph.py`.
+"""From DOT to SVG, and from SVG to PNG, PDF and a page, on any machine; what is drawn is left to `graph.py`.
 
 The layout is made by Graphviz: its program `dot` where there is one, otherwise the same code compiled to WebAssembly,
 which runs in this process and needs nothing but the package. Both know how wide text is in DejaVu Sans, the font that
@@ -10,6 +10,8 @@ import re
 import shutil
 import subprocess
 from functools import cache
+from html import unescape
+from io import BytesIO
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -49,13 +51,12 @@ def png(svg: str, scale: float = 2.0) -> bytes:
 
     if not scale > 0:
         raise ValueError(f"scale is the number of pixels to a point and must be above 0, not {scale}")
-    size = re.match(r'<svg width="([\d.]+)pt" height="([\d.]+)pt"', svg)
-    points = float(size[1]) * float(size[2]) if size else 1.0
+    width, height = _size(svg) or (1.0, 1.0)
     return bytes(
         resvg_py.svg_to_bytes(
             svg_string=svg,
             background="white",
-            dpi=72 * min(scale, (_MAX_PIXELS / points) ** 0.5),
+            dpi=72 * min(scale, (_MAX_PIXELS / (width * height)) ** 0.5),
             font_files=[_font_file()],
             font_family=FONT,
             sans_serif_family=FONT,
@@ -64,9 +65,59 @@ def png(svg: str, scale: float = 2.0) -> bytes:
     )
 
 
+def pdf(svg: str) -> bytes:
+    """The same picture as a PDF of one page, of its own size: lines and text, sharp in print and found by a search.
+
+    >>> pdf('<svg width="9pt" height="9pt" viewBox="0 0 9 9" xmlns="http://www.w3.org/2000/svg"/>')[:5]
+    b'%PDF-'
+
+    A picture with letters that the font lacks is there in pixels. Raises `ValueError` for what is not an SVG of a size
+    in points, as `svg` makes it.
+    """
+    from fpdf import FPDF
+    from matplotlib.ft2font import FT2Font
+
+    size = _size(svg)
+    if not size:
+        raise ValueError(f"this is no SVG of a size in points: {svg[:40]!r}")
+    page = FPDF(unit="pt", format=size)
+    page.set_auto_page_break(False)
+    page.set_margin(0)
+    page.add_font(FONT, "", _font_file())
+    page.add_page()
+    page.set_font(FONT)
+    missing = {ord(c) for c in unescape(svg) if c > " "} - FT2Font(_font_file()).get_charmap().keys()
+    if missing:
+        picture = png(svg)  # a font of the machine may have them; fpdf would leave them out, and say so on stderr
+    else:
+        # fpdf knows neither titles, which paper does not show anyway, nor a colour that is none
+        picture = re.sub("<title>.*?</title>", "", svg, flags=re.DOTALL).replace('"transparent"', '"none"').encode()
+    page.image(BytesIO(picture), x=0, y=0, w=size[0], h=size[1])
+    return bytes(page.output())
+
+
+def html(svg: str) -> str:
+    """A page that shows the picture, in one file: it runs nothing and asks for nothing from anywhere."""
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<title>computation graph</title>
+<style>body {{ margin: 1em }} svg {{ max-width: 100%; height: auto }}</style>
+{svg}</html>
+"""
+
+
 def legal(text: str) -> str:
     """The text with a replacement character for each one that XML, and so SVG, forbids: controls, half surrogates."""
     return _FORBIDDEN.sub("\ufffd", text)
+
+
+def _size(svg: str) -> tuple[float, float] | None:
+    """Width and height in points, where the picture says them."""
+    size = re.match(r'<svg width="([\d.]+)pt"\s+height="([\d.]+)pt"', svg)
+    return (float(size[1]), float(size[2])) if size else None
 
 
 def _by_program(program: str, dot_source: str) -> str:
