@@ -1,20 +1,41 @@
 """Plots of training: what is in them, how they are saved, and that they leave the user's Matplotlib alone."""
 
 import io
+import math
 import os
+import random
 import subprocess
 import sys
 from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import matplotlib
+import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
+from tinygrad_edu import losses, nn
 from tinygrad_edu.engine import Value
-from tinygrad_edu.viz.plots import COLOURS, plot_confusion, plot_fit, plot_loss, plot_predictions, save
+from tinygrad_edu.train import fit
+from tinygrad_edu.viz.grids import as_function, on_arrays
+from tinygrad_edu.viz.plots import (
+    COLOURS,
+    parameters_at,
+    plot_boundary,
+    plot_confusion,
+    plot_derivative,
+    plot_fit,
+    plot_loss,
+    plot_numeric_gradient,
+    plot_parameters,
+    plot_predictions,
+    plot_residuals,
+    plot_rounds,
+    plot_surface,
+    save,
+)
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -59,6 +80,23 @@ def test_runs_have_a_colour_and_a_name_each():
     ax = plot_loss({"Adam": history([3.0, 2.0], [3.5, 2.5]), "SGD": history([3.0, 2.8]), 0.1: history([3.0])})
     assert legend(ax) == ["Adam, training", "Adam, validation", "SGD", "0.1"]
     assert [line.get_color() for line in ax.lines] == [COLOURS[0], COLOURS[0], COLOURS[1], COLOURS[2]]
+
+
+def test_runs_can_be_compared_by_what_they_cost():
+    runs = {
+        "all at once": SimpleNamespace(loss=[4.0, 3.0, 2.0], validation=[], updates=3, seconds=[0.5, 1.0, 1.5]),
+        "one by one": SimpleNamespace(loss=[4.0, 1.0], validation=[3.0, 2.0], updates=20, seconds=[2.0, 4.0]),
+    }
+    for against, label, expected in [
+        ("epochs", "epoch", [[0, 1, 2], [0, 1], [0, 1]]),
+        ("updates", "update", [[0, 1, 2], [0, 10], [0, 10]]),
+        ("seconds", "time (s)", [[0, 0.5, 1], [0, 2], [0, 2]]),
+    ]:
+        ax = plot_loss(runs, against=against)
+        assert [list(line.get_xdata()) for line in ax.lines] == expected
+        assert ax.get_xlabel() == label
+    with pytest.raises(ValueError, match="against is 'epochs', 'updates' or 'seconds', not 'money'"):
+        plot_loss(runs, against="money")
 
 
 def test_a_single_epoch_can_be_seen():
@@ -131,6 +169,319 @@ def test_what_is_no_data_is_refused(plot, error, words):
         plot()
 
 
+def test_residuals_are_what_is_left_to_explain():
+    ax = plot_residuals([1.0, 2.0], [Value(1.5), 1.8], quantity="income", unit="francs")
+    assert ax.collections[0].get_offsets().tolist() == [[1.5, -0.5], [1.8, pytest.approx(0.2)]]
+    assert [line.get_ydata() for line in ax.lines] == [[0.0, 0.0]]  # a perfect model
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("income, predicted (francs)", "income, measured − predicted (francs)")
+
+
+def test_units_are_in_brackets_after_the_quantity():
+    assert plot_loss(history([1.0]), unit="francs²").get_ylabel() == "loss (francs²)"
+    ax = plot_predictions([1.0], [1.0], quantity="a long name that is cut " * 3, unit="m")
+    assert ax.get_xlabel() == "a long name that is cut a l…, measured (m)"
+
+
+# ---- parameters over the steps, and the fit after some rounds --------------------------------------------------------
+
+
+def trained(epochs=5):
+    """A line in training, from 0·x + 0 towards 2·x + 1, with its data and its history."""
+    model, X, y = nn.Linear(1, init="zeros"), [[0.0], [1.0], [2.0]], [1.0, 3.0, 5.0]
+    return model, X, y, fit(model, X, y, epochs=epochs, record_parameters=True)
+
+
+def test_the_path_of_each_parameter_is_a_line():
+    *_, run = trained()
+    ax = plot_parameters(run)
+    assert {text: list(line.get_ydata()) for text, line in zip(legend(ax), ax.lines)} == run.parameters
+    assert list(ax.lines[0].get_xdata()) == [0, 1, 2, 3, 4, 5]
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("epoch", "parameter")
+    ax = plot_parameters({"a": [1, 2], "b": [Value(3.0), 4.0]}, xlabel="round")
+    assert [list(line.get_ydata()) for line in ax.lines] == [[1.0, 2.0], [3.0, 4.0]]
+    assert ax.get_xlabel() == "round"
+
+
+def test_lines_of_a_legend_can_be_told_apart():
+    ax = plot_parameters({i: [0.0, float(i)] for i in range(28)})
+    assert len({(line.get_color(), line.get_linestyle()) for line in ax.lines}) == len(legend(ax)) == 28
+    ax = plot_parameters({i: [0.0, float(i)] for i in range(29)})
+    assert (len(ax.lines), ax.get_legend()) == (29, None)
+
+
+def test_parameters_must_have_been_recorded():
+    for nothing in (SimpleNamespace(parameters={}), fit(nn.Linear(1), [[1.0]], [1.0], epochs=1)):
+        with pytest.raises(ValueError, match="record_parameters=True"):
+            plot_parameters(nothing)
+    for nothing in ({}, {"a": []}):
+        with pytest.raises(ValueError, match="no step has been recorded"):
+            plot_parameters(nothing)
+
+
+def test_a_model_can_be_put_back_to_an_epoch():
+    model, _, _, run = trained()
+    now = model.state_dict()
+    with parameters_at(model, run, 2):
+        assert list(model.state_dict().values()) == [path[2] for path in run.parameters.values()]
+    with parameters_at(model, run, 1.5):
+        expected = [(path[1] + path[2]) / 2 for path in run.parameters.values()]
+        assert list(model.state_dict().values()) == pytest.approx(expected)
+    with pytest.raises(RuntimeError, match="mine"), parameters_at(model, run, 0):
+        raise RuntimeError("mine")
+    assert model.state_dict() == now
+    for epoch in (-1, 6, math.nan):
+        with (
+            pytest.raises(ValueError, match="the parameters of the epochs 0 to 5, not of"),
+            parameters_at(model, run, epoch),
+        ):
+            pass
+
+
+def test_rounds_are_the_predictions_after_them():
+    model, X, y, run = trained()
+    now = model.state_dict()
+    ax = plot_rounds(model, X, y, run, rounds=(0, 3, 5), xlabel="hours", ylabel="points")
+    assert legend(ax) == ["data", "round 0", "round 3", "round 5"]
+    w, b = run.parameters.values()
+    for k, line in zip((0, 3, 5), ax.lines):
+        assert list(line.get_ydata()) == pytest.approx([w[k] * x + b[k] for (x,) in X])
+    assert len({(line.get_color(), line.get_linestyle()) for line in ax.lines}) == 3
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("hours", "points")
+    assert model.state_dict() == now
+    with pytest.raises(ValueError, match="a sample has 2"):
+        plot_rounds(nn.Linear(2), [[1.0, 2.0]], [1.0], run)
+
+
+def test_fits_by_name_are_a_line_each():
+    ax = plot_fit([2.0, 1.0], [2.0, 1.0], {"x": [4.0, 3.0], 7: [6.0, 5.0]})
+    assert legend(ax) == ["data", "x", "7"]
+    assert [list(line.get_ydata()) for line in ax.lines] == [[3.0, 4.0], [5.0, 6.0]]
+
+
+# ---- plot_boundary ---------------------------------------------------------------------------------------------------
+
+CORNERS = [[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]
+
+
+def vertices(contours):
+    return np.concatenate([path.vertices for path in contours.get_paths()])
+
+
+def region(ax, k):
+    """Whether a point is in the k-th coloured region."""
+    return lambda *point: any(path.contains_point(point) for path in ax.collections[k].get_paths())
+
+
+def test_the_boundary_is_where_the_score_is_the_threshold():
+    for threshold in (0.0, 0.25):
+        ax = plot_boundary(lambda x: x[0] - x[1], CORNERS, [-1, 1, -1, -1], threshold=threshold)
+        lower, upper, line = ax.collections[:3]
+        assert np.ptp(vertices(line) @ [1, -1]) < 1e-9
+        assert (vertices(line) @ [1, -1]).mean() == pytest.approx(threshold)
+        assert to_hex(lower.get_facecolor()[0]) == COLOURS[0].lower()
+        assert to_hex(upper.get_facecolor()[0]) == COLOURS[1].lower()
+        assert region(ax, 0)(0.1, 0.9)
+        assert region(ax, 1)(0.9, 0.1)
+
+
+def test_samples_have_the_colour_and_a_marker_of_their_class():
+    ax = plot_boundary(lambda x: x[0] - 0.5, CORNERS, [0, 1, 0, 1], names=["left", "right"], resolution=10)
+    left, right = ax.collections[-2:]
+    assert left.get_offsets().tolist() == [[0.0, 0.0], [0.0, 1.0]]
+    assert right.get_offsets().tolist() == [[1.0, 0.0], [1.0, 1.0]]
+    assert [to_hex(c.get_facecolor()[0]) for c in (left, right)] == [COLOURS[0].lower(), COLOURS[1].lower()]
+    assert len(left.get_paths()[0].vertices) != len(right.get_paths()[0].vertices)
+    assert legend(ax) == ["left", "right"]
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("x₁", "x₂")
+
+
+def test_of_several_outputs_the_largest_wins():
+    ax = plot_boundary(lambda x: [x[0], x[1], 1.2 - x[0] - x[1]], CORNERS, [2, 0, 1, 0])
+    filled = [c for c in ax.collections if c.get_alpha() == 0.22]
+    inside = [[any(p.contains_point(point) for p in c.get_paths()) for c in filled] for point in
+              ((0.9, 0.2), (0.2, 0.9), (0.1, 0.1))]  # fmt: skip
+    assert inside == [[True, False, False], [False, True, False], [False, False, True]]
+    assert legend(ax) == ["0", "1", "2"]
+
+
+def test_a_network_and_a_function_that_cannot_be_recorded_have_boundaries():
+    model = nn.MLP(2, [3, 1], rng=random.Random(0))
+    ax = plot_boundary(model, CORNERS, [-1, 1, 1, -1], resolution=12)
+    by_branches = plot_boundary(lambda x: model(x) if x[0] > -9 else 0.0, CORNERS, [-1, 1, 1, -1], resolution=12)
+    assert [len(c.get_paths()) for c in ax.collections] == [len(c.get_paths()) for c in by_branches.collections]
+    assert vertices(ax.collections[0]) == pytest.approx(vertices(by_branches.collections[0]))
+
+
+def test_a_constant_answer_is_one_region():
+    ax = plot_boundary(lambda x: 1.0, CORNERS, [0, 1, 0, 1], resolution=5)
+    assert region(ax, 0)(0.5, 0.5)
+    assert len(ax.collections) == 3  # and two kinds of samples
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"X": [[1.0]]}, r"over two features, and sample 0 is \[1.0\]"),
+        ({"X": [[1.0, 2.0]]}, "1 of X, 4 of y"),
+        ({"y": [0, 1, 2, 0]}, r"labels from 0 to 1, or two, not \[0, 1, 2\]"),
+        ({"names": ["a"]}, "2 classes, and 1 names: a"),
+        ({"resolution": 1}, "2 or more, not 1"),
+        ({"model": nn.Linear(3)}, "takes 3 inputs a sample, not 2"),
+    ],
+)
+def test_what_has_no_boundary_is_refused(arguments, words):
+    with pytest.raises(ValueError, match=words):
+        plot_boundary(**{"model": lambda x: x[0], "X": CORNERS, "y": [0, 1, 0, 1]} | arguments)
+
+
+# ---- plot_surface ----------------------------------------------------------------------------------------------------
+
+
+def bowl():
+    w, b = Value(0.5, label="w"), Value(0.25, label="b")
+    return (w - 1.0) ** 2 + (b * 2.0 - 1.0) ** 2 + 3.0, w, b
+
+
+def test_the_surface_is_the_loss_over_two_parameters():
+    loss, w, b = bowl()
+    ax = plot_surface(loss, w, b, xlim=(0.0, 2.0), ylim=(0.0, 1.0), zlabel="sse")
+    assert (ax.get_xlim(), ax.get_ylim()) == ((0.0, 2.0), (0.0, 1.0))
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("w", "b")
+    _, bar = ax.figure.axes
+    assert bar.get_ylabel() == "sse"
+    lines = ax.collections[-1]
+    for level, path in zip(lines.levels, lines.get_paths()):
+        x, y = path.vertices.T
+        assert (x - 1) ** 2 + (2 * y - 1) ** 2 + 3 == pytest.approx(np.full(len(x), level), abs=0.01)
+    assert (w.data, b.data, w.grad) == (0.5, 0.25, 0.0)
+
+
+def test_the_path_leads_from_a_ring_to_a_dot():
+    loss, w, b = bowl()
+    ax = plot_surface(loss, w, b, path=([0.0, 0.5, 1.0], [0.0, Value(0.4), 0.5]))
+    track, start, end = ax.lines
+    assert track.get_xydata().tolist() == [[0.0, 0.0], [0.5, 0.4], [1.0, 0.5]]
+    assert (start.get_xydata().tolist(), start.get_markerfacecolor()) == ([[0.0, 0.0]], "white")
+    assert end.get_xydata().tolist() == [[1.0, 0.5]]
+    (low, high), (bottom, top) = ax.get_xlim(), ax.get_ylim()
+    assert low < 0.0 < 1.0 < high
+    assert bottom < 0.0 < 0.5 < top
+
+
+def test_in_three_dimensions_the_path_lies_on_the_surface():
+    loss, w, b = bowl()
+    ax = plot_surface(loss, w, b, kind="3d", path=([0.0, 1.0], [0.0, 0.5]), xlabel="slope")
+    assert [list(row) for row in ax.lines[0].get_data_3d()] == [[0.0, 1.0], [0.0, 0.5], [5.0, 3.0]]
+    assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_zlabel()) == ("slope", "b", "loss")
+
+
+def test_any_two_parameters_of_a_network_have_a_surface():
+    model = nn.MLP(2, [4, 1], activation="tanh", rng=random.Random(3))
+    loss = losses.mse([model(x) for x in CORNERS], [0.0, 1.0, 1.0, 0.0])
+    p, q = model.layers[0].neurons[1].w[0], model.layers[1].neurons[0].b
+    surface = on_arrays(as_function(loss, p, q))(np.array([0.3, -2.0]), np.array([0.1, 1.5]))
+    for number, point in zip(surface, ((0.3, 0.1), (-2.0, 1.5))):
+        p.data, q.data = point
+        assert number == pytest.approx(losses.mse([model(x) for x in CORNERS], [0.0, 1.0, 1.0, 0.0]).data, abs=1e-12)
+    assert plot_surface(loss, p, q, resolution=5).get_xlabel() == "layers[0].neurons[1].w[0]"
+
+
+def test_where_the_loss_is_not_defined_there_is_a_hole():
+    w, b = Value(1.0, label="w"), Value(1.0, label="b")
+    z = on_arrays(as_function(w.log() + b, w, b))(np.array([-1.0, 1.0]), np.array([1.0, 2.0]))
+    assert np.isnan(z[0])
+    assert z[1] == 2.0
+    ax = plot_surface(w.log() + b, w, b, xlim=(-1.0, 1.0), resolution=20)
+    assert min(vertices(ax.collections[0])[:, 0]) > 0
+
+
+def test_what_has_no_surface_is_refused():
+    loss, w, b = bowl()
+    flat = Figure().add_subplot()
+    for error, words, call in [
+        (ValueError, "does not depend on 'other'", lambda: plot_surface(loss, w, Value(1.0, label="other"))),
+        (TypeError, "not float 1.0", lambda: plot_surface(loss, w, 1.0)),
+        (ValueError, "3 of x, 1 of y", lambda: plot_surface(loss, w, b, path=([1, 2, 3], [1]))),
+        (ValueError, "kind is 'contour' or '3d', not 'flat'", lambda: plot_surface(loss, w, b, kind="flat")),
+        (ValueError, 'needs add_subplot\\(projection="3d"\\)', lambda: plot_surface(loss, w, b, flat, kind="3d")),
+        (ValueError, "2 or more, not 1", lambda: plot_surface(loss, w, b, resolution=1)),
+        (ValueError, "finite nowhere", lambda: plot_surface(w * 1e200 * b * 1e200, w, b, xlim=(1, 2), ylim=(1, 2))),
+        (ValueError, "log is not defined", lambda: plot_surface((w * 0 - b * b - 1).log(), w, b, resolution=2)),
+    ]:
+        with pytest.raises(error, match=words):
+            call()
+
+
+# ---- plot_derivative and plot_numeric_gradient -----------------------------------------------------------------------
+
+
+def test_a_function_its_derivative_and_its_tangent():
+    ax = plot_derivative(lambda x: x.sin(), interval=(0.0, 2.0), at=1.0, name="sin", xlabel="t")
+    function, slope, point, tangent = ax.lines
+    x = function.get_xdata()
+    assert (x[0], x[-1]) == (0.0, 2.0)
+    assert function.get_ydata() == pytest.approx(np.sin(x))
+    assert slope.get_ydata() == pytest.approx(np.cos(x))
+    assert point.get_xydata().tolist() == [[1.0, math.sin(1.0)]]
+    assert (tangent.get_xy1(), tangent.get_slope()) == ((1.0, math.sin(1.0)), math.cos(1.0))
+    assert legend(ax) == ["sin(t)", "sin′(t)", "tangent at t = 1, slope 0.5403"]
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("t", "sin, sin′")
+
+
+def test_where_a_function_is_not_defined_its_curve_has_a_gap():
+    function, slope = plot_derivative(lambda x: x.sqrt(), resolution=7).lines
+    assert np.isnan(function.get_ydata()).tolist() == [True] * 3 + [False] * 4
+    assert np.isnan(slope.get_ydata()).tolist() == [True] * 4 + [False] * 3  # infinite at 0
+
+
+def test_a_function_of_pieces_has_a_derivative():
+    _, slope = plot_derivative(lambda x: x * x if x > 0 else -x, resolution=4).lines
+    assert slope.get_ydata().tolist() == [-1.0, -1.0, 2.0, 6.0]
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: plot_derivative(lambda x: x, interval=(1.0, 1.0)), "an interval is"),
+        (lambda: plot_derivative(lambda x: x, resolution=1), "two points or more"),
+        (lambda: plot_derivative(lambda x: x.log(), at=-1.0), "log is not defined at -1.0"),
+        (lambda: plot_derivative(lambda x: x.log(), interval=(-3.0, -1.0)), "log is not defined"),
+        (lambda: plot_numeric_gradient(lambda x: x, 1.0, steps=[0.1, 0.0]), "are above 0, not"),
+        (lambda: plot_numeric_gradient(lambda x: x, 1.0, steps=[]), "are above 0, not"),
+    ],
+)
+def test_what_has_no_derivative_is_refused(call, words):
+    with pytest.raises(ValueError, match=words):
+        call()
+
+
+def test_the_error_of_a_numeric_derivative_is_what_taylor_says():
+    ax = plot_numeric_gradient(lambda x: x.exp(), 1.0, steps=[1e-3, 1e-2])
+    forward, central, cut_1, cut_2, _ = ax.lines
+    h = np.array([1e-3, 1e-2])
+    assert forward.get_ydata() == pytest.approx(math.e * h / 2, rel=0.01)
+    assert central.get_ydata() == pytest.approx(math.e * h**2 / 6, rel=0.01)
+    assert cut_1.get_ydata() == pytest.approx(math.e * h / 2)
+    assert cut_2.get_ydata() == pytest.approx(math.e * h**2 / 6)
+    assert (ax.get_xscale(), ax.get_yscale(), ax.get_xlabel()) == ("log", "log", "step h")
+
+
+def test_at_small_steps_the_error_is_rounding():
+    ax = plot_numeric_gradient(lambda x: x.exp(), 1.0)
+    forward, _, *_, rounding = ax.lines
+    small = forward.get_xdata() < 1e-10
+    assert np.nanmax(forward.get_ydata()[small] / rounding.get_ydata()[small]) < 1.5
+    assert np.nanmax(forward.get_ydata()[small]) > 0.01
+    assert ax.get_ylim()[0] > 1e-16  # the lines of what is expected do not squeeze the curves
+
+
+def test_an_error_of_0_is_no_point(tmp_path):
+    ax = plot_numeric_gradient(lambda x: x * 2.0, 0.0, steps=[0.5, 0.25])
+    forward, central = ax.lines
+    assert np.isnan([forward.get_ydata(), central.get_ydata()]).all()
+    save(ax, tmp_path / "plot.png")  # a log scale without a number above 0 could not be drawn
+
+
 # ---- plot_confusion --------------------------------------------------------------------------------------------------
 
 
@@ -199,6 +550,12 @@ PLOTS = {
     "fit": lambda ax=None: plot_fit([1, 2, 3], [1, 2, 3], [1, 2, 3], ax),
     "predictions": lambda ax=None: plot_predictions([1, 2, 3], [1, 2, 3], ax),
     "confusion": lambda ax=None: plot_confusion([0, 1], [0, 1], ["a", "b"], ax),
+    "residuals": lambda ax=None: plot_residuals([1, 2, 3], [1, 2, 3], ax),
+    "parameters": lambda ax=None: plot_parameters({"a": [1, 2], "b": [1, 3]}, ax),
+    "boundary": lambda ax=None: plot_boundary(lambda x: x[0] - 0.5, CORNERS, [0, 1, 0, 1], ax, resolution=5),
+    "surface": lambda ax=None: plot_surface(*bowl(), ax, path=([0, 1], [0, 1]), resolution=5),
+    "derivative": lambda ax=None: plot_derivative(lambda x: x * x, ax, at=1.0),
+    "numeric": lambda ax=None: plot_numeric_gradient(lambda x: x.exp(), 1.0, ax),
 }
 
 
@@ -210,6 +567,16 @@ def plot(request):
 def test_a_plot_is_drawn_into_the_axes_given(plot):
     ax = axes()
     assert plot(ax) is ax
+
+
+@pytest.mark.parametrize("background", ["white", "black"])
+def test_words_can_be_read_on_their_background(plot, background):
+    figure = Figure(facecolor=background)
+    ax = plot(figure.add_subplot(facecolor=background))
+    words = [ax.xaxis.label, ax.yaxis.label, *ax.get_xticklabels(), *ax.get_yticklabels()]
+    words += ax.get_legend().get_texts() if ax.get_legend() else []
+    for text in words:
+        assert contrast(to_rgb(text.get_color()), to_rgb(background)) > 4.5  # WCAG 2.1, 1.4.3
 
 
 def test_without_pyplot_a_figure_is_freed_when_it_is_dropped(plot, monkeypatch):
@@ -309,6 +676,10 @@ def test_a_name_means_only_itself(tmp_path, name, shown):
         plot_loss({name: history([1.0, 2.0]), "other": history([1.0])}, axes()),
         plot_fit([1], [1], [1], axes(), xlabel=name, ylabel=name),
         plot_confusion([0], [0], [name, "other"], axes()),
+        plot_parameters({name: [1.0, 2.0]}, axes()),
+        plot_boundary(lambda x: x[0] - 0.5, CORNERS, [0, 1, 0, 1], axes(), names=[name, "b"], resolution=3),
+        plot_surface(*bowl(), axes(), xlabel=name, zlabel=name, resolution=3),
+        plot_derivative(lambda x: x, axes(), xlabel=name, resolution=3),
     ]
     for ax in plots:
         save(ax, tmp_path / "plot.png")

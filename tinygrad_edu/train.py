@@ -202,7 +202,7 @@ def fit(
         return ""
 
     start = perf_counter() - (history.seconds[-1] if history.seconds else 0.0)
-    with _set_by_ctrl_c() as ctrl_c, _progress_bar(progress, epochs, history.epochs) as bar:
+    with _set_by_ctrl_c() as ctrl_c, progress_bar(progress, epochs, history.epochs) as bar:
         try:
             while not history.stopped and history.epochs < epochs:
                 if record_parameters:
@@ -387,15 +387,19 @@ def _set_by_ctrl_c() -> Iterator[list[int]]:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def _progress_bar(wanted: bool | None, total: int, done: int) -> AbstractContextManager[Bar]:
-    """A bar in a terminal or a notebook, and nothing elsewhere, unless asked for."""
+def progress_bar(wanted: bool | None, total: int, done: int = 0, unit: str = "epoch") -> AbstractContextManager[Bar]:
+    """A bar of `total` units, in a terminal or a notebook; nothing elsewhere, unless asked for (`wanted`).
+
+    >>> with progress_bar(False, 3, unit="frame") as bar:
+    ...     bar.update()
+    """
     kernel = sys.modules.get("ipykernel")
     if wanted is None:
         wanted = kernel is not None or (sys.stderr is not None and sys.stderr.isatty())
     if not wanted:
         return nullcontext(_NoBar())
     tqdm = import_module("tqdm.notebook" if kernel is not None and find_spec("ipywidgets") else "tqdm").tqdm
-    bar: AbstractContextManager[Bar] = tqdm(total=total, initial=done, unit="epoch", dynamic_ncols=True)
+    bar: AbstractContextManager[Bar] = tqdm(total=total, initial=done, unit=unit, dynamic_ncols=True)
     return bar
 
 

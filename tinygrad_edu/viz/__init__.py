@@ -1,4 +1,4 @@
-"""Pictures: computation graphs (`graph.py`), laid out and painted (`render.py`), and plots of training (`plots.py`).
+"""Pictures: computation graphs (`graph.py`), plots (`plots.py`), animations (`animations.py`), a page (`explorer`).
 
 Nothing is imported here, so that a graph can be drawn without loading Matplotlib's plots, and the other way round.
 """

@@ -1,30 +1,62 @@
-"""Plots of training: the loss, the fitted curve, predictions against measurements, the confusion matrix.
+"""Plots of training and of gradients, each by one function.
+
+A run: `plot_loss`, `plot_parameters`. A model and its data: `plot_fit`, `plot_rounds`, `plot_residuals`,
+`plot_predictions`, `plot_confusion`, `plot_boundary`. The loss over two parameters: `plot_surface`. A function of one
+number: `plot_derivative`, `plot_numeric_gradient`. The last three stand in `gradient_plots.py`.
 
 Every function draws into the Axes it is given, or into new ones, and returns them, so that titles, limits and whatever
-else is wanted can be added with Matplotlib itself. Pictures of graphs are left to `graph.py`.
+else is wanted can be added with Matplotlib itself; on a dark background its lines and letters are light. `save` writes
+the figure. What all plots have in common is left to `style.py`, what moves to `animations.py`, graphs to `graph.py`.
 """
 
-import io
-import os
-import sys
-import warnings
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Literal, Protocol
 
-import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
-from tinygrad_edu.engine import Value
-from tinygrad_edu.errors import to_float
-from tinygrad_edu.storage import write
-from tinygrad_edu.viz.render import legal
+from tinygrad_edu.nn import Module
+from tinygrad_edu.viz.gradient_plots import plot_derivative, plot_numeric_gradient, plot_surface
+from tinygrad_edu.viz.grids import on_arrays
+from tinygrad_edu.viz.style import (
+    COLOURS,
+    INK,
+    MARKERS,
+    STYLES,
+    Look,
+    add_legend,
+    check_lengths,
+    clean,
+    dressed,
+    equal_columns,
+    floats,
+    ink_on,
+    padded_range,
+    quantity_label,
+    save,
+    scattered,
+    whole_numbers,
+)
 
-# Source: Okabe and Ito, "Color Universal Design", 2008: colour-blind readers can tell these apart.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-_INK = "#333333"
+__all__ = [
+    "COLOURS",
+    "parameters_at",
+    "plot_boundary",
+    "plot_confusion",
+    "plot_derivative",
+    "plot_fit",
+    "plot_loss",
+    "plot_numeric_gradient",
+    "plot_parameters",
+    "plot_predictions",
+    "plot_residuals",
+    "plot_rounds",
+    "plot_surface",
+    "save",
+]
+
+Array = Any  # of floats
 
 
 class Losses(Protocol):
@@ -36,47 +68,144 @@ class Losses(Protocol):
     def validation(self) -> Sequence[float]: ...
 
 
+class Recorded(Protocol):
+    """What is read of a History with the path of every parameter, as `fit(…, record_parameters=True)` returns it."""
+
+    @property
+    def parameters(self) -> Mapping[str, Sequence[float]]: ...
+
+
+# ---- a run -----------------------------------------------------------------------------------------------------------
 def plot_loss(
-    runs: Losses | Mapping[Any, Losses], ax: Axes | None = None, *, scale: Literal["linear", "log", "log2"] = "linear"
+    runs: Losses | Mapping[Any, Losses],
+    ax: Axes | None = None,
+    *,
+    scale: Literal["linear", "log", "log2"] = "linear",
+    against: Literal["epochs", "updates", "seconds"] = "epochs",
+    unit: str = "",
 ) -> Axes:
     """The loss of each epoch, the first being epoch 0: of one history, or of several by name; validation is dashed.
+
+    `against` says what is on the other axis: epochs, or the updates or the seconds before each of them, by which runs
+    with batches of different sizes are compared. `unit` is that of the loss.
 
     >>> from types import SimpleNamespace
     >>> ax = plot_loss(SimpleNamespace(loss=[4.0, 2.0, 1.0], validation=[]), scale="log2")
     >>> ax.get_xlabel(), ax.get_ylabel()
     ('epoch', 'loss')
 
-    Raises `ValueError` for another scale, for runs without a loss, and on a log scale for losses none of which is > 0.
+    Raises `ValueError` for another scale or axis, for runs without a loss, and on a log scale if no loss is above 0.
     """
     histories = {str(name): run for name, run in runs.items()} if isinstance(runs, Mapping) else {"": runs}
     everything = [loss for history in histories.values() for loss in [*history.loss, *history.validation]]
     if scale not in ("linear", "log", "log2"):
         raise ValueError(f"scale is 'linear', 'log' or 'log2', not {scale!r}")
+    if against not in _COSTS:
+        raise ValueError(f"against is 'epochs', 'updates' or 'seconds', not {against!r}")
     if not everything:
         raise ValueError("there is no loss to plot: no epoch has been run")
     if scale != "linear" and not max(everything) > 0:
         raise ValueError(f'no loss is above 0, which a {scale} scale needs: use scale="linear"')
-    ax = _dressed(ax, "epoch", "loss")
+    ax = dressed(ax, _COSTS[against], quantity_label("loss", unit=unit))
     lines, names = [], []
     for i, (name, history) in enumerate(histories.items()):
         for losses, style, kind in (history.loss, "-", "training"), (history.validation, "--", "validation"):
             if len(losses):
                 marker = "o" if len(losses) == 1 else ""  # a line of one point would not be seen
                 colour = COLOURS[i % len(COLOURS)]
-                lines += ax.plot(range(len(losses)), losses, style, color=colour, linewidth=1.8, marker=marker)
+                places = _places(history, len(losses), against)
+                lines += ax.plot(places, losses, style, color=colour, linewidth=1.8, marker=marker)
                 names.append(f"{name}, {kind}" if name and len(history.validation) else name or kind)
     if len(lines) > 1:
-        _legend(ax, lines, names)
+        add_legend(ax, lines, names)
     if scale != "linear":
         ax.set_yscale("log", base=10 if scale == "log" else 2)
-    ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True, steps=[1, 2, 5, 10]))
+    if against != "seconds":
+        ax.xaxis.set_major_locator(whole_numbers())
     return ax
 
 
+_COSTS = {"epochs": "epoch", "updates": "update", "seconds": "time (s)"}
+
+
+def _places(history: Any, n: int, against: str) -> list[float]:
+    """Where n epochs begin on the axis."""
+    if against == "seconds":
+        return [0.0, *history.seconds][:n]
+    updates = history.updates / len(history.loss) if against == "updates" else 1
+    return [updates * epoch for epoch in range(n)]
+
+
+def plot_parameters(
+    paths: Recorded | Mapping[Any, Sequence[Any]], ax: Axes | None = None, *, xlabel: str = "epoch"
+) -> Axes:
+    """The parameters over the steps: those of a history that recorded them, or lists of numbers by name.
+
+    One entry is one step on the axis, the first being 0. Only lines that can be told apart, up to 28, have a legend.
+
+    >>> ax = plot_parameters({"a": [0.3, 1.2, 1.8], "b": [0.8, 1.0, 1.1]}, xlabel="round")
+    >>> [line.get_ydata().tolist() for line in ax.lines]
+    [[0.3, 1.2, 1.8], [0.8, 1.0, 1.1]]
+
+    Raises `ValueError` where there is nothing to plot, `TypeError` for what is no number.
+    """
+    rows = paths if isinstance(paths, Mapping) else recorded_parameters(paths)
+    paths = {str(name): floats(row) for name, row in rows.items()}
+    if not any(paths.values()):
+        raise ValueError("there is no parameter to plot: no step has been recorded")
+    ax = dressed(ax, clean(xlabel), "parameter")
+    told_apart = len(paths) <= len(COLOURS) * len(STYLES)
+    lines = []
+    for i, row in enumerate(paths.values()):
+        look: Look = {"color": COLOURS[i % len(COLOURS)], "linewidth": 0.8}
+        if told_apart:
+            look |= {"linestyle": STYLES[i // len(COLOURS)], "linewidth": 1.8}
+        lines += ax.plot(row, **look, marker="o" if len(row) == 1 else "")
+    if told_apart:
+        add_legend(ax, lines, list(paths), ncols=1 + len(paths) // 8)
+    ax.xaxis.set_major_locator(whole_numbers())
+    return ax
+
+
+def recorded_parameters(history: Recorded) -> dict[str, list[float]]:
+    """The path of every parameter by its name. Raises `ValueError` for a history that did not record them."""
+    if not history.parameters:
+        raise ValueError("the history has no parameters: record them with fit(…, record_parameters=True)")
+    return {name: [*path] for name, path in history.parameters.items()}
+
+
+@contextmanager
+def parameters_at(model: Module, history: Recorded, epoch: float) -> Iterator[None]:
+    """Inside the `with`, a model has the parameters of the beginning of an epoch; afterwards those it had before.
+
+    Between two epochs, at 2.5, say, they are on the straight line between the two.
+
+    >>> from types import SimpleNamespace
+    >>> from tinygrad_edu.nn import Linear
+    >>> model = Linear(1, init="zeros")
+    >>> history = SimpleNamespace(parameters={name: [0.0, 2.0] for name, _ in model.named_parameters()})
+    >>> with parameters_at(model, history, 0.5):
+    ...     model([1.0]).data
+    2.0
+
+    Raises `ValueError` for an epoch that is not in the history, for a history without parameters or of another model.
+    """
+    paths, before = recorded_parameters(history), model.state_dict()
+    last = min(map(len, paths.values())) - 1
+    if not 0 <= epoch <= last:
+        raise ValueError(f"the history has the parameters of the epochs 0 to {last}, not of {epoch}")
+    model.load_state_dict({name: float(np.interp(epoch, range(len(p)), p)) for name, p in paths.items()})
+    try:
+        yield
+    finally:
+        model.load_state_dict(before)
+
+
+# ---- a model and its data --------------------------------------------------------------------------------------------
 def plot_fit(
     x: Sequence[Any],
     y: Sequence[Any],
-    predictions: Sequence[Any],
+    predictions: Sequence[Any] | Mapping[Any, Sequence[Any]],
     ax: Axes | None = None,
     *,
     xlabel: str = "x",
@@ -84,22 +213,93 @@ def plot_fit(
 ) -> Axes:
     """One feature against the target: the n samples as points, the n predictions as a line through them in order of x.
 
+    Predictions by name, such as those after some rounds of training, are a line each.
+
     >>> ax = plot_fit([2.0, 1.0], [3.9, 2.1], [4.0, 2.0], xlabel="hours", ylabel="points")
     >>> ax.lines[-1].get_xdata().tolist()
     [1.0, 2.0]
 
     Numbers may be Values. Raises `ValueError` where the lengths differ or are 0, `TypeError` for what is no number.
     """
-    xs, ys, fitted = _columns(x=x, y=y, predictions=predictions)
-    ax = _dressed(ax, xlabel, ylabel)
-    points = ax.scatter(xs, ys, s=22, color=COLOURS[0], alpha=0.65, linewidths=0)
-    (line,) = ax.plot(*zip(*sorted(zip(xs, fitted))), color=COLOURS[1], linewidth=2.2)
-    _legend(ax, [points, line], ["data", "prediction"])
+    fits = predictions if isinstance(predictions, Mapping) else {"prediction": predictions}
+    xs, ys = equal_columns(x=x, y=y)
+    rows = [equal_columns(x=x, y=y, predictions=row)[2] for row in fits.values()]
+    ax = dressed(ax, clean(xlabel), clean(ylabel))
+    artists: list[Any] = [scattered(ax, xs, ys)]
+    for i, row in enumerate(rows):
+        look: Look = {"color": COLOURS[1 + i % (len(COLOURS) - 1)], "linestyle": STYLES[i % len(STYLES)]}
+        artists += ax.plot(*zip(*sorted(zip(xs, row))), **look, linewidth=2.2)
+    add_legend(ax, artists, ["data", *map(str, fits)])
+    return ax
+
+
+def plot_rounds(
+    model: Module,
+    X: Sequence[Any],
+    y: Sequence[Any],
+    history: Recorded,
+    rounds: Sequence[int] = (1, 3, 5),
+    ax: Axes | None = None,
+    *,
+    xlabel: str = "x",
+    ylabel: str = "y",
+) -> Axes:
+    """The data, and what a model of one feature predicted after some rounds of its training; a round is an epoch.
+
+    `history` is what `fit(model, X, y, record_parameters=True)` returned. The model is left as it is.
+
+    >>> from tinygrad_edu import nn, train
+    >>> model, X, y = nn.Linear(1, init="zeros"), [[0.0], [1.0]], [1.0, 3.0]
+    >>> history = train.fit(model, X, y, epochs=5, record_parameters=True)
+    >>> ax = plot_rounds(model, X, y, history, rounds=[0, 5])
+    >>> [text.get_text() for text in ax.get_legend().get_texts()]
+    ['data', 'round 0', 'round 5']
+
+    Raises `ValueError` for samples of several features, and for a round that is not in the history.
+    """
+    x = one_feature(X)
+    fits = {}
+    for k in rounds:
+        with parameters_at(model, history, k):
+            fits[f"round {k}"] = [model(sample) for sample in X]
+    return plot_fit(x, y, fits, ax, xlabel=xlabel, ylabel=ylabel)
+
+
+def one_feature(X: Sequence[Any]) -> list[Any]:
+    """The numbers of samples that are one number each, by itself or in a sequence; else `ValueError`."""
+    rows = [[*row] if hasattr(row, "__len__") and len(row) else [row] for row in X]
+    for row in rows:
+        if len(row) != 1:
+            raise ValueError(f"this picture shows models of one feature, and a sample has {len(row)}")
+    return [row[0] for row in rows]
+
+
+def plot_residuals(
+    y: Sequence[Any], predictions: Sequence[Any], ax: Axes | None = None, *, quantity: str = "y", unit: str = ""
+) -> Axes:
+    """What is left to explain, measured − predicted, against what was predicted; a perfect model is on the line at 0.
+
+    >>> ax = plot_residuals([1.0, 2.0], [1.5, 1.5], quantity="income", unit="francs")
+    >>> ax.get_xlabel(), ax.get_ylabel()
+    ('income, predicted (francs)', 'income, measured − predicted (francs)')
+    >>> ax.collections[0].get_offsets().tolist()
+    [[1.5, -0.5], [1.5, 0.5]]
+
+    Numbers may be Values. Raises `ValueError` where the lengths differ or are 0, `TypeError` for what is no number.
+    """
+    measured, predicted = equal_columns(y=y, predictions=predictions)
+    residuals = [a - b for a, b in zip(measured, predicted)]
+    ax = dressed(
+        ax, quantity_label(quantity, ", predicted", unit), quantity_label(quantity, ", measured − predicted", unit)
+    )
+    scattered(ax, predicted, residuals)
+    ax.vlines(predicted, 0.0, residuals, color=COLOURS[0], alpha=0.3, linewidth=0.8)
+    ax.axhline(0.0, color=ink_on(ax), linewidth=1.2, linestyle="--")
     return ax
 
 
 def plot_predictions(
-    y: Sequence[Any], predictions: Sequence[Any], ax: Axes | None = None, *, quantity: str = "y"
+    y: Sequence[Any], predictions: Sequence[Any], ax: Axes | None = None, *, quantity: str = "y", unit: str = ""
 ) -> Axes:
     """Predicted against measured, for n samples of any number of features; a perfect model is on the diagonal.
 
@@ -109,13 +309,15 @@ def plot_predictions(
 
     Numbers may be Values. Raises `ValueError` where the lengths differ or are 0, `TypeError` for what is no number.
     """
-    measured, predicted = _columns(y=y, predictions=predictions)
-    ax = _dressed(ax, f"{quantity}, measured", f"{quantity}, predicted", size=(4.5, 4.5))
-    diagonal = ax.axline((measured[0], measured[0]), slope=1, color=_INK, linewidth=1.2, linestyle="--")
-    points = ax.scatter(measured, predicted, s=22, color=COLOURS[0], alpha=0.65, linewidths=0)
+    measured, predicted = equal_columns(y=y, predictions=predictions)
+    ax = dressed(
+        ax, quantity_label(quantity, ", measured", unit), quantity_label(quantity, ", predicted", unit), size=(4.5, 4.5)
+    )
+    diagonal = ax.axline((measured[0], measured[0]), slope=1, color=ink_on(ax), linewidth=1.2, linestyle="--")
+    points = scattered(ax, measured, predicted)
     ax.set_aspect("equal", adjustable="datalim")
     ax.locator_params(nbins=5)  # numbers of six digits side by side would overlap
-    _legend(ax, [points, diagonal], ["data", "perfect prediction"])
+    add_legend(ax, [points, diagonal], ["data", "perfect prediction"])
     return ax
 
 
@@ -132,7 +334,7 @@ def plot_confusion(
 
     Raises `ValueError` where the lengths differ or are 0, and for a number that is not the place of a name.
     """
-    _check_lengths(actual=actual, predicted=predicted)
+    check_lengths(actual=actual, predicted=predicted)
     counts = [[0] * len(names) for _ in names]
     for row, column in zip(actual, predicted):
         for k in (row, column):
@@ -140,16 +342,16 @@ def plot_confusion(
                 raise ValueError(f"a class is a number from 0 to {len(names) - 1}, the place of its name, not {k!r}")
         counts[int(row)][int(column)] += 1
     shares = [[count / max(sum(row), 1) for count in row] for row in counts]
-    ax = _dressed(ax, "predicted class", "actual class", size=(1.8 + 0.7 * len(names), 1.4 + 0.7 * len(names)))
+    ax = dressed(ax, "predicted class", "actual class", size=(1.8 + 0.7 * len(names), 1.4 + 0.7 * len(names)))
     edges, places = [k - 0.5 for k in range(len(names) + 1)], range(len(names))
     ax.pcolormesh(edges, edges, shares, cmap="Blues", vmin=0.0, vmax=1.2, edgecolors="white", linewidth=2)
     ax.set_aspect("equal")
     ax.invert_yaxis()
     for i in places:
         for j in places:
-            ink = "white" if shares[i][j] > 0.75 else _INK
+            ink = "white" if shares[i][j] > 0.75 else INK
             ax.text(j, i, str(counts[i][j]), ha="center", va="center", color=ink, fontsize="large")
-    labels = [_shown(name) for name in names]
+    labels = [clean(name) for name in names]
     ax.set_xticks(places, labels, parse_math=False)
     ax.set_yticks(places, labels, parse_math=False)
     if max(map(len, labels)) > 8:
@@ -161,67 +363,81 @@ def plot_confusion(
     return ax
 
 
-def save(ax: Axes, path: str | os.PathLike[str]) -> None:
-    """Writes the figure of these Axes as .svg or .png; the file is written whole or not at all.
+def plot_boundary(
+    model: Callable[[Any], Any],
+    X: Sequence[Any],
+    y: Sequence[Any],
+    ax: Axes | None = None,
+    *,
+    threshold: float = 0.0,
+    names: Sequence[str] | None = None,
+    xlabel: str = "x₁",
+    ylabel: str = "x₂",
+    resolution: int = 120,
+) -> Axes:
+    """What a classifier says of every point of a plane, and n samples of two features with their classes.
 
-    Raises `ValueError` for any other suffix, `OSError` where it cannot be written.
+    `model` takes a list of two numbers. One number as its output is a score: above the `threshold` (0 for scores, 0.5
+    for probabilities) it means the larger of the two labels in y. With several outputs the largest one wins, and the
+    labels are the places 0, 1, … of the outputs. `names` are those of the classes, in the order of their labels. The
+    model is evaluated at `resolution`² points.
+
+    >>> ax = plot_boundary(lambda x: x[0] - x[1], [[0.0, 1.0], [1.0, 0.0]], [-1, 1], resolution=5)
+    >>> [text.get_text() for text in ax.get_legend().get_texts()]
+    ['-1', '1']
+
+    Raises `ValueError` for samples that do not have two features, for labels that do not fit the outputs, for another
+    number of names, and for a resolution below 2; and what the model raises.
     """
-    suffix = Path(path).suffix.lower()
-    if suffix not in (".svg", ".png"):
-        raise ValueError(f"cannot save a plot as {os.fspath(path)!r}: its suffix must be .svg or .png")
-    file = io.BytesIO()
-    # text that stays text can be searched and read aloud; the same plot is the same file, whenever it is written
-    style: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "tinygrad_edu"}
-    with matplotlib.rc_context(style), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from")  # a name may be in any script
-        metadata = {"Date": None} if suffix == ".svg" else None
-        ax.figure.canvas.print_figure(file, format=suffix[1:], dpi=150, metadata=metadata)
-    write(path, file.getvalue())
-
-
-def _dressed(ax: Axes | None, xlabel: str, ylabel: str, size: tuple[float, float] = (6.0, 4.0)) -> Axes:
-    """Labelled axes with a light grid and no box.
-
-    New ones are a figure of pyplot where one looks at figures through pyplot: in a notebook, which then shows it, and
-    in a program that has imported it. Elsewhere nobody would close it; a plain figure is freed when it is dropped.
-    """
-    if ax is None:
-        if {"matplotlib.pyplot", "IPython"} & sys.modules.keys():
-            from matplotlib import pyplot
-
-            figure = pyplot.figure(figsize=size, layout="constrained")
-        else:
-            figure = Figure(figsize=size, layout="constrained")
-        ax = figure.add_subplot()
-    ax.set_xlabel(_shown(xlabel), parse_math=False)
-    ax.set_ylabel(_shown(ylabel), parse_math=False)
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.spines[["left", "bottom"]].set_color("#999999")
-    ax.tick_params(color="#999999", labelcolor=_INK)
-    ax.grid(color="#E6E6E6", linewidth=0.8)
-    ax.set_axisbelow(True)
+    a, b, labels = *_two_features(X), [*y]
+    check_lengths(X=a, y=labels)
+    if resolution < 2:
+        raise ValueError(f"the resolution is the number of points along each axis, 2 or more, not {resolution}")
+    horizontal, vertical = np.meshgrid(*[np.linspace(*padded_range(column, 0.1), resolution) for column in (a, b)])
+    margins = _margins(on_arrays(lambda p, q: model([p, q]))(horizontal, vertical), threshold)
+    classes = _classes(labels, margins)
+    shown = [str(label) for label in classes] if names is None else [*names]
+    if len(shown) != len(classes):
+        raise ValueError(f"there are {len(classes)} classes, and {len(shown)} names: {', '.join(shown)}")
+    ax = dressed(ax, clean(xlabel), clean(ylabel), size=(5.6, 4.6))
+    for k, margin in enumerate(margins):
+        if (top := np.nanmax(margin)) > 0:
+            ax.contourf(horizontal, vertical, margin, levels=[0.0, top], colors=[COLOURS[k % 7]], alpha=0.22)
+        if np.nanmin(margin) < 0 < top and k:
+            ax.contour(horizontal, vertical, margin, levels=[0.0], colors=[ink_on(ax)], linewidths=1.4)
+    samples = []
+    for k, label in enumerate(classes):
+        places = [i for i, other in enumerate(labels) if other == label]
+        look: Look = {"color": COLOURS[k % 7], "marker": MARKERS[k % 7], "edgecolors": "white", "linewidths": 0.6}
+        samples.append(ax.scatter([a[i] for i in places], [b[i] for i in places], s=34, **look, zorder=3))
+    ax.grid(visible=False)
+    ax.margins(0)
+    add_legend(ax, samples, shown, frameon=True)
     return ax
 
 
-def _legend(ax: Axes, artists: Sequence[Any], names: Sequence[str]) -> None:
-    texts = ax.legend(artists, [" "] * len(names), frameon=False).get_texts()
-    for text, name in zip(texts, names):  # afterwards, as a legend makes a formula of $…$ and leaves out _names
-        text.set(text=_shown(name), parse_math=False)
+def _two_features(X: Sequence[Any]) -> list[list[float]]:
+    for i, row in enumerate(X):
+        if not hasattr(row, "__len__") or len(row) != 2:
+            raise ValueError(f"a decision boundary is drawn over two features, and sample {i} is {row!r}")
+    return [floats([row[0] for row in X]), floats([row[1] for row in X])]
 
 
-def _shown(name: str) -> str:
-    """A name on one line and of bounded length, without what SVG forbids; Matplotlib escapes the rest."""
-    line = " ".join(legal(name).split())
-    return line if len(line) <= 28 else line[:27] + "…"
+def _margins(scores: Array, threshold: float) -> Array:
+    """For each class how far it is ahead of the best of the others; it is chosen where that is above 0."""
+    if scores.ndim == 2:
+        scores = np.array([threshold - scores, scores - threshold])
+        return scores
+    if len(scores) == 1:
+        return _margins(scores[0], threshold)
+    return np.array([score - np.delete(scores, k, axis=0).max(axis=0) for k, score in enumerate(scores)])
 
 
-def _columns(**columns: Sequence[Any]) -> list[list[float]]:
-    _check_lengths(**columns)
-    return [[v.data if isinstance(v, Value) else to_float(v) for v in column] for column in columns.values()]
-
-
-def _check_lengths(**columns: Sequence[Any]) -> None:
-    lengths = {name: len(column) for name, column in columns.items()}
-    if len(set(lengths.values())) > 1 or 0 in lengths.values():
-        shown = ", ".join(f"{n} of {name}" for name, n in lengths.items())
-        raise ValueError(f"a plot needs as many of each, and at least one: there are {shown}")
+def _classes(labels: Sequence[Any], margins: Array) -> list[Any]:
+    """The labels of the classes, in the order of the margins."""
+    n, known = len(margins), sorted(set(labels))
+    if n == 2 and len(known) == 2:
+        return known
+    if not set(known) <= set(range(n)):
+        raise ValueError(f"a model of {max(n, 1)} classes needs labels from 0 to {n - 1}, or two, not {known[:7]}")
+    return [*range(n)]

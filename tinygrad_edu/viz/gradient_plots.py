@@ -1,0 +1,202 @@
+"""Plots of what gradients are: the loss with the way down, a function with its slope, and how good numeric slopes are.
+
+The functions are evaluated by `grids.py`; how plots look is left to `style.py`.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from tinygrad_edu.engine import Value
+from tinygrad_edu.errors import to_float
+from tinygrad_edu.gradients import derivative, value_and_grad
+from tinygrad_edu.viz.grids import as_function, on_arrays
+from tinygrad_edu.viz.style import (
+    COLOURS,
+    INK,
+    Look,
+    add_legend,
+    clean,
+    dressed,
+    equal_columns,
+    floats,
+    ink_on,
+    padded_range,
+    short_number,
+)
+
+
+def plot_surface(
+    loss: Value,
+    x: Value,
+    y: Value,
+    ax: Axes | None = None,
+    *,
+    kind: Literal["contour", "3d"] = "contour",
+    path: tuple[Sequence[Any], Sequence[Any]] | None = None,
+    xlim: tuple[float, float] | None = None,
+    ylim: tuple[float, float] | None = None,
+    xlabel: str = "",
+    ylabel: str = "",
+    zlabel: str = "loss",
+    resolution: int = 80,
+) -> Axes:
+    """The loss over two of the parameters behind it, all others at the numbers they have now.
+
+    `path` is the way of a descent, the numbers of x and those of y, as `history.parameters` has them; it is drawn from
+    a ring to a dot. `kind="3d"` is a surface to look at from the side, on the axes of `add_subplot(projection="3d")`.
+    The limits are those of the path, or 2 around the present numbers, with a margin; the labels those of the Values.
+    Where the loss is not finite there is a hole. It is evaluated at `resolution`² points.
+
+    >>> w, b = Value(0.5, label="w"), Value(0.5, label="b")
+    >>> loss = (w * 2.0 + b - 3.0) ** 2
+    >>> ax = plot_surface(loss, w, b, path=([0.5, 1.1], [0.5, 0.8]), resolution=10)
+    >>> ax.get_xlabel(), ax.lines[0].get_xdata().tolist()
+    ('w', [0.5, 1.1])
+
+    Raises `TypeError` for what is no Value, `ValueError` where the loss does not depend on x and y, for a path of
+    different lengths, and for axes, limits, a kind or a resolution that do not fit.
+    """
+    if kind not in ("contour", "3d"):
+        raise ValueError(f"kind is 'contour' or '3d', not {kind!r}")
+    if ax is not None and (ax.name == "3d") != (kind == "3d"):
+        raise ValueError(f'kind={kind!r} does not fit these axes: kind="3d" needs add_subplot(projection="3d")')
+    if resolution < 2:
+        raise ValueError(f"the resolution is the number of points along each axis, 2 or more, not {resolution}")
+    f = on_arrays(as_function(loss, x, y))
+    track = np.array(equal_columns(x=path[0], y=path[1])) if path else np.empty((2, 0))
+    limits = [
+        given or padded_range([*row, v.data] if path else [v.data - 2.0, v.data + 2.0], 0.15)
+        for given, row, v in ((xlim, track[0], x), (ylim, track[1], y))
+    ]
+    a, b = np.meshgrid(*[np.linspace(*limit, resolution) for limit in limits])
+    z = f(a, b)
+    z[~np.isfinite(z)] = np.nan
+    if np.isnan(z).all():
+        raise ValueError("the loss is finite nowhere within these limits: give xlim and ylim")
+    xlabel, ylabel = clean(xlabel or x.label or "x"), clean(ylabel or y.label or "y")
+    ax = dressed(ax, xlabel, ylabel, size=(6.4, 4.8), projection=None if kind == "contour" else "3d")
+    lowest, highest = float(np.nanmin(z)), float(np.nanmax(z))
+    # equal steps of the root: the lines round the minimum of a square are then as far apart as those on the slopes
+    levels = lowest + (highest - lowest or 1.0) * np.linspace(0.0, 1.0, 15) ** 2
+    look: Look = {"color": COLOURS[1], "linewidth": 1.6}
+    if kind == "3d":
+        three: Any = ax
+        three.plot_surface(a, b, z, cmap="Blues", alpha=0.75, linewidth=0, rcount=resolution, ccount=resolution)
+        three.set_zlabel(clean(zlabel), parse_math=False, color=ink_on(ax), labelpad=12)
+        ax.locator_params(nbins=5)  # numbers of six digits side by side would overlap
+        three.zaxis.set_major_formatter(short_number)
+        for axis in (three.xaxis, three.yaxis, three.zaxis):
+            axis.set_pane_color((0.5, 0.5, 0.5, 0.05))
+        three.zaxis.set_tick_params(color="#999999", labelcolor=ink_on(ax), pad=6)
+        heights = f(*track) if path else np.empty(0)
+        track, look["zorder"] = np.array([*track, heights]), 10
+        three.computed_zorder = False  # else the surface hides the path that lies on it
+    else:
+        filled = ax.contourf(a, b, z, levels=levels, cmap="Blues")
+        ax.contour(a, b, z, levels=levels, colors=[INK], linewidths=0.5, alpha=0.5)
+        bar = ax.figure.colorbar(filled, ax=ax, format=short_number)
+        bar.set_label(clean(zlabel), color=ink_on(ax), parse_math=False)
+        bar.ax.tick_params(colors=ink_on(ax))
+        bar.outline.set_visible(False)
+    if path:
+        ax.plot(*track, marker="." if track.shape[1] < 40 else "", markersize=5, **look)
+        ax.plot(*track[:, :1], "o", markersize=8, markerfacecolor="white", color=COLOURS[1], zorder=11)
+        ax.plot(*track[:, -1:], "o", markersize=8, color=COLOURS[1], zorder=11)
+    ax.set_xlim(*limits[0])
+    ax.set_ylim(*limits[1])
+    ax.grid(visible=kind == "3d")
+    return ax
+
+
+def plot_derivative(
+    f: Callable[[Any], Any],
+    ax: Axes | None = None,
+    *,
+    interval: tuple[float, float] = (-3.0, 3.0),
+    at: float | None = None,
+    name: str = "f",
+    xlabel: str = "x",
+    ylabel: str = "",
+    resolution: int = 300,
+) -> Axes:
+    """A function of one number and its derivative in an interval and, at one number, its tangent.
+
+    >>> ax = plot_derivative(lambda x: x**2, at=1.0)
+    >>> [text.get_text() for text in ax.get_legend().get_texts()]
+    ['f(x)', 'f′(x)', 'tangent at x = 1, slope 2']
+
+    Where f or its derivative is not defined, the curve has a gap. Raises `ValueError` for an interval that is none,
+    what f raises at `at`, and what it raises if it does so everywhere.
+    """
+    low, high = map(to_float, interval)
+    if not (low < high and resolution >= 2):
+        raise ValueError(f"an interval is (low, high) with two points or more in it, not {interval}, {resolution}")
+    xs = np.linspace(low, high, resolution)
+    tangent = None if at is None else value_and_grad(f)(to_float(at))
+    ax = dressed(ax, clean(xlabel), clean(ylabel or f"{name}, {name}′"))
+    lines = ax.plot(xs, on_arrays(f)(xs), color=COLOURS[0], linewidth=2.2)
+    lines += ax.plot(xs, on_arrays(derivative(f))(xs), "--", color=COLOURS[1], linewidth=1.8)
+    names = [f"{name}({xlabel})", f"{name}′({xlabel})"]
+    if at is not None and tangent is not None:
+        value, (slope,) = tangent
+        ax.plot([at], [value], "o", markersize=7, color=COLOURS[2], zorder=4)
+        lines.append(ax.axline((at, value), slope=slope, color=COLOURS[2], linewidth=1.5))
+        names.append(f"tangent at {xlabel} = {at:.4g}, slope {slope:.4g}")
+    ax.set_xlim(low, high)
+    add_legend(ax, lines, names, limit=60)
+    return ax
+
+
+def plot_numeric_gradient(
+    f: Callable[[Any], Any],
+    x: float,
+    ax: Axes | None = None,
+    *,
+    steps: Sequence[float] | None = None,
+) -> Axes:
+    """How far numeric derivatives are from the automatic one, over their step h, both axes logarithmic.
+
+    Numeric are (f(x + h) − f(x)) / h and (f(x + h) − f(x − h)) / 2h, for 10⁻¹⁵ ≤ h ≤ 1 unless other `steps` are given.
+    Thin lines are what is to be expected: on the right the terms of Taylor's series that are cut off, ½h·|f″| and
+    ⅙h²·|f‴|, on the left the rounding of f to 53 bits, 2⁻⁵²·|f| / h.
+
+    >>> ax = plot_numeric_gradient(lambda x: x.exp(), 1.0, steps=[1e-12, 1e-6, 1e-1])
+    >>> forward, central, *expected = ax.lines
+    >>> bool(forward.get_ydata()[2] > central.get_ydata()[2] > forward.get_ydata()[1])
+    True
+
+    Where both are equal to the last bit there is no point. Raises `ValueError` for a step that is not above 0, and what
+    f raises.
+    """
+    x = to_float(x)
+    h = np.array(floats(np.logspace(-15, 0, 91).tolist() if steps is None else steps))
+    if not (h > 0).all() or not len(h):
+        raise ValueError(f"the steps of a numeric derivative are above 0, not {h.tolist()[:5]}")
+    value, (slope,) = value_and_grad(f)(x)
+    curvature, third = (abs(float(derivative(f, n)(x))) for n in (2, 3))
+    g = on_arrays(f)
+    with np.errstate(invalid="ignore"):
+        forward, central = (g(x + h) - value) / h, (g(x + h) - g(x - h)) / (2.0 * h)
+    ax = dressed(ax, "step h", "|numeric − automatic|")
+    errors = [np.where(error > 0, error, np.nan) for error in (abs(forward - slope), abs(central - slope))]
+    lines = ax.plot(h, errors[0], "o-", color=COLOURS[0], linewidth=1.2, markersize=3.5)
+    lines += ax.plot(h, errors[1], "s-", color=COLOURS[1], linewidth=1.2, markersize=3.5)
+    names = ["(f(x + h) − f(x)) / h", "(f(x + h) − f(x − h)) / 2h"]
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    if np.isnan(errors).all():
+        ax.set_ylim(2.0**-53, 1.0)  # nothing to see, but the axis needs limits above 0
+    ax.set_autoscaley_on(False)  # what is expected far below the errors is of no interest
+    for expected, style, name in (
+        (0.5 * curvature * h, "--", "cut off: ½h·|f″|"),
+        (third * h**2 / 6.0, "-.", "cut off: ⅙h²·|f‴|"),
+        (2.0**-52 * abs(value) / h, ":", "rounded: 2⁻⁵²·|f| / h"),
+    ):
+        if (expected > 0).all():
+            lines += ax.plot(h, expected, style, color=ink_on(ax), linewidth=1.2)
+            names.append(name)
+    add_legend(ax, lines, names, limit=60)
+    return ax
