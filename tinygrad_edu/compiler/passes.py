@@ -10,7 +10,7 @@ from typing import Any
 
 from tinygrad_edu.rules import FLOATS, OPS, Mathematics, Op
 
-from .tape import ADD, DOT, MUL, NEG, TOTAL, Builder, Output, Tape
+from .tape import ADD, DOT, MUL, NEG, TOTAL, Builder, Node, Output, Tape
 
 
 def uses(tape: Tape) -> list[int]:
@@ -95,15 +95,15 @@ def in_order_of_use(tape: Tape) -> tuple[Tape, list[int]]:
     called p0, p1, …
     """
     nodes, parameters, first = list(tape.nodes), tape.parameters, len(tape.inputs)
-    rank = {place: i for i, place in enumerate(dict.fromkeys([i for node in nodes for i in node.inputs]))}
-    order = sorted(range(len(parameters)), key=lambda k: rank.get(parameters[k], len(nodes)))
+    which = {place: k for k, place in enumerate(parameters)}
+    order = list(dict.fromkeys([which[i] for node in nodes for i in node.inputs if i in which] + [*which.values()]))
     new = list(range(len(nodes)))
     for i, (place, k) in enumerate(zip(parameters, order)):
         leaf = tape.nodes[parameters[k]]
         nodes[place] = leaf._replace(label=leaf.label or f"p{i}")
         new[parameters[k]] = place
     if order != sorted(order):
-        nodes = [node._replace(inputs=tuple([new[i] for i in node.inputs])) if node.inputs else node for node in nodes]
+        nodes = [Node(op, tuple([new[i] for i in inputs]), label, number) for op, inputs, label, number in nodes]
     outputs = [Output(new[o.place], None if o.leaf is None else new[o.leaf]) for o in tape.outputs]
     outputs.sort(key=lambda output: -1 if output.leaf is None else output.leaf)
     example = (*tape.example[:first], *[tape.example[first + k] for k in order])
