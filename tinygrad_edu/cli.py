@@ -1,8 +1,9 @@
-"""The command `tinygrad-edu`: learn from a table, and predict with what was learned.
+"""The command `tinygrad-edu`: learn from a table, predict with what was learned, and look at an expression.
 
 It reads the command line and the files, and makes one line and exit code 2 of every error; nothing is written before
 all that can fail has been done. `demo` learns from the bundled tables by the same function as `fit` from the user's
-own. The work is done in `job.py`, what is shown of it stands in `report.py`.
+own. The work is done in `job.py`, what is shown of it stands in `report.py`; how an expression is read, in
+`expressions.py`.
 """
 
 import csv
@@ -19,9 +20,11 @@ from typing import Any, NamedTuple
 
 import click
 
-from . import __version__, data, report, storage
+from . import __version__, data, expressions, report, storage
+from .graph import topological_order
 from .job import FILES, LEARNING_RATES, MAX_CATEGORIES, Job, Recipe, all_or_none, missing_values
 from .nn import ACTIVATIONS
+from .ops import CONSTANT
 from .optim import OPTIMIZERS
 from .predictor import CLASSIFICATION_LOSSES, REGRESSION_LOSSES, TWO_CLASS_LOSSES, Predictor
 from .tables import Table, listing, read_cells, read_csv, shown, typed
@@ -123,7 +126,7 @@ def _usual(settings: dict[str, float]) -> str:
 @click.version_option(__version__, prog_name="tinygrad-edu", message="%(prog)s %(version)s")
 @click.pass_context
 def main(context: click.Context) -> None:
-    """Gradient descent on a table of data: a trained model and its pictures come out.
+    """Gradient descent on a table of data: a trained model and its pictures come out. And on an expression, to look at.
 
     The exit code is 0 if all went well, 2 after an error, which is one line, and 130 after Ctrl-C.
     """
@@ -276,6 +279,87 @@ def predict(model: Path, table: Path, out: Path | None) -> None:
         storage.write(out, text)
     else:
         click.echo(text.encode(), nl=False)
+
+
+# ---- an expression ---------------------------------------------------------------------------------------------------
+_EXPRESSION: dict[str, Any] = {
+    "context_settings": {"ignore_unknown_options": True},  # it may begin with a minus
+    "epilog": "EXPRESSION is made of numbers, names, brackets, + - * / **, and the functions of the package, as in "
+    '"tanh(w*x + b)" w=0.5 x=2 b=1. It is not evaluated as Python.',
+}
+
+
+def _expression(command: Callable[..., None]) -> Callable[..., None]:
+    """The arguments that the commands on expressions have in common."""
+    numbers = click.argument("numbers", nargs=-1, metavar="[NAME=NUMBER]...")
+    return click.argument("expression", metavar="EXPRESSION")(numbers(command))
+
+
+def _suffix(*kinds: str) -> str:
+    return f"The file to write: {', '.join(kinds[:-1])} or {kinds[-1]}, as its suffix says."
+
+
+@main.command(**_EXPRESSION)
+@_expression
+@click.option("-o", "--out", type=_FILE, default="page.html", metavar="FILE", help="The HTML file to write.")
+@click.option("--parameters", callback=_columns, metavar="A,B,...", help="The names that descent may change at first.")
+def explore(expression: str, numbers: tuple[str, ...], out: Path, parameters: list[str] | None) -> None:
+    """Write a page to explore an expression.
+
+    The page is one file and opens in any browser, offline. It goes through the forward and the backward pass node by
+    node; change a number, and values and gradients follow; or let gradient descent change it.
+    """
+    from .viz.explorer import explore
+
+    y = expressions.parse(expression, expressions.assignments(numbers))
+    leaves = {v.label: v for v in topological_order(y)}
+    unknown = [name for name in parameters or () if name not in leaves]
+    if unknown:
+        raise ValueError(f"{listing(unknown)} cannot be a parameter: the expression has no such name")
+    explore(y, out, [leaves[name] for name in parameters or ()])
+    click.echo(f"{report.printable(str(out))} is written: open it in a browser")
+
+
+@main.command(**_EXPRESSION)
+@_expression
+@click.option(
+    "-o",
+    "--out",
+    type=_FILE,
+    default="graph.svg",
+    metavar="FILE",
+    help=_suffix(".svg", ".png", ".pdf", ".html", ".dot"),
+)
+def draw(expression: str, numbers: tuple[str, ...], out: Path) -> None:
+    """Draw the graph of an expression.
+
+    The picture shows each node with its value and its gradient.
+    """
+    from .viz.graph import draw
+
+    y = expressions.parse(expression, expressions.assignments(numbers))
+    if y._rule is not CONSTANT:
+        y.backward()
+    draw(y).save(out)
+    click.echo(f"{report.printable(str(out))} is written")
+
+
+@main.command(**_EXPRESSION)
+@_expression
+@click.option("-o", "--out", type=_FILE, default="graph.gif", metavar="FILE", help=_suffix(".gif", ".html"))
+@click.option(
+    "--seconds", metavar="NUMBER", type=click.FloatRange(min=0, min_open=True), default=1.0, help="For each step."
+)
+def animate(expression: str, numbers: tuple[str, ...], out: Path, seconds: float) -> None:
+    """Animate the graph of an expression.
+
+    Values flow forward node by node, then gradients flow back.
+    """
+    from .viz.flow import animate_graph
+
+    y = expressions.parse(expression, expressions.assignments(numbers))
+    animate_graph(y, seconds=seconds).save(out)
+    click.echo(f"{report.printable(str(out))} is written")
 
 
 def _extended(cells: Table, columns: dict[str, list[Any]]) -> str:

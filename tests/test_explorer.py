@@ -1,0 +1,675 @@
+"""The explorer: what is in its file, and, in a real browser, what each of its controls does.
+
+The browser is Debian's Chromium without a window, driven by Playwright. Without it the tests that need it are skipped,
+but where CI=true its absence is a failure. Every page is watched while a test has it: a message on the console, an
+error, or a request for anything but the file itself fails the test.
+"""
+
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from functools import reduce
+from math import isclose
+from operator import add
+from pathlib import Path
+from time import monotonic, perf_counter
+from typing import Any
+
+import pytest
+from operations import Row, every_row
+
+import tinygrad_edu as tg
+from tinygrad_edu import Value
+from tinygrad_edu.engine import apply
+from tinygrad_edu.graph import topological_order
+from tinygrad_edu.ops import CONSTANT, LEAF
+from tinygrad_edu.rules import FLOATS, OPS
+from tinygrad_edu.viz.explorer import MAX_NODES, everything, explore, page
+from tinygrad_edu.viz.explorer.layout import MAX_SINGLE, boxes, layout
+
+HOSTILE = [
+    "</script><script>alert(1)</script>",
+    '<img src=x onerror="alert(1)">',
+    "<!-- <script>",
+    "{{tape}} {{script}}",
+    "⟦0⟧ ⟦y⟧ ${alert(1)} `",
+    "\u202eturned around\u2028\x00\ud800",
+    "'); alert(1); ('",
+    "if",
+    "constructor",
+]
+
+
+WINDOW = {"width": 1280, "height": 900}
+
+
+def neuron() -> tuple[Value, Value, Value, Value]:
+    """L = tanh(w·x + b)², and its leaves."""
+    w, x, b = Value(0.5, label="w"), Value(2.0, label="x"), Value(-0.25, label="b")
+    return (w * x + b).tanh() ** 2, w, x, b
+
+
+def shared() -> Value:
+    """L = c·a + c with c = a·b, where a is used twice, c too."""
+    a, b = Value(2.0, label="a"), Value(-3.0, label="b")
+    c = a * b
+    c.label = "c"
+    return c * a + c
+
+
+# ---- the file --------------------------------------------------------------------------------------------------------
+def test_the_tape_has_every_value_local_derivative_and_gradient():
+    a = Value(3.0, label="a")
+    square = a * a
+    y = square * 2.0
+    nodes = [a, square, next(x for x in y._prev if x._rule is CONSTANT), y]
+    values, slopes, gradients = [3.0, 9.0, 2.0, 18.0], [3.0, 3.0, 2.0, 9.0], [12.0, 2.0, 0.0, 1.0]
+    assert everything(nodes).replay(FLOATS, 3.0) == values + slopes + gradients
+
+
+def test_the_file_needs_nothing_but_itself():
+    text = page(neuron()[0])
+    assert re.findall(r"https?://[^\"' ]+", text) == ["http://www.w3.org/2000/svg"]  # a name, not an address
+    assert "default-src 'none'" in text
+    assert not re.search(r"<link(?! rel=\"icon\" href=\"data:,\")|\bsrc=|@import|fetch\(|XMLHttp", text)
+
+
+def test_the_file_is_small():
+    assert len(page(neuron()[0])) < 60_000
+
+
+def test_the_layout_needs_no_program(monkeypatch: pytest.MonkeyPatch):
+    """The same boxes and arrows, be Graphviz a program or in this process."""
+    nodes = topological_order(shared())
+    by_program = layout(nodes)
+    monkeypatch.setenv("PATH", "")
+    in_process = layout(nodes)
+    assert [len(in_process[key]) for key in ("boxes", "edges", "size", "shift")] == [5, 6, 2, 2]
+    for key in ("boxes", "edges"):
+        assert [part.keys() for part in in_process[key]] == [part.keys() for part in by_program[key]]
+    assert all(box["w"] == pytest.approx(140) and box["h"] == pytest.approx(60) for box in in_process["boxes"])
+
+
+def test_the_same_graph_makes_the_same_file():
+    assert page(neuron()[0]) == page(neuron()[0])
+
+
+def test_what_cannot_be_explored_is_refused():
+    a = Value(2.0, label="a")
+    with pytest.raises(TypeError, match="one Value, the root of a graph, not float"):
+        page(2.0)
+    with pytest.raises(ValueError, match="is a constant"):
+        page(a.detach())
+    with pytest.raises(ValueError, match="no leaf of the graph"):
+        page(a * a, parameters=[Value(2.0, label="other")])
+    with pytest.raises(ValueError, match=f"more than {MAX_NODES} would be slow"):
+        page(reduce(add, [a] * (MAX_NODES + 1)))
+
+
+def test_an_operation_that_branches_on_its_numbers_is_refused():
+    before = dict(OPS)
+    try:
+        tg.define_op("jump", lambda m, x: m.step(x), lambda m, y, x: (1.0 if x > 0 else 0.0,))
+        y = apply(OPS["jump"], Value(1.0))
+    finally:
+        OPS.clear()
+        OPS.update(before)
+    with pytest.raises(TypeError, match="operation jump cannot be explored, as its rule looks at its numbers"):
+        page(y)
+
+
+def test_labels_need_not_be_texts():
+    x = Value(2.0)
+    x.label = 7
+    assert '"name":"7"' in page(x * x)
+
+
+def test_a_file_that_cannot_be_written_is_an_error(tmp_path: Path):
+    with pytest.raises(FileNotFoundError):
+        explore(neuron()[0], tmp_path / "no" / "page.html")
+
+
+def test_a_graph_may_be_explored_where_a_gradient_is_infinite():
+    """The rules run on symbols: the page tells, and another number is a slider away."""
+    x = Value(0.0, label="x")
+    assert "tape(" in page(x.sqrt())
+
+
+# ---- boxes -----------------------------------------------------------------------------------------------------------
+def test_each_node_of_a_small_graph_has_a_box_of_its_own():
+    nodes = topological_order(shared())
+    assert boxes(nodes) == [("", [i]) for i in range(len(nodes))]
+
+
+def test_neurons_of_a_large_graph_share_a_box():
+    nodes = topological_order(tg.nn.MLP(20, [16, 1])([1.0] * 20))
+    titles = {title for title, _ in boxes(nodes)}
+    assert titles > {f"layers[0].neurons[{i}]" for i in range(16)}
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: tg.nn.MLP(2, [16, 16, 1])([1.0, 2.0]),
+        lambda: reduce(add, [Value(float(i)) for i in range(1000)]),
+        lambda: reduce(lambda a, b: a * b + 1.0, [Value(1.0, label=f"x{i}") for i in range(500)]),
+    ],
+    ids=["network", "sum", "chain"],
+)
+def test_a_large_graph_has_few_boxes_and_each_node_is_in_one(make: Callable[[], Value]):
+    nodes = topological_order(make())
+    assert len(nodes) > MAX_SINGLE
+    found = boxes(nodes)
+    assert len(found) <= 40
+    assert sorted(i for _, group in found for i in group) == list(range(len(nodes)))
+
+
+# ---- the browser -----------------------------------------------------------------------------------------------------
+def missing(what: str) -> None:
+    fail = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
+    fail(
+        f"the explorer is tested in a browser, and there is no {what}: `apt install chromium`, `pip install playwright`"
+    )
+
+
+@pytest.fixture(scope="module")
+def tab() -> Iterator[Any]:
+    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    if not program:
+        missing("Chromium")
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        missing("Playwright")
+    with sync_playwright() as playwright:
+        options = ["--no-sandbox"] if os.geteuid() == 0 else []
+        browser = playwright.chromium.launch(executable_path=program, args=options)
+        tab = browser.new_context(viewport=WINDOW, permissions=["clipboard-read", "clipboard-write"]).new_page()
+        tab.set_default_timeout(5000)
+        yield tab
+        browser.close()
+
+
+class Page:
+    """A page of the explorer in the browser, and what it shows."""
+
+    def __init__(self, tab: Any) -> None:
+        self.tab = tab
+
+    def node(self, name: str) -> Any:
+        """The box of a node, by the name that is announced for it."""
+        return self.tab.locator(f'#graph .box[aria-label^="{name}, "]')
+
+    def leaf(self, name: str, control: str) -> Any:
+        return self.tab.get_by_label(f"{name}{control}", exact=True)
+
+    def button(self, name: str) -> None:
+        self.tab.get_by_role("button", name=name, exact=True).click()
+
+    def numbers(self) -> dict[int, tuple[float | None, float | None]]:
+        """Value and gradient of each node by its number, as far as they are shown."""
+        script = "[...document.querySelectorAll('.box')].map(({dataset: d}) => [d.node, d.value, d.gradient])"
+        shown = self.tab.evaluate(script)
+        return {int(i): (float(y) if y else None, float(g) if g else None) for i, y, g in shown}
+
+    def text(self, place: str) -> str:
+        return self.tab.locator(place).text_content()
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        """Waits, for a few seconds at most; the page forbids what Playwright would do for it, to evaluate a text."""
+        end = monotonic() + 5
+        while not condition():
+            assert monotonic() < end
+            self.tab.wait_for_timeout(20)
+
+    @property
+    def words(self) -> str:
+        return self.text("#words")
+
+    @property
+    def step(self) -> str:
+        return self.text("#count")
+
+    @property
+    def python(self) -> str:
+        return self.tab.locator("#python").input_value()
+
+
+@pytest.fixture
+def opened(tab: Any, tmp_path: Path) -> Iterator[Callable[..., Page]]:
+    """Opens the page of a Value; afterwards, all has been quiet."""
+    file, trouble = tmp_path / "page.html", []
+    listeners = {
+        "console": lambda message: trouble.append(message.text),
+        "pageerror": lambda error: trouble.append(str(error)),
+        "dialog": lambda dialog: (trouble.append(dialog.message), dialog.dismiss()),
+        "request": lambda request: request.url == file.as_uri() or trouble.append(request.url),
+    }
+    for event, listener in listeners.items():
+        tab.on(event, listener)
+
+    def open_page(y: Value, parameters: Any = ()) -> Page:
+        explore(y, file, parameters)
+        tab.goto(file.as_uri())
+        return Page(tab)
+
+    yield open_page
+    for event, listener in listeners.items():
+        tab.remove_listener(event, listener)
+    assert trouble == []
+
+
+def check_numbers(shown: Page, y: Value) -> None:
+    """Every value and gradient on the page is that of the engine."""
+    for v in topological_order(y):
+        v.grad = 0.0
+    y.backward()
+    nodes, numbers = topological_order(y), shown.numbers()
+    assert numbers.keys() == {*range(len(nodes))}
+    for i, v in enumerate(nodes):
+        value, gradient = numbers[i]
+        assert isclose(value, v.data, rel_tol=1e-9, abs_tol=1e-12)
+        if v._rule is CONSTANT:
+            assert gradient is None
+        else:
+            assert isclose(gradient, v.grad, rel_tol=1e-9, abs_tol=1e-12)
+
+
+def type_numbers(shown: Page, y: Value, xs: tuple[float, ...]) -> None:
+    leaves = [i for i, v in enumerate(topological_order(y)) if v._rule is LEAF]
+    for i, x in zip(leaves, xs, strict=True):
+        shown.tab.locator(f".leaf-row[data-leaf='{i}'] input[type=number]").fill(repr(x))
+
+
+@every_row
+def test_values_and_gradients_of_every_operation(row: Row, opened: Callable[..., Page]):
+    """At one point as the page opens, at the others after they have been typed; each input is a node, not a leaf."""
+    points = [xs for xs in row.inside if xs]
+
+    def expression(xs: tuple[float, ...]) -> Value:
+        return apply(row.op, *[Value(x) * 1.5 / 1.5 for x in xs]) * 3.0
+
+    arities = {len(xs) for xs in points}
+    for arity in arities:
+        first, *others = [xs for xs in points if len(xs) == arity]
+        y = expression(first)
+        shown = opened(y)
+        check_numbers(shown, y)
+        for xs in others:
+            y = expression(xs)
+            type_numbers(shown, y, tuple(v.data for v in topological_order(y) if v._rule is LEAF))
+            check_numbers(shown, y)
+
+
+# ---- steps -----------------------------------------------------------------------------------------------------------
+def test_the_page_opens_with_everything_computed(opened: Callable[..., Page]):
+    y = shared()
+    shown = opened(y)
+    check_numbers(shown, y)
+    assert shown.step == "7 / 7"
+    assert shown.tab.title() == "Explorer: a computation graph"
+    assert shown.text("#summary") == "L: 5 nodes, 2 of them leaves"
+
+
+def test_stepping_through_both_passes(opened: Callable[..., Page]):
+    """L = c·a + c, c = a·b at a = 2, b = −3: c = −6, L = −18; ∂L/∂c = 3, ∂L/∂a = −6 + 3·(−3) = −15, ∂L/∂b = 6."""
+    shown = opened(shared())
+    shown.button("To the beginning")
+    assert "The leaves have their numbers" in shown.words
+    assert {y for y, _ in shown.numbers().values()} == {2.0, -3.0, None}
+    words = []
+    for _ in range(7):
+        shown.button("One step forward")
+        words.append(shown.words)
+    assert words == [
+        "Forward: c = a·b = 2·(−3) = −6",
+        "Forward: v1 = c·a = (−6)·2 = −12",
+        "Forward: L = v1 + c = (−12) + (−6) = −18",
+        "Backward: ∂L/∂L = 1. From here gradients flow back to the leaves.",
+        "Backward: L = v1 + c passes ∂L/∂L = 1 on∂L/∂v1 += ∂L/∂L · ∂L/∂v1 = 1 × 1 = 1"
+        "∂L/∂c += ∂L/∂L · ∂L/∂c = 1 × 1 = 1, in sum 1",
+        "Backward: v1 = c·a passes ∂L/∂v1 = 1 on"
+        "∂L/∂c += ∂L/∂v1 · ∂v1/∂c = 1 × 2 = 2, in sum 3, as ∂v1/∂c = a"
+        "∂L/∂a += ∂L/∂v1 · ∂v1/∂a = 1 × (−6) = −6, in sum −6, as ∂v1/∂a = c",
+        "Backward: c = a·b passes ∂L/∂c = 3 on"
+        "∂L/∂a += ∂L/∂c · ∂c/∂a = 3 × (−3) = −9, in sum −15, as ∂c/∂a = b"
+        "∂L/∂b += ∂L/∂c · ∂c/∂b = 3 × 2 = 6, as ∂c/∂b = a",
+    ]
+
+
+def test_a_shared_node_accumulates_visibly(opened: Callable[..., Page]):
+    shown = opened(shared())
+    seen = []
+    for _ in range(4):
+        seen.append((shown.node("a").locator(".slope").text_content(), shown.node("a").locator(".part").text_content()))
+        shown.button("One step back")
+    assert seen == [("grad −15", "Σ 2"), ("grad −6", "Σ 1/2"), ("", ""), ("", "")]
+
+
+def test_keys_the_slider_and_play_move_the_steps(opened: Callable[..., Page]):
+    shown = opened(shared())
+    keys = shown.tab.keyboard
+    keys.press("Home")
+    assert shown.step == "0 / 7"
+    keys.press("ArrowRight")
+    keys.press("ArrowRight")
+    keys.press("ArrowLeft")
+    assert shown.step == "1 / 7"
+    keys.press("End")
+    keys.press("ArrowRight")
+    assert shown.step == "7 / 7"
+    shown.tab.get_by_label("Step", exact=True).first.fill("3")
+    assert shown.step == "3 / 7"
+    assert shown.words.startswith("Forward: L")
+    shown.button("To the end")
+    shown.button("Play")
+    shown.until(lambda: shown.step == "2 / 7")
+    shown.button("Pause")
+    assert shown.step == "2 / 7"
+
+
+# ---- nodes -----------------------------------------------------------------------------------------------------------
+def test_hovering_a_node_tells_about_it(opened: Callable[..., Page]):
+    shown = opened(shared())
+    shown.node("a").hover()
+    details = shown.text("#node")
+    assert "leaf" in details
+    assert "∂L/∂a = −15" in details
+    assert "paths to L: 3" in details
+    for path in ("a → c → L: (−3) × 1 = −3", "a → c → v1 → L: (−3) × 2 × 1 = −6", "a → v1 → L: (−6) × 1 = −6"):
+        assert path in details
+    shown.node("v1").hover()
+    details = shown.text("#node")
+    for words in ("mul", "v1 = c·a", "v1 = (−6)·2", "∂v1/∂c = a = 2", "∂v1/∂a = c = −6"):
+        assert words in details
+
+
+def test_countless_paths_are_counted(opened: Callable[..., Page]):
+    """x·x·x·x … by squaring: each square doubles the number of paths."""
+    x = Value(1.0, label="x")
+    shown = opened(reduce(lambda y, _: y * y, range(60), x))
+    shown.node("x").hover()
+    assert "paths to L: 1.153e18" in shown.text("#node")
+    assert "and 1.153e18 more" in shown.text("#node")
+
+
+def test_the_graph_can_be_walked_by_keys(opened: Callable[..., Page]):
+    shown = opened(shared())
+    assert shown.tab.locator("#graph [tabindex='0']").count() == 1  # one stop on the way through the page
+    shown.node("L").focus()
+    shown.tab.keyboard.press("ArrowUp")
+    assert shown.tab.evaluate("document.activeElement.getAttribute('aria-label')").startswith("v1, mul, data −12")
+    assert shown.text("#node").startswith("namev1")
+    shown.tab.keyboard.press("ArrowLeft")
+    assert shown.step == "6 / 7"
+
+
+def test_every_control_has_a_name(opened: Callable[..., Page]):
+    shown = opened(neuron()[0])
+    nameless = """[...document.querySelectorAll("button, input, textarea, [role=button], svg")].filter(
+        (e) => !(e.ariaLabel || e.labels?.length || e.textContent.trim() || e.getAttribute("aria-labelledby")))"""
+    assert shown.tab.evaluate(f"{nameless}.map((e) => e.outerHTML)") == []
+    names = shown.tab.evaluate("[...document.querySelectorAll('.box')].map((box) => box.ariaLabel)")
+    assert "w, leaf, data 0.5, gradient 1.51568" in names
+
+
+# ---- leaves ----------------------------------------------------------------------------------------------------------
+def test_typing_a_number_moves_values_and_gradients(opened: Callable[..., Page]):
+    y, _, x, b = neuron()
+    shown = opened(y)
+    shown.leaf("w", ", number").fill("-1.25e-1")
+    check_numbers(shown, (Value(-0.125) * x + b).tanh() ** 2)
+    assert shown.leaf("w", ", slider").input_value() in ("-0.12", "-0.13")  # the nearest of its steps
+
+
+def test_dragging_a_slider_moves_values_and_gradients(opened: Callable[..., Page]):
+    shown = opened(neuron()[0])
+    shown.leaf("x", ", slider").focus()
+    for _ in range(3):
+        shown.tab.keyboard.press("ArrowRight")
+    x = float(shown.leaf("x", ", number").input_value())
+    assert x > 2.0
+    _, w, _, b = neuron()
+    check_numbers(shown, (w * Value(x) + b).tanh() ** 2)
+    assert shown.step.split(" / ")[0] == shown.step.split(" / ")[1]  # arrow keys in a slider do not step
+
+
+def test_what_is_no_number_is_marked_and_changes_nothing(opened: Callable[..., Page]):
+    y = neuron()[0]
+    shown = opened(y)
+    number = shown.leaf("w", ", number")
+    number.fill("")
+    assert number.get_attribute("aria-invalid") == "true"
+    check_numbers(shown, y)
+    number.blur()
+    assert number.input_value() == "0.5"
+
+
+def test_outside_its_domain_an_operation_says_so(opened: Callable[..., Page]):
+    x = Value(2.0, label="x")
+    shown = opened(x.log() * 3.0)
+    shown.leaf("x", ", number").fill("-1")
+    assert shown.node("v1").locator(".numbers").text_content() == "data undefined"
+    shown.button("To the beginning")
+    shown.button("One step forward")
+    assert shown.words == "Forward: v1 = log(x) = log((−1)) = undefinedlog is not defined at these numbers."
+    shown.leaf("x", ", number").fill("1")
+    assert shown.node("v1").locator(".numbers").text_content() == "data 0"
+
+
+def test_infinite_numbers_are_shown(opened: Callable[..., Page]):
+    x = Value(float("inf"), label="x")
+    shown = opened(x.tanh())
+    assert shown.node("x").locator(".numbers").text_content() == "data ∞"
+    shown.leaf("x", ", number").fill("0")
+    assert shown.node("L").locator(".slope").text_content() == "grad 1"
+
+
+def test_a_graph_may_be_one_leaf(opened: Callable[..., Page]):
+    x = Value(2.0, label="x")
+    shown = opened(x, parameters=[x])
+    check_numbers(shown, x)
+    shown.button("Step")
+    assert shown.text("#progress") == "1 step: x from 2 to 1.9"
+
+
+# ---- gradient descent ------------------------------------------------------------------------------------------------
+def descended(steps: int, lr: float) -> tuple[float, float, list[float]]:
+    """w and b, and the losses, as the engine computes them."""
+    _, w, x, b = neuron()
+    losses = []
+    for _ in range(steps + 1):
+        y = (w * x + b).tanh() ** 2
+        losses.append(y.data)
+        w.grad = b.grad = 0.0
+        y.backward()
+        if len(losses) <= steps:
+            w.data -= lr * w.grad
+            b.data -= lr * b.grad
+    return w.data, b.data, losses
+
+
+def test_a_step_moves_the_parameters_against_their_gradients(opened: Callable[..., Page]):
+    shown = opened(neuron()[0])
+    assert "Tick θ" in shown.text("#progress")
+    for name in "wb":
+        shown.leaf(name, " is a parameter").check()
+    shown.leaf("η", "").fill("0.05")
+    for _ in range(4):
+        shown.button("Step")
+    w, b, losses = descended(4, 0.05)
+    assert float(shown.leaf("w", ", number").input_value()) == pytest.approx(w, rel=1e-9)
+    assert float(shown.leaf("b", ", number").input_value()) == pytest.approx(b, rel=1e-9)
+    assert shown.leaf("x", ", number").input_value() == "2"
+    assert shown.text("#progress") == f"4 steps: L from {losses[0]:.6g} to {losses[-1]:.6g}"
+    assert len(shown.tab.locator("#curve polyline").get_attribute("points").split()) == 5
+    assert shown.tab.locator("#curve").get_attribute("aria-label").startswith("Loss curve: 4 steps")
+
+
+def test_run_stop_and_reset(opened: Callable[..., Page]):
+    y, w, _, b = neuron()
+    shown = opened(y, parameters=[w, b])
+    assert shown.text("#progress") == "θ: w, b"
+    shown.button("Run")
+    shown.until(lambda: shown.text("#progress")[:2] in ("5 ", "6 ", "7 "))
+    shown.button("Stop")
+    steps = int(shown.text("#progress").split()[0])
+    expected_w, _, losses = descended(steps, 0.1)
+    assert losses[-1] < losses[0]
+    assert float(shown.leaf("w", ", number").input_value()) == pytest.approx(expected_w, rel=1e-9)
+    shown.button("Reset")
+    check_numbers(shown, y)
+    assert not shown.tab.locator("#curve").is_visible()
+
+
+def test_descent_says_what_is_wrong(opened: Callable[..., Page]):
+    x = Value(3.0, label="x")
+    shown = opened(x**2)
+    shown.button("Step")
+    assert shown.text("#progress") == "Tick θ at one leaf or more: these are what a step changes."
+    shown.leaf("x", " is a parameter").check()
+    shown.leaf("η", "").fill("-1")
+    shown.button("Step")
+    assert shown.text("#progress") == "η is a number of 0 or more."
+    shown.leaf("η", "").fill("1e200")
+    shown.button("Run")
+    shown.until(lambda: "too large" in shown.text("#progress"))
+    assert shown.text("#progress") == "L is ∞ now: η is too large. Reset."
+    assert shown.tab.get_by_role("button", name="Run", exact=True).count() == 1  # it has stopped
+
+
+# ---- Python ----------------------------------------------------------------------------------------------------------
+def printed(program: str, capsys: pytest.CaptureFixture[str]) -> list[float]:
+    exec(program, {})
+    return [float(line.split(" = ")[1]) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_the_python_program_computes_what_is_on_the_screen(opened: Callable[..., Page], capsys: Any):
+    y, w, _, b = neuron()
+    shown = opened(y, parameters=[w, b])
+    shown.leaf("x", ", number").fill("0.3")
+    shown.button("Step")
+    numbers = shown.numbers()
+    root, leaves = numbers[max(numbers)], [i for i, v in enumerate(topological_order(y)) if v._rule is LEAF]
+    value, *gradients = printed(shown.python, capsys)
+    assert value == pytest.approx(root[0], rel=1e-12)
+    assert sorted(gradients) == pytest.approx(sorted(numbers[i][1] for i in leaves), rel=1e-12)
+    assert "for p in [w, b]:\n    p.data -= 0.1 * p.grad\n" in shown.python
+
+
+@every_row
+def test_the_python_of_every_operation_is_python(row: Row):
+    """What the page puts together, without a browser."""
+    from tinygrad_edu.viz.explorer import _told
+
+    for xs in row.inside:
+        y = apply(row.op, *[Value(x, label=f"x{i}") for i, x in enumerate(xs)])
+        told = _told(topological_order(y))
+        scope = {"tg": tg, **{f"x{i}": Value(x) for i, x in enumerate(xs)}}
+        if xs:
+            assert eval(told[-1]["python"][1], scope).data == y.data
+
+
+def test_an_operation_of_the_readers_own(opened: Callable[..., Page]):
+    before = dict(OPS)
+    try:
+        cube = tg.define_op("cube", lambda m, x: x * x * x, lambda m, y, x: (3.0 * x * x,))
+        x = Value(2.0, label="x")
+        y = cube(x) + 1.0
+        shown = opened(y)
+    finally:
+        OPS.clear()
+        OPS.update(before)
+    check_numbers(shown, y)
+    shown.node("v1").hover()
+    assert "∂v1/∂x = 3·x·x = 12" in shown.text("#node")
+    assert "# define cube here, as you did with tg.define_op\n" in shown.python
+    assert "v1 = cube(x)\nL = v1 + 1.0\n" in shown.python
+
+
+def test_copying_the_program(opened: Callable[..., Page]):
+    shown = opened(neuron()[0])
+    shown.button("Copy")
+    shown.until(lambda: shown.text("#copied") == "Copied.")
+    assert shown.tab.evaluate("navigator.clipboard.readText()") == shown.python
+
+
+# ---- labels, sizes, looks --------------------------------------------------------------------------------------------
+def test_hostile_labels_are_inert(opened: Callable[..., Page], capsys: Any):
+    """They are text wherever they are shown, and a comment, a name or a string in the program."""
+    y = sum((Value(float(i), label=label) ** 2 for i, label in enumerate(HOSTILE)), start=Value(0.5))
+    y.label = HOSTILE[0]
+    shown = opened(y)
+    check_numbers(shown, y)
+    assert shown.tab.locator("img").count() == 0
+    assert shown.tab.locator("script").count() == 2
+    for i in range(1, len(HOSTILE)):
+        shown.tab.locator(".leaf-row input[type=number]").nth(i).focus()
+    shown.button("One step back")
+    assert HOSTILE[1] in shown.text("#leaves")
+    value, *_ = printed(shown.python, capsys)
+    assert value == y.data
+
+
+def test_a_small_network_on_one_sample(opened: Callable[..., Page]):
+    model = tg.nn.MLP(2, [3, 1])
+    loss = (model([1.0, -2.0]) - 1.0) ** 2
+    shown = opened(loss, parameters=model.parameters())
+    check_numbers(shown, loss)
+    shown.button("Step")
+    assert shown.text("#progress").startswith("1 step: L from ")
+
+
+def test_a_large_graph_opens_collapsed_and_its_nodes_can_be_chosen(opened: Callable[..., Page]):
+    model = tg.nn.MLP(20, [16, 1])
+    shown = opened(model([1.0, -2.0] * 10), parameters=model.parameters())
+    assert re.fullmatch(r"L: \d+ nodes, 353 of them leaves; collapsed into \d\d boxes", shown.text("#summary"))
+    shown.node("layers[0].neurons[3]").focus()
+    members = shown.tab.get_by_role("group", name="Nodes of layers[0].neurons[3]")
+    members.get_by_role("button", name="w_0_3_1", exact=True).click()
+    assert "labellayers[0].neurons[3].w[1]" in shown.text("#node")
+
+
+def test_300_nodes_step_without_delay(opened: Callable[..., Page]):
+    xs = [Value(0.1 * i, label=f"x{i}") for i in range(60)]
+    y = reduce(add, [(x * x).tanh() for x in xs])
+    assert 230 < len(topological_order(y)) <= 300
+    shown = opened(y)
+    shown.button("To the beginning")
+    start = perf_counter()
+    shown.tab.evaluate("for (let t = 0; t < 100; t++) { forward.click(); graph.getBoundingClientRect(); }")
+    assert (perf_counter() - start) / 100 < 0.1  # seconds a step
+    assert shown.step.startswith("100 ")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 360])
+def test_nothing_is_wider_than_the_window_and_all_is_legible(
+    width: int, scheme: str, tab: Any, opened: Callable[..., Page]
+):
+    tab.set_viewport_size({"width": width, "height": 800})
+    tab.emulate_media(color_scheme=scheme)
+    shown = opened(neuron()[0])
+    assert shown.tab.evaluate("document.documentElement.scrollWidth") <= width
+    body = shown.tab.evaluate(
+        "[getComputedStyle(document.body).color, getComputedStyle(document.body).backgroundColor]"
+    )
+    ink, paper = [sum(map(int, re.findall(r"\d+", colour))) / 765 for colour in body]
+    assert abs(ink - paper) > 0.7
+    assert (ink < paper) == (scheme == "light")
+    tab.set_viewport_size(WINDOW)
+    tab.emulate_media(color_scheme="light")
+
+
+def test_zooming(opened: Callable[..., Page]):
+    shown = opened(neuron()[0])
+    width = "Number(graph.getAttribute('width'))"
+    before = shown.tab.evaluate(width)
+    shown.button("Larger picture")
+    assert shown.tab.evaluate(width) == pytest.approx(1.25 * before)
+    shown.button("Smaller picture")
+    shown.button("Smaller picture")
+    assert shown.tab.evaluate(width) == pytest.approx(before / 1.25)
+    shown.button("Fit the picture to the window")
+    assert shown.tab.evaluate("graph.getBoundingClientRect().width <= scroller.clientWidth + 1")
