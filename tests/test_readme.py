@@ -25,8 +25,9 @@ def test_the_first_example_has_twelve_lines():
 
 
 def test_the_pictures_are_there_and_show_the_numbers_of_the_example():
-    paths = re.findall(r"!\[.+?\]\((.+?)\)", README)
-    assert paths
+    paths = re.findall(r"!\[.+?\]\((.+?)\)|<img src=\"(.+?)\"", README)
+    paths = [markdown or html for markdown, html in paths]
+    assert len(paths) == 3
     for path in paths:
         assert (Path(__file__).parent.parent / path).is_file()
     picture = unescape((Path(__file__).parent.parent / paths[0]).read_text(encoding="utf-8"))

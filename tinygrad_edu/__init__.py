@@ -55,6 +55,7 @@ from .recording import no_grad
 if TYPE_CHECKING:
     from . import data, losses, nn, optim, train
     from .compiler import compile, record
+    from .viz.explorer import explore
     from .viz.graph import draw, draw_dot, trace
 
 __version__ = "0.1.0"
@@ -78,6 +79,7 @@ __all__ = [
     "elu",
     "erfc",
     "exp",
+    "explore",
     "expm1",
     "gelu",
     "grad",
@@ -122,6 +124,8 @@ def __getattr__(name: str) -> Any:
         return import_module(f".{name}", __name__)
     if name in ("compile", "record"):
         return getattr(import_module(".compiler", __name__), name)
+    if name == "explore":
+        return import_module(".viz.explorer", __name__).explore
     if name in ("draw", "draw_dot", "trace"):
         return getattr(import_module(".viz.graph", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -579,5 +579,5 @@ $("summary").textContent =
   (boxes.length < nodes.length ? `; collapsed into ${boxes.length} boxes` : "");
 compute();
 paint();
-fit(0.8);
+fit(innerWidth > 960 ? 0.65 : 0.85); // smaller cannot be read: then the graph is scrolled
 intoView(root);
