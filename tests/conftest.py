@@ -1,7 +1,8 @@
-"""Two Hypothesis profiles: quick for a developer, thorough where CI=true. And a Node process, which runs JavaScript."""
+"""Two Hypothesis profiles: quick for a developer, thorough where CI=true. Node, to run JavaScript. And tidy figures."""
 
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -22,3 +23,11 @@ def javascript() -> Iterator[JavaScript]:
     javascript = JavaScript()
     yield javascript
     javascript.close()
+
+
+@pytest.fixture(autouse=True)
+def _no_figure_is_left_open() -> Iterator[None]:
+    """Matplotlib warns of more than 20, whichever tests have opened them."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")

@@ -197,6 +197,8 @@ def test_a_line_that_cannot_be_animated_is_refused():
         animate_line([], [])
     with pytest.raises(DivergenceError, match="Lower the learning rate"):
         animate_line([0.0, 100.0], [0.0, 1.0], lr=1.0)
+    with pytest.raises(DivergenceError, match=r"the loss grows from .*: lower the learning rate 3"):
+        animate_line([0.0, 1.0, 2.0], [1.0, 3.0, 5.0], lr=3)
 
 
 def test_a_fit_is_shown_from_the_first_parameters_to_the_last():

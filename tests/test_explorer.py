@@ -523,6 +523,37 @@ def test_run_stop_and_reset(opened: Callable[..., Page]):
     assert not shown.tab.locator("#curve").is_visible()
 
 
+def test_reset_brings_back_the_reach_of_a_slider(opened: Callable[..., Page]):
+    shown = opened(Value(0.5, label="w") ** 2)
+    slider = shown.leaf("w", ", slider")
+    assert [slider.get_attribute(end) for end in ("min", "max")] == ["-2", "2"]
+    shown.leaf("w", ", number").fill("1000")
+    assert [slider.get_attribute(end) for end in ("min", "max")] == ["-2000", "2000"]
+    shown.button("Reset")
+    assert [slider.get_attribute(end) for end in ("min", "max")] == ["-2", "2"]
+    assert slider.input_value() == "0.5"
+
+
+def test_the_curve_of_an_infinite_loss_ends_before_it(opened: Callable[..., Page]):
+    x = Value(3.0, label="x")
+    shown = opened(x**2, parameters=[x])
+    for rate in ("0.1", "1e200"):
+        shown.leaf("η", "").fill(rate)
+        shown.button("Step")
+    assert len(shown.tab.locator("#curve polyline").get_attribute("points").split()) == 2
+    assert shown.tab.locator("#curve circle").count() == 0
+
+
+def test_the_curve_of_losses_whose_difference_is_beyond_all_numbers(opened: Callable[..., Page]):
+    x = Value(1e308, label="x")
+    shown = opened(x * 1.0, parameters=[x])
+    shown.leaf("η", "").fill("1e308")
+    shown.button("Step")
+    shown.button("Step")
+    points = shown.tab.locator("#curve polyline").get_attribute("points").split()
+    assert [float(point.split(",")[1]) for point in points] == [22.0, 64.0, 106.0]
+
+
 def test_descent_says_what_is_wrong(opened: Callable[..., Page]):
     x = Value(3.0, label="x")
     shown = opened(x**2)

@@ -171,6 +171,12 @@ def test_what_python_cannot_read_is_an_error_with_a_column(text: str):
         parse(text, {"x": 1.0})
 
 
+@pytest.mark.parametrize("text", ["x**", "x +", "2*x*"])
+def test_where_something_is_missing_at_the_end_the_column_is_the_end(text: str):
+    with pytest.raises(ExpressionError, match=rf"^column {len(text) + 1}: this is no expression"):
+        parse(text, {"x": 1.0})
+
+
 def test_an_expression_has_an_end():
     with pytest.raises(ExpressionError, match="10001 characters; 10000 are allowed"):
         parse("x" * 10001, {})
@@ -273,10 +279,11 @@ def test_the_help_says_what_an_expression_is(call):
     ("arguments", "message"),
     [
         (["explore", "w*x", "w=1"], 'Error: column 3: x has no number; add x=1.0 (in "w*x")\n'),
-        (["draw", "w**", "w=1"], "Error: column "),
+        (["draw", "w**", "w=1"], "Error: column 4: "),
         (["draw", "sqrt(w)", "w=0"], "Error: the derivative of sqrt is infinite at 0.0 (node 'w')\n"),
         (["draw", "w", "w=1", "-o", "w.txt"], "Error: cannot save a drawing as "),
         (["explore", "2 + 3"], "Error: "),
+        (["explore", "w", "w=1", "-o", "w.txt"], "Error: cannot save a page as 'w.txt': its suffix must be .html\n"),
         (["animate", "w", "w=1", "-o", "w.svg"], "Error: cannot save an animation as "),
         (["animate", "sqrt(w)", "w=0"], "Error: the derivative of sqrt is infinite at 0.0 (node 'w')\n"),
         (["explore", "w", "w=1", "--parameters", "v"], "Error: 'v' cannot be a parameter"),

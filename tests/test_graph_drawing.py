@@ -93,6 +93,11 @@ def test_only_values_can_be_drawn(thing):
         draw([])
 
 
+def test_only_values_can_be_parameters():
+    with pytest.raises(TypeError, match=r"parameters are Values, .* not str 'w'"):
+        draw(Value(1.0, label="w"), parameters=["w"])
+
+
 # ---- draw_dot --------------------------------------------------------------------------------------------------------
 
 

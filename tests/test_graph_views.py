@@ -172,6 +172,12 @@ def test_a_parameter_is_known_by_its_name(label, kind):
     assert legend(draw(Value(1.0, label=label)))[1] == kind
 
 
+def test_a_box_is_no_wider_for_a_label_without_end():
+    svg = draw(Value(1.0, label="x" * 500 + "\nsecond line")).svg
+    assert f">{'x' * 59}…<" in svg
+    assert ">second line<" in svg
+
+
 def test_the_parameters_can_be_said():
     x, w = Value(1.0, label="x"), Value(1.0, label="w")
     svg = draw(x * w, parameters=[x]).svg
@@ -487,6 +493,12 @@ def test_a_page_runs_nothing_and_asks_for_nothing(tmp_path, label):
     assert page.tags <= set("html meta title style svg g polygon polyline path ellipse text".split())
     assert not [name for name in page.names if name.startswith("on") or name in ("href", "src", "xlink:href")]
     assert "default-src 'none'" in text
+
+
+def test_a_page_can_be_zoomed(tmp_path):
+    """A picture that is never wider than the window would become no larger, as zoom makes the window narrower."""
+    draw(Value(1.0)).save(tmp_path / "page.html")
+    assert "svg { max-width: max(100%, 1200px); height: auto }" in (tmp_path / "page.html").read_text(encoding="utf-8")
 
 
 # ---- PDF -------------------------------------------------------------------------------------------------------------

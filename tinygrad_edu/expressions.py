@@ -117,8 +117,8 @@ class _Reader:
                 warnings.simplefilter("error")  # what Python finds doubtful, as 1or 2, is an error here
                 return ast.parse(self.text, mode="eval").body
         except SyntaxError as error:
-            column = min(max(error.offset or 1, 1) - 1, len(self.text))
-            raise self.wrong_at(column, f"this is no expression ({_clipped(error.msg)})") from None
+            column = error.offset - 1 if error.offset else len(self.text)  # 0 is where something is missing: the end
+            raise self.wrong_at(min(column, len(self.text)), f"this is no expression ({_clipped(error.msg)})") from None
         except ValueError as error:  # a null character, half of a surrogate pair
             raise self.wrong_at(0, f"this is no expression ({_clipped(str(error))})") from None
 

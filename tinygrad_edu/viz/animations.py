@@ -18,7 +18,7 @@ from PIL import Image
 from tinygrad_edu import losses, nn, optim
 from tinygrad_edu.engine import Value
 from tinygrad_edu.errors import to_float
-from tinygrad_edu.train import fit
+from tinygrad_edu.train import DivergenceError, fit
 from tinygrad_edu.viz.flow import animate_graph
 from tinygrad_edu.viz.grids import as_function, on_arrays
 from tinygrad_edu.viz.player import Animation, rendered
@@ -89,6 +89,9 @@ def animate_line(
         compile=True,
         progress=False,
     )
+    first, last = history.loss[0], history.loss[-1]
+    if last > 1.01 * first:  # for `fit` that is no improvement, and a reason to stop; less may be rounding
+        raise DivergenceError(f"the loss grows from {first:.6g} to {last:.6g}: lower the learning rate {lr:g}", history)
     frames = 1 + round(history.updates * frames_per_update)
 
     def words() -> str:

@@ -99,7 +99,7 @@ class Sheet:
             return "".join(escaped(line, r"\l") + r"\l" for line in lines)
         line_end = r"\n" if v._rule is CONSTANT else r"\l"  # centred in an ellipse, at the left in a box
         name = v.label or self.names.get(v, "")
-        label = [escaped(name, line_end)] if name else []
+        label = [escaped("\n".join(_short(line, 60) for line in str(name).split("\n")), line_end)] if name else []
         if v._rule is CONSTANT:
             return line_end.join([*label, _number(v.data)])
         lines = [*label, f"data {_number(v.data)}", f"grad {_number(_gradient(v))}", self._squares(v)]
@@ -148,7 +148,7 @@ class Sheet:
                 formulas = local_derivatives(v._rule, self._name(v), list(map(self._name, inputs)))
             except (TypeError, AttributeError):  # a rule of the user's own that works on numbers only
                 formulas = [""] * len(inputs)
-        formulas = [text if len(text) <= 40 else f"{text[:39]}…" for text in formulas]
+        formulas = [_short(text, 40) for text in formulas]
         if wish == "formula":
             return formulas
         return [_equation(formula, number) for formula, number in zip(formulas, numbers)]
@@ -187,8 +187,11 @@ def _names(view: View, asked: Container[Node]) -> dict[Node, str]:
 
 def _word(label: object) -> str:
     """The end of a path, `w[1]` of `layers[0].neurons[3].w[1]`; a long name cut short."""
-    word = " ".join(str(label or "").split()).split(".")[-1]
-    return word if len(word) <= 18 else word[:17] + "…"
+    return _short(" ".join(str(label or "").split()).split(".")[-1], 18)
+
+
+def _short(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _plural(kind: str, n: int) -> str:

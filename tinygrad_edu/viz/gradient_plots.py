@@ -56,8 +56,8 @@ def plot_surface(
     >>> ax.get_xlabel(), ax.lines[0].get_xdata().tolist()
     ('w', [0.5, 1.1])
 
-    Raises `TypeError` for what is no Value, `ValueError` where the loss does not depend on x and y, for a path of
-    different lengths, and for axes, limits, a kind or a resolution that do not fit.
+    Raises `TypeError` for what is no Value, `ValueError` where the loss does not depend on x and y or these are the
+    same Value, for a path of different lengths, and for axes, limits, a kind or a resolution that do not fit.
     """
     if kind not in ("contour", "3d"):
         raise ValueError(f"kind is 'contour' or '3d', not {kind!r}")
@@ -65,6 +65,8 @@ def plot_surface(
         raise ValueError(f'kind={kind!r} does not fit these axes: kind="3d" needs add_subplot(projection="3d")')
     if resolution < 2:
         raise ValueError(f"the resolution is the number of points along each axis, 2 or more, not {resolution}")
+    if x is y:
+        raise ValueError("a surface lies over two parameters: x and y are the same one")
     f = on_arrays(as_function(loss, x, y))
     track = np.array(equal_columns(x=path[0], y=path[1])) if path else np.empty((2, 0))
     limits = [

@@ -128,7 +128,7 @@ def draw(
         if expand or len(opened) <= MAX_OPENED:
             view, nodes = opened, len(opened)
             drawn_roots = {stands_for.get(root, root) for root in roots}
-    known = None if parameters is None else set(parameters)
+    known = None if parameters is None else _known(parameters)
     return Drawing(Sheet(view, drawn_roots, known, derivatives).dot(rankdir, legend, caption), nodes, caption)
 
 
@@ -202,3 +202,11 @@ def _roots(value: Value | Iterable[Value]) -> list[Value]:
     if not roots:
         raise ValueError("there is no Value to draw: the list is empty")
     return list(dict.fromkeys(roots))
+
+
+def _known(parameters: Iterable[Value]) -> set[Value]:
+    known = list(parameters)
+    for p in known:
+        if not isinstance(p, Value):
+            raise TypeError(f"parameters are Values, as model.parameters() has them, not {type(p).__name__} {p!r}")
+    return set(known)

@@ -97,14 +97,17 @@ def pdf(svg: str) -> bytes:
 
 
 def html(svg: str) -> str:
-    """A page that shows the picture, in one file: it runs nothing and asks for nothing from anywhere."""
+    """A page that shows the picture, in one file: it runs nothing and asks for nothing from anywhere.
+
+    A large picture is made as narrow as the window, but not below 1200 pixels: so the browser's zoom makes it larger.
+    """
     return f"""<!DOCTYPE html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
 <title>computation graph</title>
-<style>body {{ margin: 1em }} svg {{ max-width: 100%; height: auto }}</style>
+<style>body {{ margin: 1em }} svg {{ max-width: max(100%, 1200px); height: auto }}</style>
 {svg}</html>
 """
 

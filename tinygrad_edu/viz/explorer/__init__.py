@@ -14,6 +14,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from tinygrad_edu import functional, gradients, storage
@@ -45,9 +46,11 @@ def explore(value: Value, path: str | os.PathLike[str], parameters: Iterable[Val
     ...     explore((w * x + b).tanh(), f"{folder}/neuron.html", parameters=[w, b])
 
     Raises `TypeError` for what is no Value and for an operation whose rule looks at its numbers, `ValueError` for a
-    constant, for a graph of more than 5000 nodes and for a parameter that is no leaf of it, `ImportError` where nothing
-    can lay it out, `OSError` where the file cannot be written.
+    constant, for a graph of more than 5000 nodes, for a parameter that is no leaf of it and for a suffix that is not
+    .html, `ImportError` where nothing can lay it out, `OSError` where the file cannot be written.
     """
+    if Path(path).suffix.lower() not in (".html", ".htm"):  # others do not open in a browser
+        raise ValueError(f"cannot save a page as {os.fspath(path)!r}: its suffix must be .html")
     storage.write(path, page(value, parameters))
 
 

@@ -342,8 +342,8 @@ const rows = [];
 for (const p of order) {
   const i = leaves[p], node = nodes[i], reach = Math.max(2, 2 * Math.abs(original[p])) || 2;
   const range = Number.isFinite(reach) ? reach : 10;
-  const scale = { min: -range, max: range, step: range / 200 };
-  const slider = element("input", { type: "range", ...scale, "aria-label": `${node.name}, slider` });
+  const slider = element("input", { type: "range", "aria-label": `${node.name}, slider` });
+  stretch(slider, range);
   const number = element("input", { type: "number", step: "any", "aria-label": `${node.name}, number` });
   const box = element("input", { type: "checkbox", "aria-label": `${node.name} is a parameter` });
   const slopeText = element("span", { class: "gradient" });
@@ -370,7 +370,10 @@ for (const p of order) {
   row.addEventListener("mouseenter", () => select(i));
   row.addEventListener("focusin", () => select(i));
   $("leaves").append(row);
-  rows.push({ p, i, slider, number, slopeText });
+  rows.push({ p, i, slider, range, number, slopeText });
+}
+function stretch(slider, range) {
+  Object.assign(slider, { min: -range, max: range, step: range / 200 });
 }
 function change(p, x) {
   numbers[p] = x;
@@ -381,11 +384,7 @@ function change(p, x) {
 function paintLeaves() {
   for (const { p, i, slider, number, slopeText } of rows) {
     const x = numbers[p];
-    if (Math.abs(x) > Number(slider.max) && Number.isFinite(x)) {
-      slider.max = 2 * Math.abs(x);
-      slider.min = -slider.max;
-      slider.step = slider.max / 200;
-    }
+    if (Math.abs(x) > Number(slider.max) && Number.isFinite(2 * x)) stretch(slider, 2 * Math.abs(x));
     if (document.activeElement !== slider && Number.isFinite(x)) slider.value = x;
     if (document.activeElement !== number) number.value = Number.isFinite(x) ? x : "";
     put(slopeText, `grad ${text(gradient(i), 5)}`);
@@ -446,7 +445,8 @@ function paintDescent() {
   curve.style.display = finite.length > 1 ? "block" : "none";
   if (finite.length < 2) return;
   const low = Math.min(...finite), high = Math.max(...finite);
-  const x = (k) => 12 + (k / last) * 290, y = (loss) => (high > low ? 106 - ((loss - low) / (high - low)) * 84 : 64);
+  const share = (loss) => (loss / 2 - low / 2) / (high / 2 - low / 2); // halves: the whole may be beyond all numbers
+  const x = (k) => 12 + (k / last) * 290, y = (loss) => (high > low ? 106 - share(loss) * 84 : 64);
   const points = losses.map((loss, k) => (Number.isFinite(loss) ? `${x(k).toFixed(1)},${y(loss).toFixed(1)}` : ""));
   curve.append(
     shape("line", { x1: 12, x2: 302, y1: 110, y2: 110 }),
@@ -455,8 +455,8 @@ function paintDescent() {
     shape("text", { x: 302, y: 126, "text-anchor": "end" }, `step ${last}`),
     shape("text", { x: 12, y: 126 }, "step 0"),
     shape("polyline", { points: points.join(" ") }),
-    shape("circle", { cx: x(last), cy: y(losses[last]) || 64, r: 3.5 }),
   );
+  if (Number.isFinite(losses[last])) curve.append(shape("circle", { cx: x(last), cy: y(losses[last]), r: 3.5 }));
 }
 
 // ---- Python ---------------------------------------------------------------------------------------------------------
@@ -545,6 +545,7 @@ $("reset").addEventListener("click", () => {
   stopRun();
   numbers = [...original];
   losses = [];
+  for (const { slider, range } of rows) stretch(slider, range);
   compute();
   paint();
 });
