@@ -175,7 +175,7 @@ def missing(what: str) -> None:
 
 @pytest.fixture(scope="module")
 def tab() -> Iterator[Any]:
-    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if not program:
         missing("Chromium")
     try:
