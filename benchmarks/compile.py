@@ -6,12 +6,9 @@ costs to record. As in `eager.py`, whose network and data these are, each measur
 contestants take turns, and nothing is reported unless they have computed the same. The ratios of medians hold.
 """
 
-import argparse
 import gc
-import json
 import math
 import random
-import subprocess
 import sys
 from collections.abc import Callable
 from statistics import median
@@ -19,6 +16,7 @@ from time import perf_counter
 from typing import Any
 
 import eager
+import processes
 
 ROUNDS = 5
 
@@ -73,7 +71,7 @@ def expression() -> dict[str, Any]:
         return [y, *slopes]
 
     agree(on_values(), on_numbers(), 1e-12)
-    return in_turns({"eager": on_values, "compiled": on_numbers}, 1000)
+    return seconds_a_call({"eager": on_values, "compiled": on_numbers}, 1000)
 
 
 def polynomial(n: int) -> dict[str, Any]:
@@ -105,7 +103,7 @@ def polynomial(n: int) -> dict[str, Any]:
         return [loss_of.backward(x, y).sum(), *(v.grad for v in w)]
 
     agree(by_hand(), compiled(), 1e-9)
-    return in_turns({"by hand": by_hand, "compiled": compiled}, max(1, 20_000 // n))
+    return seconds_a_call({"by hand": by_hand, "compiled": compiled}, max(1, 20_000 // n))
 
 
 def recording(style: str) -> dict[str, Any]:
@@ -142,8 +140,8 @@ def recording(style: str) -> dict[str, Any]:
     return {"eager": engine, "record": seconds, "entries": len(tape.nodes)}
 
 
-def in_turns(contestants: dict[str, Callable[[], Any]], repeats: int) -> dict[str, float]:
-    """Seconds a call of each, the median of eleven turns; a turn is so many calls."""
+def seconds_a_call(contestants: dict[str, Callable[[], Any]], repeats: int) -> dict[str, float]:
+    """For each contestant the median of eleven turns, of so many calls each; they take turns here too."""
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
     for _ in range(11):
         for name, f in contestants.items():
@@ -170,25 +168,8 @@ JOBS: dict[str, Callable[[], dict[str, Any]]] = {
 }
 
 
-def in_fresh_process(job: str) -> dict[str, Any]:
-    command = [sys.executable, __file__, "--job", job]
-    result: dict[str, Any] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    return result
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--job", choices=JOBS, help="run one measurement in this process and print it as JSON")
-    job = parser.parse_args().job
-    if job:
-        print(json.dumps(JOBS[job]()))
-        return
-
-    results: dict[str, list[dict[str, Any]]] = {name: [] for name in JOBS}
-    for round in range(ROUNDS):
-        for name in JOBS:
-            if name != "micrograd" or round < 2:  # 12 seconds each
-                results[name].append(in_fresh_process(name))
+    results = processes.in_turns(JOBS, ROUNDS, __doc__, fewer={"micrograd": 2})  # 12 seconds each
 
     def median_of(job: str, key: str) -> float:
         return float(median(run[key] for run in results[job]))

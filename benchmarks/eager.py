@@ -6,8 +6,6 @@ user. The losses of all training steps have to agree before anything is reported
 ratios of medians hold.
 """
 
-import argparse
-import json
 import math
 import random
 import subprocess
@@ -16,6 +14,8 @@ from collections.abc import Callable
 from statistics import median
 from time import perf_counter
 from typing import Any
+
+import processes
 
 STEPS = 8
 ROUNDS = 3
@@ -165,24 +165,8 @@ JOBS: dict[str, Callable[[], dict[str, Any]]] = {
 }
 
 
-def in_fresh_process(job: str) -> dict[str, Any]:
-    output = subprocess.run([sys.executable, __file__, "--job", job], check=True, capture_output=True, text=True).stdout
-    result: dict[str, Any] = json.loads(output)
-    return result
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--job", choices=JOBS, help="run one measurement in this process and print it as JSON")
-    job = parser.parse_args().job
-    if job:
-        print(json.dumps(JOBS[job]()))
-        return
-
-    results: dict[str, list[dict[str, Any]]] = {name: [] for name in JOBS}
-    for _ in range(ROUNDS):
-        for name in JOBS:
-            results[name].append(in_fresh_process(name))
+    results = processes.in_turns(JOBS, ROUNDS, __doc__)
     starts = [(start_up("pass"), start_up("import tinygrad_edu")) for _ in range(21)]
 
     print(f"Python {sys.version.split()[0]}; medians of {ROUNDS} processes in turn, {STEPS} steps each\n")

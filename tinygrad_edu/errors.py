@@ -9,6 +9,7 @@ from numbers import Real
 from typing import Any, Protocol
 
 ARITHMETIC_ERRORS = (ValueError, ZeroDivisionError, OverflowError)
+FAILURES = (*ARITHMETIC_ERRORS, FloatingPointError)  # and a nan that is born of other numbers
 
 
 class Node(Protocol):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .program import FAILURES
+from tinygrad_edu.errors import FAILURES
 
 if TYPE_CHECKING:
     from .program import Program

@@ -12,7 +12,7 @@ from functools import lru_cache, update_wrapper
 from typing import Any, Literal
 
 from tinygrad_edu.engine import Value, constant, one_at_a_time
-from tinygrad_edu.errors import ARITHMETIC_ERRORS, to_float
+from tinygrad_edu.errors import FAILURES, to_float
 from tinygrad_edu.gradients import grad
 from tinygrad_edu.recording import enable_grad
 
@@ -24,7 +24,6 @@ from .structure import NUMBER, Structure, flattened, rebuilt
 from .tape import Tape
 
 Gradients = Literal["none", "inputs", "parameters", "all"]  # in which leaves
-FAILURES = (*ARITHMETIC_ERRORS, FloatingPointError)
 
 
 def record(f: Callable[..., Any], *example: Any, gradients: bool = False) -> Tape:

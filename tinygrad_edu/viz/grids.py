@@ -11,12 +11,11 @@ import numpy as np
 
 from tinygrad_edu.compiler import RecordingError, compile
 from tinygrad_edu.engine import Value, apply
-from tinygrad_edu.errors import ARITHMETIC_ERRORS
+from tinygrad_edu.errors import FAILURES
 from tinygrad_edu.graph import topological_order
 from tinygrad_edu.recording import no_grad
 
 Array = Any  # of floats
-_FAILURES = (*ARITHMETIC_ERRORS, FloatingPointError)
 
 
 def on_arrays(f: Callable[..., Any]) -> Callable[..., Array]:
@@ -41,7 +40,7 @@ def on_arrays(f: Callable[..., Any]) -> Callable[..., Array]:
             return np.asarray(compiled(*numbers), dtype=float)
         except RecordingError:  # it looks at its numbers
             at_a_point = f
-        except _FAILURES:
+        except FAILURES:
             pass
         return _point_by_point(at_a_point, np.broadcast_arrays(*numbers))
 
@@ -88,7 +87,7 @@ def _point_by_point(f: Callable[..., Any], arrays: Sequence[Array]) -> Array:
         try:
             with no_grad():
                 results.append(_numbers(f(*point)))
-        except _FAILURES as failure:
+        except FAILURES as failure:
             results.append(None)
             error = failure
     found = next((y for y in results if y is not None), None)

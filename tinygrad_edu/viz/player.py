@@ -6,10 +6,8 @@ What the pictures show is left to `animations.py`.
 import base64
 import html
 import io
-import json
 import os
 from collections.abc import Iterable, Sequence
-from importlib.resources import files
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +16,7 @@ from PIL import Image
 
 from tinygrad_edu.storage import write
 from tinygrad_edu.train import progress_bar
+from tinygrad_edu.viz.pages import embedded, file, filled
 from tinygrad_edu.viz.render import legal
 
 _LAST = 2.0  # seconds that a GIF, which starts again by itself, stays at its end
@@ -79,16 +78,14 @@ class Animation:
     def html(self) -> str:
         """The page with the player: play and pause, single steps, a slider, the speed; also by keyboard."""
         frames = [[base64.b64encode(frame.png).decode(), legal(frame.words)] for frame in self.frames]
-        texts = {
-            "title": html.escape(legal(self.title)),
-            "width": str(self.width),
-            "height": str(self.height),
-            "milliseconds": str(round(1000 * self.seconds)),
-            "frames": json.dumps(frames).replace("<", r"\u003c"),  # what ends a script in HTML is none in JavaScript
-        }
-        page = files("tinygrad_edu.viz").joinpath("player.html").read_text(encoding="utf-8")
-        parts = page.split("{{")  # one pass: what is put in is not searched for more
-        return parts[0] + "".join(texts[name] + rest for name, rest in (part.split("}}", 1) for part in parts[1:]))
+        return filled(
+            file("tinygrad_edu.viz", "player.html"),
+            title=html.escape(legal(self.title)),
+            width=str(self.width),
+            height=str(self.height),
+            milliseconds=str(round(1000 * self.seconds)),
+            frames=embedded(frames),
+        )
 
     def __len__(self) -> int:
         return len(self.frames)

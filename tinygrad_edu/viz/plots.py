@@ -412,7 +412,7 @@ def plot_boundary(
         samples.append(ax.scatter([a[i] for i in places], [b[i] for i in places], s=34, **look, zorder=3))
     ax.grid(visible=False)
     ax.margins(0)
-    add_legend(ax, samples, shown, frameon=True)
+    add_legend(ax, samples, shown)
     return ax
 
 

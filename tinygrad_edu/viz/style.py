@@ -112,11 +112,14 @@ def add_legend(
     *,
     limit: int = 28,
     ncols: int = 1,
-    frameon: bool = False,
 ) -> None:
-    """A legend with these names, each cut at `limit` characters, for artists such as lines and points."""
+    """A legend with these names, each cut at `limit` characters, for artists such as lines and points.
+
+    Its background lets little of what is behind it through, so that it can be read where there is no free place.
+    """
     blank = [" "] * len(names)
-    legend = ax.legend(artists, blank, frameon=frameon, ncols=ncols, labelcolor=ink_on(ax))
+    legend = ax.legend(artists, blank, ncols=ncols, labelcolor=ink_on(ax), framealpha=0.85, edgecolor="none")
+    legend.get_frame().set_facecolor(ax.get_facecolor())
     for text, name in zip(legend.get_texts(), names):  # afterwards: a legend makes a formula of $…$, leaves out _names
         text.set(text=clean(name, limit), parse_math=False)
 

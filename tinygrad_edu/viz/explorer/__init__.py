@@ -7,13 +7,10 @@ on symbols here, and no derivative is written again. How the page looks and reac
 and `page.js`.
 """
 
-import json
 import math
 import os
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +24,7 @@ from tinygrad_edu.graph import topological_order
 from tinygrad_edu.ops import CONSTANT, LEAF
 from tinygrad_edu.rules import Op
 from tinygrad_edu.viz.formulas import formula, local_derivatives
+from tinygrad_edu.viz.pages import embedded, file, filled
 
 from .layout import layout
 
@@ -69,13 +67,13 @@ def page(value: Value, parameters: Iterable[Value] = ()) -> str:
     tape = everything(nodes)
     own = sorted({v._rule.name for v in nodes if v._prev and _is_own(v._rule)})
     story = {"nodes": _told(nodes), "own": own, "marked": _places(nodes, parameters), **layout(nodes)}
-    parts = {
-        "style": _file("page.css"),
-        "data": _embedded(story),
-        "tape": tape.source("javascript"),
-        "script": _file("page.js"),
-    }
-    return re.sub(r"{{(\w+)}}", lambda gap: parts[gap[1]], _file("page.html"))
+    return filled(
+        file(__name__, "page.html"),
+        style=file(__name__, "page.css"),
+        data=embedded(story),
+        tape=tape.source("javascript"),
+        script=file(__name__, "page.js"),
+    )
 
 
 def everything(nodes: Sequence[Value]) -> Tape:
@@ -210,13 +208,3 @@ def _places(nodes: Sequence[Value], parameters: Iterable[Value]) -> list[int]:
         if p not in place:
             raise ValueError(f"{p!r} cannot be a parameter: it is no leaf of the graph that is explored")
     return [place[p] for p in parameters]
-
-
-# ---- the file --------------------------------------------------------------------------------------------------------
-def _file(name: str) -> str:
-    return (files(__name__) / name).read_text(encoding="utf-8")
-
-
-def _embedded(content: object) -> str:
-    """JSON inside a `<script>`: no text in it can end that element, or begin a comment."""
-    return json.dumps(content, ensure_ascii=True, separators=(",", ":")).replace("<", "\\u003c")

@@ -38,7 +38,7 @@ const original = leaves.map((i) => Number(nodes[i].data));
 const marked = new Set(story.marked);
 let numbers = [...original];
 let at = steps.length - 1;
-let selected = root;
+let selected = steps[at].node ?? root; // where the step that is shown happens
 let losses = [];
 let results;
 
@@ -581,4 +581,4 @@ $("summary").textContent =
 compute();
 paint();
 fit(innerWidth > 960 ? 0.65 : 0.85); // smaller cannot be read: then the graph is scrolled
-intoView(root);
+intoView(selected);
