@@ -410,6 +410,12 @@ def test_split_shuffles_by_its_seed():
     assert data.split(range(10), test=0.3, seed=1) != data.split(range(10), test=0.3)
 
 
+def test_a_stratified_split_is_in_random_order():
+    labels = [i % 10 for i in range(1000)]
+    for part in data.split(labels, test=0.25, stratify=labels):
+        assert len({*part[:80]}) == 10
+
+
 def test_split_takes_the_share_of_every_label():
     labels = ["a"] * 50 + ["b"] * 20 + ["c"] * 5 + ["d"]
     train, held_out = data.split(labels, test=0.2, stratify=labels)
@@ -424,7 +430,7 @@ def test_split_takes_the_share_of_every_label():
     [
         (lambda: data.split([1, 2], [1]), "equally long, not of lengths 2, 1"),
         (lambda: data.split([1, 2], stratify=[1]), "equally long, not of lengths 2, 1"),
-        (lambda: data.split(), "equally long"),
+        (lambda: data.split(), "no sequence"),
         (lambda: data.split([]), "empty"),
         (lambda: data.split([1, 2], test=1.0), "between 0 and 1, not be 1.0"),
         (lambda: data.split([1, 2], test=math.nan), "between 0 and 1, not be nan"),

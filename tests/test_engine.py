@@ -27,7 +27,7 @@ from hypothesis import strategies as st
 
 import tinygrad_edu as tg
 from tinygrad_edu import no_grad
-from tinygrad_edu.engine import Value, apply, constant
+from tinygrad_edu.engine import Value, apply, constant, record
 from tinygrad_edu.functional import clamp, dot, logsumexp, maximum, total
 from tinygrad_edu.gradients import grad
 from tinygrad_edu.graph import topological_order
@@ -35,6 +35,7 @@ from tinygrad_edu.ops import CONSTANT, LEAF
 from tinygrad_edu.rules import OPS, Op
 
 DEPTH = 10**6 if os.environ.get("CI") == "true" else 10**5
+WIDTH = 10**6 if DEPTH == 10**6 else 2 * 10**4
 
 # ---- making one ------------------------------------------------------------------------------------------------------
 ACCEPTED = [
@@ -124,6 +125,36 @@ def test_a_node_has_as_many_inputs_as_its_operation(count: int) -> None:
     """Else the gradient of some of them would be missing without a word."""
     with pytest.raises((TypeError, ValueError)):
         Value(6.0, [Value(2.0) for _ in range(count)], "+").backward()
+
+
+# ---- the inputs of a node --------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 7])
+def test_a_node_keeps_its_inputs_in_order(count: int) -> None:
+    xs = tuple(Value(i + 1.0) for i in range(count))
+    for y in (apply(OPS["total"], *xs), Value(0.0, xs, "total"), Value(0.0, iter(xs), "total")):
+        assert list(map(id, y._prev)) == list(map(id, xs))
+        assert grad(y, xs) == [1.0] * count
+
+
+def tuples_of(node: Value) -> list[Any]:
+    return [x for x in gc.get_referents(node) if type(x) is tuple]
+
+
+def test_one_or_two_inputs_cost_no_tuple() -> None:
+    """Most nodes are of this kind; each takes less memory, and the collector has less to visit."""
+    a, b = Value(2.0), Value(3.0)
+    for y in (a.exp(), apply(OPS["exp"], a), Value(2.0, (a,), "exp"), a + b, apply(OPS["add"], a, b), Value(5, (a, b))):
+        assert tuples_of(y) == []
+
+
+def test_nodes_can_share_the_tuples_that_hold_their_inputs() -> None:
+    """As the neurons of a layer do, which all see the same samples."""
+    xs, ws = (Value(1.0), Value(2.0)), [(Value(3.0), Value(4.0)), (Value(5.0), Value(6.0))]
+    for w in ws:
+        y = record(OPS["dot"], xs, w)
+        assert list(map(id, y._prev)) == list(map(id, xs + w))
+        assert {id(xs), id(w)} == set(map(id, tuples_of(y)))
+        assert grad(y, [*xs, *w]) == [v.data for v in w + xs]
 
 
 # ---- reading ---------------------------------------------------------------------------------------------------------
@@ -419,6 +450,17 @@ def test_where_backward_fails_the_leaves_keep_their_gradients(
     assert (a.grad, b.grad) == (7.0, 8.0)
 
 
+@pytest.mark.parametrize("exponent", [0.5, 1.5, -0.5])
+def test_a_number_changed_to_where_the_slope_is_no_real_number_is_an_error(exponent: float) -> None:
+    x = Value(4.0)
+    y = x**exponent
+    x.data = -1.0
+    for sweep in (lambda: y.backward(), lambda: grad(y, x), lambda: grad(y, x, create_graph=True)):
+        with pytest.raises(ValueError, match=r"is not defined at -1\.0"):
+            sweep()
+    assert x.grad == 0.0
+
+
 # ---- constants, detach, no_grad --------------------------------------------------------------------------------------
 def test_a_plain_number_is_a_constant_without_gradient() -> None:
     a = Value(3.0)
@@ -427,6 +469,11 @@ def test_a_plain_number_is_a_constant_without_gradient() -> None:
     (two,) = [v for v in topological_order(y) if v.data == 2.0]
     assert (two._rule, two._prev, two.grad) == (CONSTANT, (), 0.0)
     assert a._rule is LEAF
+
+
+def test_the_gradient_of_a_constant_is_0_from_the_start() -> None:
+    two = constant(2.0)
+    assert (two.data, two.grad, two.label, two._prev) == (2.0, 0.0, "", ())
 
 
 def test_a_constant_has_nothing_to_go_back_through() -> None:
@@ -445,8 +492,16 @@ def test_what_is_computed_from_constants_alone_is_not_differentiated() -> None:
 
 
 def test_an_operation_on_constants_alone_is_a_constant() -> None:
-    y = (Value(2.0).detach() * 3.0 + 1.0).exp()
-    assert (y.data, y._rule, y._prev) == (math.exp(7.0), CONSTANT, ())
+    two = Value(2.0).detach()
+    for y in ((two * 3.0 + 1.0).exp(), apply(OPS["total"], two, 3.0, 4.0), dot([two, 1.0], [3.0, two])):
+        assert (y._rule, y._prev) == (CONSTANT, ())
+
+
+def test_one_input_that_is_no_constant_is_enough() -> None:
+    two, a = Value(2.0).detach(), Value(3.0)
+    for y in (two * a, a * two, total([two, a, two]), total([a, a, a]), dot([a, a], [a, a])):
+        assert {a} <= set(topological_order(y))
+        assert y._rule is not CONSTANT
 
 
 def test_detach_cuts_the_graph() -> None:
@@ -714,6 +769,57 @@ def test_a_deep_gradient_of_a_gradient() -> None:
         assert grad(slope, x) == pytest.approx((slopes[1] - slopes[0]) / (2 * h), rel=1e-5)
 
 
+def tree(x: Value, size: int) -> Value:
+    """Balanced: x stands at each of its leaves, and the gradients of all of them come together there."""
+    level = [x * 1.0 for _ in range(size // 2)]
+    while len(level) > 1:
+        level = [total(level[i : i + 2]) for i in range(0, len(level), 2)]
+    return level[0]
+
+
+SHAPES: dict[str, tuple[Callable[[Value, int], Value], Callable[[int], float]]] = {
+    # of so many nodes or inputs: y, and ∂y/∂x where x = 1
+    "a tree": (tree, lambda n: n // 2),
+    "many users of one node": (lambda x, n: total([x * 2.0 for _ in range(n // 2)]), lambda n: n // 2 * 2.0),
+    "one input many times": (lambda x, n: total([x] * n), lambda n: n),
+    "many inputs": (lambda x, n: dot([Value(1.0) for _ in range(n)], [x] + [3.0] * (n - 1)), lambda n: 1.0),
+    "a product with itself": (lambda x, n: dot([x] * (n // 2), [x] * (n // 2)), lambda n: n // 2 * 2.0),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_wide_graph_is_built_differentiated_copied_pickled_and_freed(shape: str) -> None:
+    build, slope = SHAPES[shape]
+    with without_recursion_and_collector():
+        before = values_alive()
+        x = Value(1.0)
+        y = build(x, WIDTH)
+        y.backward()
+        assert x.grad == slope(WIDTH) == grad(y, x)
+        assert grad(y * y, x, create_graph=True).data == 2 * y.data * slope(WIDTH)
+        for x2, y2 in (copy.deepcopy((x, y)), pickle.loads(pickle.dumps((x, y)))):
+            assert (y2.data, x2.grad) == (y.data, x.grad)
+            y2.backward()
+            assert (x.grad, x2.grad) == (slope(WIDTH), 2 * slope(WIDTH))
+            assert len(topological_order(y2)) == len(topological_order(y))
+            del x2, y2
+        del x, y
+        assert values_alive() == before
+
+
+def test_the_gradient_of_a_gradient_of_a_long_chain() -> None:
+    """Of y = (… ((x·x) + x) + x …) it is 2, whatever the number of links."""
+    with without_recursion_and_collector():
+        x = Value(3.0)
+        y = x * x
+        for _ in range(WIDTH // 2):
+            y = y + x
+        assert grad(grad(y, x, create_graph=True), x) == 2.0
+        twins = copy.deepcopy([x, y, y * x])
+        assert twins[2]._prev == (twins[1], twins[0])
+        del x, y, twins
+
+
 # ---- copies and pickles ----------------------------------------------------------------------------------------------
 def labelled_graph() -> tuple[Value, Value, Value]:
     a, b = Value(2.0, label="a"), Value(-3.0, label="b")
@@ -815,6 +921,48 @@ def test_threads_that_share_a_leaf_add_their_gradients_up() -> None:
     finally:
         sys.setswitchinterval(before)
     assert shared.grad == 4 * 200 * 3.0
+
+
+def test_threads_may_do_all_at_once_with_nodes_that_they_share() -> None:
+    """Each in its own way, on graphs of its own above a shared one; all numbers are exact, whatever the order."""
+    a, b = Value(2.0), Value(-0.5)
+    shared = a * b + a
+
+    def add_up(times: float) -> list[float]:
+        for _ in range(100):
+            (shared * times).backward()
+        return []
+
+    def look() -> list[float]:
+        numbers = []
+        for i in range(100):
+            y = shared * shared * i
+            with no_grad():
+                numbers.append((y + a).data)
+            slope = grad(y, a, create_graph=True)
+            numbers += [slope.data, grad(slope, b)]
+        return numbers
+
+    def reproduce() -> list[float]:
+        numbers = []
+        for twin_of in COPIES * 50:
+            b2, y2 = twin_of((b, shared * 3.0))
+            b2.grad = 0.0
+            y2.backward()
+            numbers.append(b2.grad)
+        return numbers
+
+    works = [lambda: add_up(1.0), look, lambda: add_up(3.0), reproduce]
+    alone = [look(), reproduce()]
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        _, seen, _, reproduced = in_threads(*works)
+    finally:
+        sys.setswitchinterval(before)
+    assert [seen, reproduced] == alone
+    assert (a.grad, b.grad) == (400 * 0.5, 400 * 2.0)
+    assert (shared * a)._prev == (shared, a)
 
 
 def test_no_grad_holds_for_its_own_thread_only() -> None:

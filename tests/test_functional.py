@@ -4,9 +4,12 @@ What each operation computes, to the digits and far out, is held by `test_ops.py
 """
 
 import copy
+import inspect
 import math
 import pickle
+import re
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -18,7 +21,7 @@ from tinygrad_edu.functional import define_op
 from tinygrad_edu.gradients import derivative, grad
 from tinygrad_edu.graph import topological_order
 from tinygrad_edu.ops import CONSTANT
-from tinygrad_edu.rules import FAMILIES, OPS
+from tinygrad_edu.rules import FAMILIES, OPS, Mathematics
 
 # fmt: off
 # name, inputs, value; a list stands for a sequence of numbers
@@ -54,6 +57,7 @@ OTHERS: list[tuple[str, tuple[Any, ...], float | list[float]]] = [
     ("elu", (-0.5, 2.0), 2 * (math.exp(-0.5) - 1)),
     ("clamp", (-0.5, -0.25, 1.0), -0.25),
     ("clamp", (0.5, -0.25, 1.0), 0.5),
+    ("clamp", (0.5, 1.0, 1.0), 1.0),
     ("maximum", (2.0, -3.0), 2.0),
     ("minimum", (2.0, -3.0), -3.0),
     ("dot", ([2.0, -3.0], [0.5, 1.0]), -2.0),
@@ -163,6 +167,7 @@ def test_methods_take_the_parameters_of_their_functions() -> None:
         (lambda xs: tg.maximum(xs[0], xs[1]), 1),
         (lambda xs: tg.mean(xs), 2),
         (lambda xs: tg.prod(xs), 7),
+        (lambda xs: tg.total(tg.log_softmax(xs)), 19),  # twice a logsumexp and 8 differences, for the last digits
     ],
 )
 def test_the_number_of_nodes(function: Callable[[list[Value]], Value], nodes: int) -> None:
@@ -249,7 +254,9 @@ BAD: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: tg.prod([[1.0], 2]), TypeError, "list"),
     (lambda: tg.softmax(["a", "b"]), TypeError, "str 'a'"),
     (lambda: tg.dot("ab", [1.0, 2.0]), TypeError, "str 'a'"),
-    (lambda: tg.total(3.0), TypeError, "iterable"),
+    (lambda: tg.total(3.0), TypeError, r"a list of numbers, as in total\(\[a, b\]\), not float '3\.0'"),
+    (lambda: tg.dot(3.0, [1.0]), TypeError, r"as in dot\(\[a, b\], \[c, d\]\), not float"),
+    (lambda: tg.prod({"a": 1.0}), TypeError, r"as in prod\(\[a, b\]\), not dict"),
     (lambda: tg.leaky_relu(1.0, Value(0.1)), TypeError, "Value"),
     (lambda: tg.clamp(1.0, None, 1.0), TypeError, "NoneType"),
 ]
@@ -319,6 +326,35 @@ def test_it_takes_any_number_of_inputs() -> None:
     assert (f(*xs).data, grad(f(*xs), xs), f()) == (7.0, [1.0, -1.0, 0.0], 0.0)
 
 
+def test_its_rule_runs_on_other_kinds_of_numbers() -> None:
+    """As those of the table do: on text, to read the formula off; on arrays; here, exactly."""
+    define_op("cube", lambda m, x: x * x * x, lambda m, y, x: (3 * x * x,))
+    third = Fraction(1, 3)
+    y = OPS["cube"].value(Mathematics(), third)
+    assert (y, OPS["cube"].derivatives(Mathematics(), y, third)) == (Fraction(1, 27), (Fraction(1, 3),))
+
+
+def test_its_rule_shows_how_many_inputs_it_takes() -> None:
+    """For whoever makes examples of it: generated expressions, drawings."""
+    define_op("hypot", lambda m, a, b: m.sqrt(a * a + b * b), lambda m, y, a, b: (a / y, b / y))
+    assert list(inspect.signature(OPS["hypot"].value).parameters) == ["m", "a", "b"]
+    assert list(inspect.signature(OPS["hypot"].derivatives).parameters) == ["m", "y", "a", "b"]
+
+
+@pytest.mark.parametrize("y", ["a", None, 1j, [1.0]])
+def test_its_value_is_a_number(y: Any) -> None:
+    f = define_op("wrong", lambda m, x: y, lambda m, y, x: (1.0,))
+    with pytest.raises(TypeError, match=rf"value of 'wrong'.*{type(y).__name__}"):
+        f(1.0)
+
+
+@pytest.mark.parametrize("slope", ["a", None, 1j, [1.0]])
+def test_its_derivatives_are_numbers(slope: Any) -> None:
+    f, x = define_op("wrong", lambda m, x: x, lambda m, y, x: (slope,)), Value(1.0)
+    with pytest.raises(TypeError, match=rf"derivative of 'wrong'.*{type(slope).__name__}"):
+        f(x).backward()
+
+
 def test_its_errors_say_where() -> None:
     f = define_op("inverse", lambda m, x: 1.0 / x, lambda m, y, x: (-y * y,))
     with pytest.raises(ZeroDivisionError, match=r"inverse is not defined at 0\.0 \(node 'x'\)"):
@@ -349,9 +385,11 @@ def test_a_name_of_the_table_is_taken(name: str) -> None:
     assert before == OPS
 
 
-@pytest.mark.parametrize("name", ["", "two words", "1st", "a.b", "lambda"])
-def test_a_name_is_an_identifier(name: str) -> None:
-    with pytest.raises(ValueError, match=f"cannot be called {name!r}"):
+@pytest.mark.parametrize("name", ["", "two words", "1st", "a.b", "lambda", 3, ["a"]])
+def test_a_name_is_an_identifier(name: Any) -> None:
+    with pytest.raises(
+        ValueError, match=re.escape(f"cannot be called {name!r}: take a name that could be a function's")
+    ):
         define_op(name, lambda m, x: x, lambda m, y, x: (1.0,))
 
 

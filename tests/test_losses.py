@@ -213,6 +213,15 @@ def test_second_derivatives():
 
 
 # ---- shapes ----------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("name", LOSSES)
+def test_predictions_and_targets_can_be_named_and_a_reduction_must_be(name):
+    loss = by_name(name)
+    predictions, targets = ([0.25, 0.5], 1) if name == "cross_entropy" else (0.25, 1)
+    assert loss(targets=targets, predictions=predictions) == loss(predictions, targets)
+    with pytest.raises(TypeError, match="positional"):
+        loss(predictions, targets, "sum")
+
+
 @pytest.mark.parametrize("name", [name for name in LOSSES if name != "cross_entropy"])
 @pytest.mark.parametrize("reduction", ["none", "sum", "mean"])
 def test_one_value_and_one_target(name, reduction):
@@ -261,9 +270,15 @@ def test_nothing_is_recorded_under_no_grad():
         (lambda v, t: hinge(v, t, reduction="sum"), [1, -1, 1, -1], {"-": 2, "+": 2, "ReLU": 4, "total": 1}),
         (lambda v, t: bce_with_logits(v, t, reduction="sum"), [0] * 4, {"softplus": 4, "total": 1}),
         (lambda v, t: cross_entropy(v, 2), None, {"logsumexp": 1, "-": 1}),
+        # one sample needs no sum: a square is drawn as the square that it is
+        (lambda v, t: sse(v[0], t), 0.5, {"-": 1, "**2": 1}),
+        (lambda v, t: mae(v[0], t), 0.5, {"-": 1, "abs": 1}),
+        # a certain target needs but one of the two terms
+        (lambda v, t: bce(v, t, reduction="sum"), [1, 1, 0, 0], {"-": 2, "clamp": 4, "log": 4, "neg": 4, "total": 1}),
+        (lambda v, t: bce(v[0], t), 0.5, {"-": 1, "clamp": 2, "log": 2, "neg": 2, "*": 2, "+": 1}),
     ],
 )
-def test_sums_are_single_nodes(loss, targets, nodes):
+def test_no_more_nodes_than_needed(loss, targets, nodes):
     graph = topological_order(loss(values([0.1, 0.2, 0.3, 0.4]), targets))
     assert Counter(v._op for v in graph if v._prev) == nodes
 
@@ -282,15 +297,19 @@ def test_sums_are_single_nodes(loss, targets, nodes):
         (lambda: mse([1.0], [1.0], reduction="avg"), "reduction 'avg'.*'mean', 'sum', 'none'"),
         (lambda: huber([1.0], [1.0], delta=0.0), "delta > 0, not 0.0"),
         (lambda: huber([1.0], [1.0], delta=math.nan), "delta > 0, not nan"),
-        (lambda: hinge([1.0], [1], margin=-1.0), "margin > 0, not -1.0"),
+        (lambda: hinge([1.0], [1], margin=0.0), "margin > 0, not 0.0"),
+        (lambda: hinge([1.0], [1], margin=-0.5), "margin > 0, not -0.5"),
         (lambda: hinge([1.0, 2.0], [1, 0]), r"targets of -1 or \+1, not 0.0 \(sample 1\)"),
         (lambda: hinge(NUMBERS, [[1, -1], [-1, 1], [1, 2]]), r"not 2.0 \(sample 2\)"),
         (lambda: bce([0.5, 1.1], [0, 1]), r"predictions between 0 and 1.*bce_with_logits.*not 1.1 \(sample 1\)"),
         (lambda: bce([Value(-0.25)], [1]), r"not -0.25 \(sample 0\)"),
         (lambda: bce([math.nan], [1]), r"not nan \(sample 0\)"),
         (lambda: bce([0.5, 0.5, 0.5], [0, 1, -1]), r"targets between 0 and 1, not -1.0 \(sample 2\)"),
+        (lambda: bce([0.5], [1.5]), r"targets between 0 and 1, not 1.5 \(sample 0\)"),
         (lambda: bce_with_logits([5.0], [2]), r"targets between 0 and 1, not 2.0 \(sample 0\)"),
+        (lambda: bce_with_logits([5.0], [-0.5]), r"targets between 0 and 1, not -0.5 \(sample 0\)"),
         (lambda: cross_entropy(LOGITS, [3, 4]), r"ints 0 to 3 for 4 logits, not 4 \(sample 1\)"),
+        (lambda: cross_entropy(LOGITS, [3, 5]), r"ints 0 to 3 for 4 logits, not 5 \(sample 1\)"),
         (lambda: cross_entropy(LOGITS, [-1, 0]), r"not -1 \(sample 0\)"),
         (lambda: cross_entropy(LOGITS, [0, 1.0]), r"not 1.0 \(sample 1\)"),
         (lambda: cross_entropy(LOGITS[0], "cat"), r"not 'cat' \(sample 0\)"),

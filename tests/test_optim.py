@@ -182,6 +182,48 @@ def test_every_step_equals_the_documented_formula(kind, options, at_the_end):
     assert path[-1] == close(at_the_end)
 
 
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        (RMSProp, {"alpha": 0.0}),
+        (RMSProp, {"alpha": 0.3}),
+        (Adam, {"betas": (0.0, 0.25)}),
+        (AdamW, {"betas": (0.25, 0.0)}),
+    ],
+)
+def test_averages_can_forget_fast_or_at_once(kind, options):
+    expected = list(REFERENCE[kind][0](Vector(START), lambda t: 0.01, **options))
+    for here, there in zip(descend(kind(leaves(), lr=0.01, **options)), expected):
+        assert here == close(there)
+
+
+def test_defaults_of_the_learning_rate_are_those_of_pytorch():
+    assert {kind: kind(leaves()).lr for kind in REFERENCE} == {kind: lr for kind, (_, lr) in REFERENCE.items()}
+
+
+def test_an_optimizer_of_your_own_states_its_update_and_what_it_remembers():
+    class Largest(Optimizer):
+        """Steps of one length, along gradients measured by the largest so far."""
+
+        buffers = ("largest",)
+
+        def update(self, θ, g, η, state):
+            largest = max(state[0], abs(g))
+            return θ - η * g / largest, (largest,)
+
+    w = Value(3.0, label="w")
+    optimizer = Largest([w], lr=0.5)
+    for gradient, after in ((4.0, 2.5), (-2.0, 2.75), (8.0, 2.25)):
+        w.grad = gradient
+        optimizer.step()
+        assert w.data == after
+    assert optimizer.state_dict() == {"optimizer": "Largest", "steps": 3, "buffers": {"largest": [8.0]}}
+    decaying = Largest([w], lr=0.5, weight_decay=2.0)
+    w.grad = 1.0
+    decaying.step()
+    assert decaying.state_dict()["buffers"] == {"largest": [1.0 + 2.0 * 2.25]}
+
+
 def test_sgd_on_the_two_samples_of_lesson_5():
     w1, w2, b = parameters = [Value(0.0, label=name) for name in ("w1", "w2", "b")]
     optimizer = SGD(parameters, lr=0.1)
@@ -288,6 +330,10 @@ def test_defaults_of_the_schedules():
     assert optim.warmup(1.0, steps=2)(0) == close(1 / 3)
 
 
+def test_a_warmup_that_starts_at_the_whole_rate_is_none():
+    assert [optim.warmup(0.1, steps=3, start_factor=1.0)(t) for t in range(5)] == [0.1] * 5
+
+
 def test_the_learning_rate_can_be_changed_on_the_way():
     optimizer = SGD(leaves(), lr=0.05)
     descend(optimizer, 10)
@@ -315,6 +361,12 @@ def test_a_resumed_run_ends_with_the_same_bits(kind, options, _):
     assert descend(resumed, STEPS - 20) == path[20:]
 
 
+def test_a_run_can_be_resumed_before_its_first_step():
+    fresh, resumed = Adam(leaves()), Adam(leaves())
+    resumed.load_state_dict(fresh.state_dict())
+    assert descend(resumed, 5) == descend(fresh, 5)
+
+
 def test_state_dict_is_a_copy():
     optimizer = Adam(leaves())
     descend(optimizer, 2)
@@ -332,16 +384,21 @@ GOOD = {"optimizer": "Adam", "steps": 3, "buffers": {"m": [0.1, 0.2, 0.3], "v": 
         (None, "a dict of optimizer, steps, buffers"),
         ([], "a dict of optimizer, steps, buffers"),
         ({"more": 1}, "a dict of optimizer, steps, buffers"),
+        ([("optimizer", "Adam")], "a dict of optimizer, steps, buffers"),
         ({"optimizer": "AdamW"}, "'AdamW', not of 'Adam'"),
+        ({"optimizer": "AMSGrad"}, "'AMSGrad', not of 'Adam'"),
         ({"steps": -1}, "steps .* not -1"),
         ({"steps": 2.0}, "steps .* not 2.0"),
         ({"steps": True}, "steps .* not True"),
         ({"buffers": {"m": [0.1, 0.2, 0.3]}}, "a dict of m, v"),
         ({"buffers": [1.0]}, "a dict of m, v"),
+        ({"buffers": {"m": [0.1, 0.2, 0.3], "v": [0.1, 0.2, 0.3], "s": [0.1, 0.2, 0.3]}}, "a dict of m, v"),
         ({"buffers": {"m": [0.1, 0.2, 0.3], "v": [0.1, 0.2]}}, "buffer 'v' must be a list of 3 numbers.* not 2"),
+        ({"buffers": {"m": [0.1] * 4, "v": [0.1] * 3}}, "buffer 'm' must be a list of 3 numbers.* not 4"),
         ({"buffers": {"m": 0.5, "v": [0.1, 0.2, 0.3]}}, "buffer 'm' must be a list of 3 numbers.* not float"),
         ({"buffers": {"m": [0.1, 0.2, "x"], "v": [0.1, 0.2, 0.3]}}, "finite floats, not 'x'"),
         ({"buffers": {"m": [0.1, 0.2, 0.3], "v": [0.1, math.nan, 0.3]}}, "finite floats, not nan"),
+        ({"buffers": {"m": [-0.1, 0.2, 0.3], "v": [0.1, 0.2, -0.3]}}, "'v' is made of squares.* not -0.3"),
         ({"buffers": {"m": [0.1, 0.2, 10**400], "v": [0.1, 0.2, 0.3]}}, "finite floats, not 1000"),
     ],
 )
@@ -351,6 +408,14 @@ def test_a_state_that_does_not_fit_is_refused_and_changes_nothing(change, words)
     with pytest.raises(ValueError, match=words):
         optimizer.load_state_dict({**GOOD, **change} if isinstance(change, dict) else change)
     assert optimizer.state_dict() == GOOD
+
+
+@pytest.mark.parametrize("missing", GOOD)
+def test_so_is_one_of_which_a_part_is_missing(missing):
+    optimizer = Adam(leaves())
+    with pytest.raises(ValueError, match="a dict of optimizer, steps, buffers"):
+        optimizer.load_state_dict({key: part for key, part in GOOD.items() if key != missing})
+    assert optimizer.state_dict() == Adam(leaves()).state_dict()
 
 
 # ---- gradients that are no numbers -----------------------------------------------------------------------------------
@@ -405,6 +470,22 @@ def test_the_parameter_is_named_by_its_name_its_label_or_its_place(params, name)
         optimizer.step()
 
 
+@pytest.mark.parametrize("kind", REFERENCE, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("bad", [None, "0.1", [0.1]])
+def test_what_is_no_number_is_named_before_anything_changes(kind, bad):
+    optimizer = kind(leaves(), lr=0.05)
+    before = [p.data for p in optimizer.params], optimizer.state_dict()
+    optimizer.params[1].grad = bad
+    with pytest.raises(TypeError, match=rf"the gradient of parameter 'b'.*{type(bad).__name__}"):
+        optimizer.step()
+    optimizer.params[1].grad = 0.0
+    assert ([p.data for p in optimizer.params], optimizer.state_dict()) == before
+    optimizer.params[2].data = bad
+    with pytest.raises(TypeError, match=rf"parameter 'c'.*{type(bad).__name__}"):
+        optimizer.step()
+    assert [p.data for p in optimizer.params] == [*before[0][:2], bad]
+
+
 # ---- other bad input -------------------------------------------------------------------------------------------------
 def product():
     a, b, _ = leaves()
@@ -430,6 +511,8 @@ TWICE = Value(1.0, label="w")
         (lambda: SGD(Value(1.0), lr=0.1), TypeError, r"list of Values.*model.parameters\(\).*not Value"),
         (lambda: SGD(None, lr=0.1), TypeError, "not NoneType"),
         (lambda: SGD([1.0], lr=0.1), TypeError, "parameter 0 must be a Value.*not float"),
+        (lambda: SGD([(TWICE,)], lr=0.1), TypeError, "a pair of a name and a Value.*not tuple"),
+        (lambda: SGD([("a", "b", TWICE)], lr=0.1), TypeError, "a pair of a name and a Value.*not tuple"),
         (lambda: SGD({"w": TWICE}, lr=0.1), TypeError, "parameter 0 must be a Value.*not str"),
         (lambda: SGD(leaves(), lr=-0.1), ValueError, r"lr must lie in \[0, ∞\), not be -0.1"),
         (lambda: SGD(leaves(), lr=math.inf), ValueError, "lr .* inf"),
@@ -441,11 +524,15 @@ TWICE = Value(1.0, label="w")
         (lambda: SGD(leaves(), lr=0.1, nesterov=True), ValueError, "momentum must be above 0"),
         (lambda: SGD(leaves(), lr=0.1, weight_decay=-1.0), ValueError, "weight_decay .* -1.0"),
         (lambda: AdaGrad(leaves(), eps=0.0), ValueError, r"eps must lie in \(0, ∞\), not be 0.0"),
+        (lambda: AdaGrad(leaves(), eps=math.inf), ValueError, r"eps must lie in \(0, ∞\), not be inf"),
         (lambda: RMSProp(leaves(), alpha=1.0), ValueError, "alpha .* 1.0"),
         (lambda: RMSProp(leaves(), eps=-1.0), ValueError, "eps .* -1.0"),
         (lambda: RMSProp(leaves(), momentum=1.5), ValueError, "momentum .* 1.5"),
         (lambda: Adam(leaves(), betas=(1.0, 0.9)), ValueError, r"betas\[0\] .* 1.0"),
         (lambda: Adam(leaves(), betas=(0.9, -0.1)), ValueError, r"betas\[1\] .* -0.1"),
+        (lambda: Adam(leaves(), betas=(0.9,)), ValueError, r"betas must be two numbers.*not \(0\.9,\)"),
+        (lambda: Adam(leaves(), betas=[0.9] * 3), ValueError, r"betas must be two numbers.*not \[0\.9, 0\.9, 0\.9\]"),
+        (lambda: Adam(leaves(), betas=0.9), ValueError, r"betas must be two numbers.*not 0\.9"),
         (lambda: Adam(leaves(), eps=math.nan), ValueError, "eps .* nan"),
         (lambda: AdamW(leaves(), weight_decay=math.inf), ValueError, "weight_decay .* inf"),
         (lambda: by_name("newton"), ValueError, "'newton': choose from sgd, adagrad, rmsprop, adam, adamw"),
@@ -458,6 +545,8 @@ TWICE = Value(1.0, label="w")
         (lambda: optim.linear(0.1, steps=3, end=-0.1), ValueError, "end .* -0.1"),
         (lambda: optim.warmup(0.1, steps=0), ValueError, "steps .* not 0"),
         (lambda: optim.warmup(0.1, steps=3, start_factor=0.0), ValueError, r"start_factor .* \(0, 1\], not be 0.0"),
+        (lambda: optim.warmup(0.1, steps=3, start_factor=-0.5), ValueError, r"start_factor .* not be -0.5"),
+        (lambda: optim.warmup(0.1, steps=3, start_factor=1.5), ValueError, r"start_factor .* not be 1.5"),
         (lambda: Optimizer(leaves(), 0.1).step(), NotImplementedError, "Optimizer must define update"),
     ],
 )

@@ -400,7 +400,7 @@ def test_what_has_no_surface_is_refused():
     flat = Figure().add_subplot()
     for error, words, call in [
         (ValueError, "does not depend on 'other'", lambda: plot_surface(loss, w, Value(1.0, label="other"))),
-        (TypeError, "not float 1.0", lambda: plot_surface(loss, w, 1.0)),
+        (TypeError, "not float '1.0'", lambda: plot_surface(loss, w, 1.0)),
         (ValueError, "x and y are the same one", lambda: plot_surface(loss, w, w)),
         (ValueError, "3 of x, 1 of y", lambda: plot_surface(loss, w, b, path=([1, 2, 3], [1]))),
         (ValueError, "kind is 'contour' or '3d', not 'flat'", lambda: plot_surface(loss, w, b, kind="flat")),

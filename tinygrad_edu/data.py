@@ -10,6 +10,7 @@ from math import cos, fsum, pi, sin
 from random import Random
 from typing import Any, TypeVar
 
+from .errors import described, length, to_float
 from .preprocessing import Categories, Features, Standardizer, Target
 from .tables import Table, read_csv
 
@@ -74,8 +75,8 @@ def line(n: int = 20, slope: float = 2.0, intercept: float = 1.0, noise: float =
     >>> X, y
     ([[-1.0], [-0.5], [0.0], [0.5]], [-1.0, 0.0, 1.0, 2.0])
     """
-    _at_least(1, n=n)
-    _at_least(0, noise=noise)
+    _count(1, n=n)
+    _at_least_0(noise=noise)
     random = Random(seed)
     xs = [(2 * i - n) / n for i in range(n)]
     return [[x] for x in xs], [slope * x + intercept + random.gauss(0.0, noise) for x in xs]
@@ -87,14 +88,16 @@ def moons(n: int = 100, noise: float = 0.1, seed: int = 0, labels: tuple[Any, An
     The first class is (cos t, sin t), the second (1 − cos t, ½ − sin t), t evenly spaced in [0, π], each coordinate
     plus noise·ε with ε ~ N(0, 1); with an odd n the second has one point more (as scikit-learn's `make_moons`).
     `labels` are the two targets, such as (-1, 1) for a hinge loss. Returns (X, y), n rows of two features and n labels.
-    Raises `ValueError` for n < 2 or a negative noise.
+    Raises `ValueError` for n < 2, a negative noise, or any other number of labels.
 
     >>> X, y = moons(4, noise=0.0, labels=(-1, 1))
     >>> sorted(y)
     [-1, -1, 1, 1]
     """
-    _at_least(2, n=n)
-    _at_least(0, noise=noise)
+    _count(2, n=n)
+    _at_least_0(noise=noise)
+    if length("labels", labels) != 2:
+        raise ValueError(f"moons have two labels, as (0, 1), not {labels!r}")
     random = Random(seed)
     points = [(cos(t), sin(t), labels[0]) for t in _angles(n // 2)]
     points += [(1.0 - cos(t), 0.5 - sin(t), labels[1]) for t in _angles(n - n // 2)]
@@ -112,9 +115,9 @@ def spiral(n_per_class: int = 100, classes: int = 3, noise: float = 0.2, seed: i
     >>> sorted(y)
     [0, 0, 1, 1, 2, 2]
     """
-    _at_least(1, n_per_class=n_per_class)
-    _at_least(2, classes=classes)
-    _at_least(0, noise=noise)
+    _count(1, n_per_class=n_per_class)
+    _count(2, classes=classes)
+    _at_least_0(noise=noise)
     random = Random(seed)
     points = []
     for c in range(classes):
@@ -153,10 +156,10 @@ def split(
     (188, 47)
     """
     n = _common_length(*sequences, *([] if stratify is None else [stratify]))
-    if not 0 < test < 1:
+    if not 0 < to_float(test, "test") < 1:
         raise ValueError(f"the test share must lie between 0 and 1, not be {test}")
-    order = list(range(n))
-    Random(seed).shuffle(order)
+    order, random = list(range(n)), Random(seed)
+    random.shuffle(order)
     groups: dict[Hashable, list[int]] = {}
     for i in order:
         groups.setdefault(None if stratify is None else stratify[i], []).append(i)
@@ -164,6 +167,8 @@ def split(
     held_out = {i for group in groups.values() for i in group[: min(round(test * len(group)), len(group) - kept)]}
     if not 0 < len(held_out) < n:
         raise ValueError(f"a test share of {test} leaves one part of {n} items empty")
+    if stratify is not None:
+        random.shuffle(order)  # again: the first ones of each label are gone, which would be seen in what is left
     parts = [i for i in order if i not in held_out], [i for i in order if i in held_out]
     return [[sequence[i] for i in part] for sequence in sequences for part in parts]
 
@@ -181,9 +186,11 @@ def batches(
     """
     n = _common_length(X, y)
     step = n if size is None else size
-    _at_least(1, size=step)
+    _count(1, size=step)
     order = list(range(n))
     if rng is not None:
+        if not hasattr(rng, "shuffle"):
+            raise TypeError(f"rng is a random.Random, as random.Random(0), not {described(rng)}")
         rng.shuffle(order)
     slices = [order[start : start + step] for start in range(0, n, step)]
     return (([X[i] for i in rows], [y[i] for i in rows]) for rows in slices)
@@ -198,6 +205,7 @@ def r2(y: Sequence[float], predictions: Sequence[float]) -> float:
     0.5
     """
     n = _common_length(y, predictions)
+    y, predictions = [to_float(t) for t in y], [to_float(p) for p in predictions]
     if all(t == y[0] for t in y):
         raise ValueError(f"R² is not defined for targets that are all equal, here {n} times {y[0]}")
     mean = fsum(y) / n
@@ -218,7 +226,9 @@ def accuracy(y: Sequence[object], predictions: Sequence[object]) -> float:
 
 
 def _common_length(*sequences: Sequence[Any]) -> int:
-    lengths = [len(sequence) for sequence in sequences]
+    lengths = [length("a sequence of items", sequence) for sequence in sequences]
+    if not lengths:
+        raise ValueError("there is no sequence, as X and y in split(X, y)")
     if len(set(lengths)) != 1:
         raise ValueError(f"the sequences must be equally long, not of lengths {', '.join(map(str, lengths))}")
     if not lengths[0]:
@@ -226,7 +236,15 @@ def _common_length(*sequences: Sequence[Any]) -> int:
     return lengths[0]
 
 
-def _at_least(least: float, **named: float) -> None:
+def _count(least: int, **named: int) -> None:
+    for name, n in named.items():
+        if not hasattr(n, "__index__"):
+            raise TypeError(f"{name} must be an int, not {described(n)}")
+        if n < least:
+            raise ValueError(f"{name} must be at least {least}, not {n}")
+
+
+def _at_least_0(**named: float) -> None:
     for name, x in named.items():
-        if not x >= least:
-            raise ValueError(f"{name} must be at least {least}, not {x}")
+        if not to_float(x, name) >= 0:
+            raise ValueError(f"{name} must be at least 0, not {x}")

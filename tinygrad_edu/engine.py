@@ -8,6 +8,7 @@ this file records nodes, and multiplies and adds what the rules say. Left to oth
 
 import operator
 from collections.abc import Callable, Iterable
+from itertools import repeat
 from threading import RLock, get_ident
 from typing import Any
 
@@ -187,22 +188,21 @@ class Value:
         if self._rule is CONSTANT:
             raise RuntimeError("a constant has no graph to go back through; detach() and no_grad() make constants")
         order = topological_order(self)
-        leaves = [v for v in order if v._rule is LEAF]
+        ends = [v for v in order if v._rule is LEAF or v._rule is CONSTANT]
         with one_at_a_time:
-            before, added = [leaf.grad for leaf in leaves], [0.0] * len(leaves)
+            before = [v.grad for v in ends]
+            outcome = map(setattr, ends, repeat("grad"), before)  # C code, which Ctrl-C does not stop halfway
             try:
                 for v in order:
                     v.grad = 0.0
                 self.grad = 1.0
                 for v in reversed(order):
                     v._backward()
-                added = [leaf.grad for leaf in leaves]
+                # None, as PyTorch's users set it, is no gradient
+                after = [(old or 0.0) + v.grad if v._rule is LEAF else 0.0 for v, old in zip(ends, before)]
+                outcome = map(setattr, ends, repeat("grad"), after)
             finally:
-                for leaf, old, new in zip(leaves, before, added):
-                    leaf.grad = (old or 0.0) + new  # None, as PyTorch's users set it, is no gradient
-                for v in order:
-                    if v._rule is CONSTANT:
-                        v.grad = 0.0
+                any(outcome)  # runs through it
 
     __deepcopy__ = deepcopied
     __reduce__ = flattened

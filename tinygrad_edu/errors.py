@@ -1,9 +1,9 @@
-"""What the engine says when arithmetic fails: which operation, at which numbers, at which node, and the way out.
+"""What is said when arithmetic fails or an argument cannot be used: what it is, at which number, and the way out.
 
-Python's own error types are kept; only the words are added. Where and when to check is left to `engine.py`.
+Python's own error types are kept; only the words are added. Where and when to check is left to those who call.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from itertools import islice
 from numbers import Real
 from typing import Any, Protocol
@@ -19,30 +19,89 @@ class Node(Protocol):
     label: str
 
 
-def to_float(x: Any) -> float:
-    """The plain float of an int, a float or a NumPy scalar.
+def to_float(x: Any, name: str = "") -> float:
+    """The plain float of an int, a float or a NumPy scalar; `name` is what a message calls it.
 
     >>> to_float(3)
     3.0
 
-    Raises `TypeError` for anything else, and names its type and what to do instead.
+    Raises `TypeError` for anything else, and names its type and what to do instead; `OverflowError` for too large ints.
     """
     if isinstance(x, (float, int)):
-        return float(x)
+        try:
+            return float(x)
+        except OverflowError:
+            raise OverflowError(f"{name or 'an int'} is too large for a float, which ends at about 1.8e308") from None
     if getattr(x, "shape", None) == () and hasattr(x, "item"):
         x = x.item()
         if isinstance(x, Real):
             return float(x)
-    way_out = "use the Value itself, or its .data" if hasattr(x, "data") and hasattr(x, "grad") else _WAYS_OUT
-    raise TypeError(f"expected one real number, an int or a float, not {type(x).__name__} {str(x)[:40]!r}: {way_out}")
+    must_be = f"{name} must be" if name else "expected"
+    raise TypeError(f"{must_be} one real number, an int or a float, not {described(x)}{_way_out(x)}")
 
 
-_WAYS_OUT = "convert a text with float(text); of a list or an array, make a Value for each number"
+def _way_out(x: Any) -> str:
+    if hasattr(x, "data") and hasattr(x, "grad"):
+        return ": use the Value itself, or its .data"
+    if isinstance(x, (str, bytes)):
+        return ": convert a text with float(text)"
+    if isinstance(x, Iterable):
+        return ": of a list or an array, make a Value for each number"
+    if hasattr(x, "__float__"):
+        return ": float(…) makes one of it"
+    return ": it is what a function without `return` gives" if x is None else ""
 
 
 def is_number(x: Any) -> bool:
     """Whether `to_float` takes it, as far as its type tells."""
     return isinstance(x, (float, int)) or getattr(x, "shape", None) == ()
+
+
+def length(name: str, xs: Any) -> int:
+    """How many items a sequence has; `TypeError` for what has no length, or no order.
+
+    >>> length("X", [1.0, 2.0])
+    2
+    >>> length("X", {1.0, 2.0})
+    Traceback (most recent call last):
+    TypeError: X must be a list, or another sequence, not set '{1.0, 2.0}': list(…) makes one
+    """
+    if not hasattr(xs, "__len__") or isinstance(xs, (Mapping, Set)):
+        way_out = ": list(…) makes one" if isinstance(xs, Iterable) and not isinstance(xs, Mapping) else ""
+        raise TypeError(f"{name} must be a list, or another sequence, not {described(xs)}{way_out}")
+    return len(xs)
+
+
+def require_function(name: str, f: Any, example: str) -> None:
+    """Raises `TypeError` for what cannot be called.
+
+    >>> require_function("f", 3.0, "lambda x: x * x")
+    Traceback (most recent call last):
+    TypeError: f must be a function, as in lambda x: x * x, not float '3.0'
+    """
+    if not callable(f):
+        raise TypeError(f"{name} must be a function, as in {example}, not {described(f)}")
+
+
+def described(x: Any) -> str:
+    """What an argument is, for a message: its type, and the beginning of its text where that tells something.
+
+    >>> described([1.0, 2.0]), described(None)
+    ("list '[1.0, 2.0]'", 'NoneType')
+    """
+    try:
+        text = str(x)
+    except (RecursionError, ValueError):  # lists in lists in lists, a number of 5000 digits
+        text = ""
+    return type(x).__name__ + ("" if x is None or not text or " at 0x" in text else f" {text[:40]!r}")
+
+
+def shown(x: object) -> str:
+    """One short line for a message, whatever a file contained."""
+    if not isinstance(x, (str, float, int, type(None))):
+        return f"a {type(x).__name__}"
+    text = repr(x)
+    return text if len(text) <= 60 else f"{text[:50]}… ({len(text)} characters)"
 
 
 def located(error: Exception, what: str, nodes: Sequence[Node]) -> Exception:
@@ -53,14 +112,24 @@ def located(error: Exception, what: str, nodes: Sequence[Node]) -> Exception:
         problem = "overflows"
     elif kind is ZeroDivisionError and what.startswith("the derivative"):
         problem = "is infinite"
-    return kind(f"{what} {problem} at {_numbers(n.data for n in nodes)}{_names(nodes)}")
+    return kind(f"{what} {problem} {at(nodes)}")
 
 
 def refuse_nan(what: str, node: Any, *gradients: Any) -> None:
     """A nan that was put in goes through; one that is born at a node, of other numbers, is a `FloatingPointError`."""
     numbers = [x.data for x in node._prev]
     if all(x == x for x in [*numbers, *gradients, *node._rule.parameters]):
-        raise FloatingPointError(f"{what} is not a number (nan) at {_numbers(numbers)}{_names(node._prev)}")
+        raise FloatingPointError(f"{what} is not a number (nan) {at(node._prev)}")
+
+
+def at(nodes: Sequence[Node]) -> str:
+    """Where: the numbers of the nodes, and the names of those that have one.
+
+    >>> from tinygrad_edu.engine import Value
+    >>> at([Value(-1.0, label="p"), Value(0.5)])
+    "at -1.0, 0.5 (node 'p')"
+    """
+    return f"at {_numbers(n.data for n in nodes)}{_names(nodes)}"
 
 
 def _numbers(numbers: Iterable[float]) -> str:

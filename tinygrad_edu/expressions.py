@@ -11,6 +11,7 @@ import operator
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from keyword import iskeyword
+from sys import float_info
 from typing import Any
 from unicodedata import normalize
 
@@ -41,8 +42,9 @@ class ExpressionError(ValueError):
     """An expression that cannot be read; the message, one line, points at the column."""
 
 
-def parse(text: str, numbers: Mapping[str, float]) -> Value:
+def parse(text: str, numbers: Mapping[str, Value | float]) -> Value:
     """The Value of an expression, its names being leaves with these numbers; each name is one leaf, with its label.
+    In place of a number a Value may stand, which then is the leaf.
 
     Numbers, names, brackets, + - * / **, pi and e, and the functions of the package that return one number are allowed;
     `dot` takes two lists in brackets [ ], `total`, `mean`, `prod` and `logsumexp` take one, or the numbers themselves.
@@ -55,9 +57,12 @@ def parse(text: str, numbers: Mapping[str, float]) -> Value:
     ...
     tinygrad_edu.expressions.ExpressionError: column 3: y has no number; add y=1.0 (in "w*y")
 
-    Raises `ExpressionError` for all else, and for a number in `numbers` that the expression does not use, what the
-    engine raises where an operation is not defined.
+    Raises `ExpressionError` for all else, for a number in `numbers` that the expression does not use, and where an
+    operation is not defined; `TypeError` for what is no text, or no mapping of names to numbers.
     """
+    if not isinstance(text, str) or not isinstance(numbers, Mapping):
+        example = 'parse("w*x + b", {"w": 0.5, "x": 2.0, "b": 1.0})'
+        raise TypeError(f"parse takes a text and a dict of numbers, as in {example}, not {text!r} and {numbers!r}")
     return _Reader(text, numbers).value()
 
 
@@ -91,9 +96,9 @@ def assignments(texts: Sequence[str]) -> dict[str, float]:
 class _Reader:
     """One reading of one text."""
 
-    def __init__(self, text: str, numbers: Mapping[str, float]) -> None:
+    def __init__(self, text: str, numbers: Mapping[str, Value | float]) -> None:
         self.text = " ".join(text.splitlines()).strip()
-        self.leaves = {name: Value(number, label=name) for name, number in numbers.items()}
+        self.leaves = {name: x if isinstance(x, Value) else Value(x, label=name) for name, x in numbers.items()}
         self.unused = {*numbers}
 
     def value(self) -> Value:
@@ -126,7 +131,9 @@ class _Reader:
         """What a part of the expression is: a Value, or a plain number."""
         match node:
             case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
-                return self.at(node, lambda: number if abs(number) < 2**53 else float(number))
+                if abs(number) > float_info.max:
+                    raise self.wrong(node, "a number is too large for a float")
+                return number if abs(number) < 2**53 else float(number)
             case ast.Constant():
                 raise self.wrong(node, f"{_clipped(ast.unparse(node))} is not a real number")
             case ast.Name(id=name):

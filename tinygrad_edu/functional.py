@@ -7,15 +7,15 @@ value can be represented. A number outside a function's domain is a `ValueError`
 function, the number and the node. What the functions compute is left to `ops.py`, derivatives to `gradients.py`.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from functools import reduce
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import reduce, wraps
 from keyword import iskeyword
 from operator import mul
 from typing import Any, TypeVar
 
 from .engine import Value, apply, constant
-from .errors import to_float
-from .rules import FAMILIES, OPS, Op, Rule, Rules, define
+from .errors import described, require_function, to_float
+from .rules import FAMILIES, FLOATS, OPS, Op, Rule, Rules, define
 
 S = TypeVar("S", Value, float)  # Values in, a Value out; plain numbers in, a plain float out
 _BUILT_IN = frozenset(OPS) | frozenset(FAMILIES)
@@ -301,7 +301,7 @@ def dot(xs: Iterable[Value | float], ys: Iterable[Value | float]) -> Any:
     >>> dot(w, [3.0, 4.0])
     Value(data=-5.0, grad=0.0)
     """
-    xs, ys = tuple(xs), tuple(ys)
+    xs, ys = _listed(xs, "dot"), _listed(ys, "dot")
     if len(xs) != len(ys):
         raise ValueError(f"dot needs two sequences of one length, not {len(xs)} and {len(ys)} numbers")
     return call(OPS["dot"], *xs, *ys)
@@ -313,7 +313,7 @@ def total(xs: Iterable[Value | float]) -> Any:
     >>> total([Value(1.0), Value(2.0), 3.0])
     Value(data=6.0, grad=0.0)
     """
-    return call(OPS["total"], *xs)
+    return call(OPS["total"], *_listed(xs, "total"))
 
 
 def mean(xs: Iterable[Value | float]) -> Any:
@@ -334,7 +334,7 @@ def prod(xs: Iterable[Value | float]) -> Any:
     >>> x.grad
     6.0
     """
-    return reduce(mul, numbers) if (numbers := _numbers(xs)) else 1.0
+    return reduce(mul, numbers) if (numbers := _numbers(xs, "prod")) else 1.0
 
 
 def logsumexp(xs: Iterable[Value | float]) -> Any:
@@ -369,14 +369,21 @@ def log_softmax(xs: Iterable[Value | float]) -> list[Any]:
 
 
 def _some(xs: Iterable[Value | float], name: str) -> Sequence[Value | float]:
-    numbers = _numbers(xs)
+    numbers = _numbers(xs, name)
     if not numbers:
         raise ValueError(f"{name} needs at least one number")
     return numbers
 
 
-def _numbers(xs: Iterable[Value | float]) -> list[Value | float]:
-    return [x if isinstance(x, Value) else to_float(x) for x in xs]
+def _numbers(xs: Iterable[Value | float], name: str) -> list[Value | float]:
+    return [x if isinstance(x, Value) else to_float(x) for x in _listed(xs, name)]
+
+
+def _listed(xs: Iterable[Value | float], name: str) -> list[Value | float]:
+    if not isinstance(xs, Iterable) or isinstance(xs, Mapping):
+        example = "dot([a, b], [c, d])" if name == "dot" else f"{name}([a, b])"
+        raise TypeError(f"{name} takes a list of numbers, as in {example}, not {described(xs)}")
+    return list(xs)
 
 
 def define_op(name: str, value: Rule, derivatives: Rules, symbol: str | None = None) -> Callable[..., Any]:
@@ -387,8 +394,9 @@ def define_op(name: str, value: Rule, derivatives: Rules, symbol: str | None = N
     and no `if` on the numbers: then the operation can be differentiated any number of times, drawn and checked like
     those of the table. `symbol` is what drawings show, by default the name. To define a name of yours anew replaces it.
 
-    Raises `ValueError` for a name that is taken by the table or is not an identifier; the function raises `TypeError`
-    when the derivatives are not a tuple with one entry for each input.
+    Raises `ValueError` for a name that is taken by the table or is not an identifier, `TypeError` for rules that are no
+    functions; the function raises `TypeError` when the value is not a number, or the derivatives are not a tuple with
+    one for each input.
 
     >>> cube = define_op("cube", lambda m, x: x * x * x, lambda m, y, x: (3.0 * x * x,))
     >>> x = Value(2.0)
@@ -397,18 +405,26 @@ def define_op(name: str, value: Rule, derivatives: Rules, symbol: str | None = N
     >>> y.data, x.grad, cube(3.0)
     (8.0, 12.0, 27.0)
     """
-    if name in _BUILT_IN or not name.isidentifier() or iskeyword(name):
+    if not isinstance(name, str) or name in _BUILT_IN or not name.isidentifier() or iskeyword(name):
         raise ValueError(f"an operation cannot be called {name!r}: " + _why_not(name))
+    require_function(f"the value of {name!r}", value, "lambda m, x: x * x")
+    require_function(f"the derivatives of {name!r}", derivatives, "lambda m, y, x: (2.0 * x,)")
 
+    @wraps(value)
+    def checked_value(m: Any, *xs: Any) -> Any:
+        y = value(m, *xs)
+        return to_float(y, f"the value of {name!r}") if m is FLOATS else y
+
+    @wraps(derivatives)
     def checked(m: Any, y: Any, *xs: Any) -> Sequence[Any]:
         slopes = derivatives(m, y, *xs)
         if not isinstance(slopes, (tuple, list)) or len(slopes) != len(xs):
             raise TypeError(
                 f"the derivatives of {name!r} must be a tuple of {len(xs)}, one for each input, not {slopes!r}"
             )
-        return slopes
+        return [to_float(slope, f"a derivative of {name!r}") for slope in slopes] if m is FLOATS else slopes
 
-    op = define(name, name if symbol is None else symbol, value, checked)
+    op = define(name, name if symbol is None else symbol, checked_value, checked)
 
     def function(*xs: Value | float) -> Any:
         return call(op, *xs)
@@ -417,5 +433,5 @@ def define_op(name: str, value: Rule, derivatives: Rules, symbol: str | None = N
     return function
 
 
-def _why_not(name: str) -> str:
-    return "the table has that already" if name in _BUILT_IN else "take a name that could be a function's"
+def _why_not(name: object) -> str:
+    return "the table has that already" if name in [*_BUILT_IN] else "take a name that could be a function's"

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Literal, TypeVar, overload
 
 from .engine import Value, apply, constant
-from .errors import ARITHMETIC_ERRORS, located, refuse_nan
+from .errors import ARITHMETIC_ERRORS, described, length, located, refuse_nan, require_function
 from .functional import call
 from .graph import topological_order
 from .ops import CONSTANT
@@ -23,6 +23,10 @@ S = TypeVar("S", Value, float)
 
 class Recording(Mathematics):
     """The mathematics of Values: each function that a rule calls makes a node, unless it is called on plain numbers."""
+
+    @staticmethod
+    def pow(a: Number, b: Number) -> Number:
+        return a**b if isinstance(a, Value) or isinstance(b, Value) else FLOATS.pow(a, b)
 
     def __getattr__(self, name: str) -> Callable[..., Number]:
         if name not in OPS:
@@ -56,7 +60,10 @@ def grad(y: Value, xs: Value | Sequence[Value], create_graph: bool = False) -> A
     targets = list(xs) if isinstance(xs, Iterable) else [xs]
     for v in (y, *targets):
         if not isinstance(v, Value):
-            raise TypeError(f"grad(y, xs) takes a Value y and a Value or several as xs, not {type(v).__name__} {v!r}")
+            raise TypeError(
+                f"grad(y, xs) takes a Value y and a Value or several as xs, not {described(v)}"
+                + ("; of a function: derivative(f), value_and_grad(f)" if callable(v) else "")
+            )
     if create_graph:
         gradients = [g if isinstance(g, Value) else constant(g) for g in sweep(y, targets, RECORDING, lambda v: v)]
     else:
@@ -102,8 +109,9 @@ def value_and_grad(f: Callable[..., Value | float]) -> Callable[..., tuple[float
     >>> value_and_grad(lambda x, y: x * y + x)(2.0, 3.0)
     (8.0, [4.0, 2.0])
 
-    Raises `TypeError` when f does not return one number, and whatever f raises.
+    Raises `TypeError` when f is no function or does not return one number, and whatever f raises.
     """
+    require_function("f", f, "value_and_grad(lambda x, y: x * y)")
 
     @enable_grad()
     def function(*xs: float) -> tuple[float, list[float]]:
@@ -120,8 +128,9 @@ def derivative(f: Callable[[Value], Value | float], n: int = 1) -> Callable[[S],
     >>> derivative(lambda x: x**4, n=3)(2.0)
     48.0
 
-    Raises `ValueError` unless n is an int ≥ 0, `TypeError` when f does not return one number.
+    Raises `ValueError` unless n is an int ≥ 0, `TypeError` when f is no function or does not return one number.
     """
+    require_function("f", f, "derivative(lambda x: x**2)")
     if not isinstance(n, int) or n < 0:
         raise ValueError(f"the order of a derivative is an int of 0 or more, not {n!r}")
 
@@ -145,8 +154,9 @@ def jacobian(f: Callable[..., Sequence[Value | float]]) -> Callable[..., list[li
     >>> jacobian(lambda x, y: [x * y, x + y])(2.0, 3.0)
     [[3.0, 2.0], [1.0, 1.0]]
 
-    Raises `TypeError` when f does not return a sequence of numbers.
+    Raises `TypeError` when f is no function or does not return a sequence of numbers.
     """
+    require_function("f", f, "jacobian(lambda x, y: [x * y, x + y])")
 
     @enable_grad()
     def function(*xs: float) -> list[list[float]]:
@@ -157,7 +167,7 @@ def jacobian(f: Callable[..., Sequence[Value | float]]) -> Callable[..., list[li
                 f"jacobian takes a function that returns a sequence of numbers, not {type(ys).__name__}; "
                 "for one number: value_and_grad"
             )
-        return [grad(_scalar(y), leaves) for y in ys]
+        return [grad(_scalar(y, "each result of the function must be"), leaves) for y in ys]
 
     return function
 
@@ -168,8 +178,9 @@ def hessian(f: Callable[..., Value | float]) -> Callable[..., list[list[float]]]
     >>> hessian(lambda x, y: x**2 * y)(2.0, 3.0)
     [[6.0, 4.0], [4.0, 0.0]]
 
-    Raises `TypeError` when f does not return one number.
+    Raises `TypeError` when f is no function or does not return one number.
     """
+    require_function("f", f, "hessian(lambda x, y: x**2 * y)")
 
     @enable_grad()
     def function(*xs: float) -> list[list[float]]:
@@ -187,15 +198,15 @@ def hvp(f: Callable[..., Value | float], v: Sequence[float]) -> Callable[..., li
     [6.0, 4.0]
 
     Source: Pearlmutter, Fast Exact Multiplication by the Hessian, 1994. Raises `ValueError` when v and the arguments
-    are not of one length, `TypeError` when f does not return one number.
+    are not of one length, `TypeError` when v is no sequence, f no function, or its result not one number.
     """
+    require_function("f", f, "hvp(lambda x, y: x * y, [1.0, 0.0])")
+    n = length("the vector v", v)
 
     @enable_grad()
     def function(*xs: float) -> list[float]:
-        if len(xs) != len(v):
-            raise ValueError(
-                f"the vector has {len(v)} numbers, the function {len(xs)} arguments; hvp needs as many of each"
-            )
+        if len(xs) != n:
+            raise ValueError(f"the vector has {n} numbers, the function {len(xs)} arguments; hvp needs as many of each")
         leaves = [Value(x) for x in xs]
         slopes = grad(_scalar(f(*leaves)), leaves, create_graph=True)
         return grad(apply(OPS["dot"], *slopes, *v), leaves)
@@ -203,11 +214,12 @@ def hvp(f: Callable[..., Value | float], v: Sequence[float]) -> Callable[..., li
     return function
 
 
-def _scalar(y: object) -> Value:
+def _scalar(y: object, must: str = "") -> Value:
     """What f returned, as a node; a plain number means that f does not depend on its arguments."""
     if isinstance(y, Value):
         return y
     try:
         return constant(y)  # type: ignore[arg-type]
     except TypeError:
-        raise TypeError(f"the function must return one number, not {type(y).__name__}; for several: jacobian") from None
+        way_out = "" if must else "; for several: jacobian"
+        raise TypeError(f"{must or 'the function must return'} one number, not {type(y).__name__}{way_out}") from None

@@ -71,8 +71,8 @@ def rebuilt(kind: type[Value], records: list[Any]) -> Value:
 def no_cycle_collection() -> Iterator[None]:
     """A graph has no cycles: scanning it while it grows finds nothing and takes longer than the arithmetic."""
     enabled = gc.isenabled()
-    gc.disable()
     try:
+        gc.disable()  # in here, as Ctrl-C may come right after it
         yield
     finally:
         if enabled:

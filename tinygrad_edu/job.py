@@ -18,10 +18,11 @@ from typing import Any
 from . import losses, nn, optim
 from .data import accuracy, r2, split
 from .engine import Value, constant
+from .errors import shown
 from .functional import total
 from .predictor import REGRESSION_LOSSES, Predictor
 from .preprocessing import Categories, Features, Standardizer, Target
-from .tables import Table, listing, shown
+from .tables import Table, listing
 from .train import History, evaluate, fit
 
 LEARNING_RATES = {"sgd": 0.05, "adagrad": 0.05, "rmsprop": 0.005, "adam": 0.01, "adamw": 0.01}

@@ -11,7 +11,7 @@ Half the squared error, whose gradient is the error itself, is a loss of its own
 `half_sse` or `half_mse` has the squares summed, averaged or halved. What to do with a loss is left to `train.py`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from math import exp
 from typing import Any, Literal, Protocol
 
@@ -85,7 +85,7 @@ def huber(predictions: Any, targets: Any, *, delta: float = 1.0, reduction: Redu
     >>> huber([0.5, 3.0], [0, 0], reduction="none")
     [0.125, 2.5]
     """
-    if not delta > 0:
+    if not to_float(delta, "delta") > 0:
         raise ValueError(f"huber needs delta > 0, not {delta}")
     errors, shape = _errors(predictions, targets)
     clipped = [clamp(e, -delta, delta) for e in errors]
@@ -102,7 +102,7 @@ def hinge(predictions: Any, targets: Any, *, margin: float = 1.0, reduction: Red
     >>> hinge([2.0, 0.5, 0.5], [1, 1, -1], reduction="none")
     [0.0, 0.5, 1.5]
     """
-    if not margin > 0:
+    if not to_float(margin, "margin") > 0:
         raise ValueError(f"hinge needs margin > 0, not {margin}")
     scores, signs, shape = _matched(predictions, targets)
     _require("hinge needs targets of -1 or +1", lambda y: y in (-1, 1), signs, shape)
@@ -189,7 +189,7 @@ def by_name(name: str) -> Loss:
     >>> by_name("mse")([3.0], [1.0])
     4.0
     """
-    if name not in LOSSES:
+    if name not in [*LOSSES]:
         raise ValueError(f"no loss is called {name!r}: choose from {', '.join(LOSSES)}")
     return LOSSES[name]
 
@@ -255,6 +255,8 @@ def _matched(predictions: Any, targets: Any) -> tuple[list[Scalar], list[Scalar]
 
 
 def _flat(x: Any, what: str, read: Callable[[Any], Any]) -> tuple[list[Any], Shape]:
+    if isinstance(x, (Mapping, Set)):
+        raise TypeError(f"{what} must be numbers or lists of them, in order, not {type(x).__name__}")
     if isinstance(x, (Value, str)) or not hasattr(x, "__len__") or getattr(x, "shape", None) == ():
         return [read(x)], ()
     parts = [_flat(part, what, read) for part in x]

@@ -6,14 +6,14 @@ A Module finds its parameters by looking through its own attributes, names them 
 
 import os
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from functools import wraps
 from math import sqrt
 from typing import Any, Protocol, TypeAlias
 
 from . import storage
 from .engine import Value, constant, record
-from .errors import is_number, to_float
+from .errors import described, is_number, shown, to_float
 from .ops import LEAF
 from .rules import OPS
 
@@ -104,20 +104,20 @@ class Module:
     def load_state_dict(self, state: dict[str, float]) -> None:
         """Takes over the numbers of a `state_dict`.
 
-        Raises `ValueError` where the names are not those of this model, `TypeError` where an entry is not a number; the
-        model is then as it was.
+        Raises `ValueError` where the names are not those of this model, `TypeError` for what is no dict of numbers,
+        `OverflowError` for a number too large for a float; the model is then as it was.
         """
+        if not isinstance(state, Mapping):
+            raise TypeError(f"a state is a dict of numbers, as state_dict() gives it, not {type(state).__name__}")
         parameters = dict(self.named_parameters())
         if state.keys() != parameters.keys():
-            missing, unknown = (
-                sorted(parameters.keys() - state.keys()),
-                sorted(map(str, state.keys() - parameters.keys())),
-            )
+            missing = sorted(map(shown, parameters.keys() - state.keys()))
+            unknown = sorted(map(shown, state.keys() - parameters.keys()))
             raise ValueError(
                 f"these are not the parameters of this {type(self).__name__}: "
-                f"{len(missing)} missing {missing[:3]}, {len(unknown)} unknown {unknown[:3]}"
+                f"{len(missing)} missing [{', '.join(missing[:3])}], {len(unknown)} unknown [{', '.join(unknown[:3])}]"
             )
-        numbers = {name: to_float(x) for name, x in state.items()}
+        numbers = {name: to_float(x, f"parameter {name!r}") for name, x in state.items()}
         for name, p in parameters.items():
             p.data = numbers[name]
 
@@ -174,7 +174,8 @@ class Neuron(Module):
     >>> neuron([1.0, -2.0]).data == Value(w1 - 2.0 * w2).tanh().data
     True
 
-    Raises `ValueError` for an unknown name, for fewer than one input, or when called with another number of inputs.
+    Raises `ValueError` for an unknown name, for fewer than one input, or when called with another number of inputs;
+    `TypeError` for an `rng` that is none, and when called with anything but a list of numbers.
     """
 
     def __init__(
@@ -189,6 +190,12 @@ class Neuron(Module):
         _positive(nin, "inputs")
         draw = _named(INITIALISERS, init, "initialiser")
         _named(ACTIVATIONS, activation, "activation")
+        if nonlin not in (True, False):
+            raise ValueError(
+                f"nonlin is True or False, not {nonlin!r}; an activation is chosen by activation={nonlin!r}"
+            )
+        if not hasattr(rng, "uniform"):
+            raise TypeError(f"rng is a source of random numbers, as random.Random(0), not {described(rng)}")
         self.w = [Value(draw(rng, nin, fan_out)) for _ in range(nin)]
         self.b = Value(0.0)
         self.nonlin = nonlin
@@ -265,8 +272,12 @@ class MLP(Module):
         init: str | Initialiser = "uniform",
         rng: RandomNumbers = random,
     ) -> None:
+        if not isinstance(nouts, Iterable):
+            raise TypeError(f"an MLP takes a list of the widths of its layers, as in MLP(2, [16, 1]), not {nouts!r}")
+        nouts = list(nouts)
         if not nouts:
             raise ValueError("an MLP needs the width of at least one layer, as in MLP(2, [16, 1])")
+        _named(ACTIVATIONS, output, "activation")  # before a layer is made, and random numbers are used
         widths = [nin, *nouts]
         self.layers = [
             Layer(n, m, nonlin=function != "linear", activation=function, init=init, rng=rng)
@@ -293,7 +304,7 @@ class Sequential(Module):
     def __init__(self, *modules: Callable[[Any], Any]) -> None:
         for module in modules:
             if not callable(module):
-                raise TypeError(f"Sequential takes modules and functions, not {type(module).__name__} {module!r}")
+                raise TypeError(f"Sequential takes modules and functions, not {described(module)}")
         self.modules = list(modules)
 
     def __call__(self, x: Any) -> Any:
@@ -310,12 +321,28 @@ _DOT = OPS["dot"]
 
 def _nodes(x: Any, n: int) -> tuple[Value, ...]:
     """The n inputs of a layer as nodes; a single number, as a layer of width 1 returns it, is one input."""
-    xs: Sequence[Any] = x if isinstance(x, (list, tuple)) else [*x] if _is_sequence(x) else [x]
-    if len(xs) != n:
-        raise ValueError(f"this model takes {n} inputs a sample, not {len(xs)}")
-    if isinstance(xs, tuple) and {*map(type, xs)} == {Value}:
+    xs: Sequence[Any] = x if isinstance(x, (list, tuple)) else _listed(x)
+    if len(xs) == n and isinstance(xs, tuple) and {*map(type, xs)} == {Value}:
         return xs  # a layer hands the same tuple to all its neurons, and their nodes share it
-    return tuple([v if isinstance(v, Value) else constant(v) for v in xs])
+    try:
+        if len(xs) != n:
+            raise ValueError(f"this model takes {n} inputs a sample, not {len(xs)}")
+        return tuple([_node(v) for v in xs])
+    except (TypeError, ValueError):
+        if any(map(_is_sequence, xs)) and not any(isinstance(v, str) for v in xs):
+            way_out = f"this model takes one sample at a time, {n} inputs: for all samples, [model(x) for x in X]"
+            raise TypeError(way_out) from None
+        raise
+
+
+def _node(x: Any) -> Value:
+    return x if isinstance(x, Value) else constant(x)
+
+
+def _listed(x: Any) -> list[Any]:
+    if isinstance(x, (Mapping, Set)):
+        raise TypeError(f"a sample is a list of numbers, in order, not {described(x)}")
+    return [*x] if _is_sequence(x) else [_node(x)]
 
 
 def _is_sequence(x: Any) -> bool:
@@ -326,7 +353,7 @@ def _named(table: dict[str, Any], name: Any, what: str) -> Any:
     """The function of that name; a function stands for itself."""
     if callable(name):
         return name
-    if name not in table:
+    if name not in [*table]:
         raise ValueError(f"there is no {what} {name!r}; choose one of {', '.join(table)}, or pass a function")
     return table[name]
 

@@ -107,7 +107,7 @@ power = family(  # for a negative x, where a variable exponent would meet a loga
     "power",
     "**{}",
     lambda n: lambda m, x: m.pow(x, n),
-    lambda n: lambda m, y, x: (n * x ** (n - 1) if n else 0.0,),
+    lambda n: lambda m, y, x: (n * m.pow(x, n - 1) if n else 0.0,),
 )
 exponential = family(
     "exponential",

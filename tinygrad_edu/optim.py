@@ -9,10 +9,11 @@ learning rate, and can stand wherever a learning rate can. When to step is left 
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from itertools import starmap
 from typing import Any, ClassVar
 
 from .engine import Value
-from .errors import to_float
+from .errors import described, shown, to_float
 from .ops import LEAF
 
 Schedule = Callable[[int], float]  # the number of updates made so far -> the learning rate of the next one
@@ -39,6 +40,7 @@ class Optimizer:
     """
 
     buffers: ClassVar[tuple[str, ...]] = ()  # each is one number a parameter, 0 at first
+    squares: ClassVar[tuple[str, ...]] = ()  # those of them that are never below 0
 
     def __init__(self, params: Parameters, lr: float | Schedule, weight_decay: float = 0.0) -> None:
         self.params, self._names = _named(params)
@@ -64,20 +66,26 @@ class Optimizer:
     def step(self) -> None:
         """Updates every parameter from its gradient: all of them or, when an error is raised, none.
 
-        Raises `FloatingPointError`, naming the parameter, where a gradient or what it would lead to is inf or nan.
+        Raises `FloatingPointError`, naming the parameter, where a gradient or what it would lead to is inf or nan;
+        `TypeError` where a parameter or a gradient has been set to what is no number, such as None.
         """
         η = self.lr
-        self._require_finite("gradient", [(p.grad,) for p in self.params])
-        results = []
-        for p, state in zip(self.params, self._states):
-            θ, g = self.decay(p.data, p.grad, η)
-            θ, state = self.update(θ, g, η, state)
-            results.append((θ, *state))
+        try:
+            self._require_finite("gradient", [(p.grad,) for p in self.params])
+            results = []
+            for p, state in zip(self.params, self._states):
+                θ, g = self.decay(p.data, p.grad, η)
+                θ, state = self.update(θ, g, η, state)
+                results.append((θ, *state))
+        except TypeError:
+            for i, p in enumerate(self.params):  # say which one it is
+                to_float(p.grad, f"the gradient of {self._called(i)}")
+                to_float(p.data, self._called(i))
+            raise
         self._require_finite("update", results)
-        self._states = [result[1:] for result in results]
-        for p, result in zip(self.params, results):
-            p.data = result[0]
-        self.steps += 1
+        changes: list[tuple[object, str, object]] = [(p, "data", result[0]) for p, result in zip(self.params, results)]
+        changes += [(self, "_states", [result[1:] for result in results]), (self, "steps", self.steps + 1)]
+        any(starmap(setattr, changes))  # runs through them in C code, which Ctrl-C does not stop halfway
 
     def decay(self, θ: float, g: float, η: float) -> tuple[float, float]:
         """The weight decay: parameter and gradient as the formula is to see them."""
@@ -102,9 +110,9 @@ class Optimizer:
             raise ValueError(f"the state of an optimizer is a dict of {', '.join(expected)}, as state_dict() makes it")
         name, steps, columns = (state_dict[key] for key in expected)
         if name != expected["optimizer"]:
-            raise ValueError(f"the state is that of the optimizer {name!r}, not of {expected['optimizer']!r}")
+            raise ValueError(f"the state is that of the optimizer {shown(name)}, not of {expected['optimizer']!r}")
         if type(steps) is not int or steps < 0:
-            raise ValueError(f"the steps of an optimizer's state must be 0, 1, 2, …, not {steps!r}")
+            raise ValueError(f"the steps of an optimizer's state must be 0, 1, 2, …, not {shown(steps)}")
         if not isinstance(columns, dict) or columns.keys() != set(self.buffers):
             raise ValueError(f"the buffers of {name} must be a dict of {', '.join(self.buffers) or 'nothing'}")
         n = len(self.params)
@@ -114,17 +122,22 @@ class Optimizer:
                 raise ValueError(f"buffer {buffer!r} must be a list of {n} numbers, one a parameter, not {found}")
             for x in numbers:
                 if not isinstance(x, float) or not math.isfinite(x):
-                    raise ValueError(f"buffer {buffer!r} must hold finite floats, not {x!r}")
+                    raise ValueError(f"buffer {buffer!r} must hold finite floats, not {shown(x)}")
+                if x < 0.0 and buffer in self.squares:
+                    raise ValueError(f"buffer {buffer!r} is made of squares: it must hold floats of 0 or more, not {x}")
         self.steps = steps
         self._states = [tuple([columns[buffer][i] for buffer in self.buffers]) for i in range(n)]
+
+    def _called(self, i: int) -> str:
+        name = self._names[i] or self.params[i].label
+        return f"parameter {repr(name) if name else i}"
 
     def _require_finite(self, what: str, rows: Sequence[State]) -> None:
         for i, row in enumerate(rows):
             if not all(map(math.isfinite, row)):
-                name = self._names[i] or self.params[i].label
                 bad = next(x for x in row if not math.isfinite(x))
                 raise FloatingPointError(
-                    f"the {what} of parameter {repr(name) if name else i} is {bad}, and nothing has been changed: "
+                    f"the {what} of {self._called(i)} is {bad}, and nothing has been changed: "
                     f"lower the learning rate (now {self.lr}), or bring the data to a scale near 1"
                 )
 
@@ -181,6 +194,7 @@ class AdaGrad(Optimizer):
     """
 
     buffers = ("s",)
+    squares = ("s",)
 
     def __init__(
         self, params: Parameters, lr: float | Schedule = 1e-2, *, eps: float = 1e-10, weight_decay: float = 0.0
@@ -208,6 +222,7 @@ class RMSProp(Optimizer):
     """
 
     buffers = ("s", "b")
+    squares = ("s",)
 
     def __init__(
         self,
@@ -244,6 +259,7 @@ class Adam(Optimizer):
     """
 
     buffers = ("m", "v")
+    squares = ("v",)
 
     def __init__(
         self,
@@ -254,6 +270,8 @@ class Adam(Optimizer):
         weight_decay: float = 0.0,
     ) -> None:
         super().__init__(params, lr, weight_decay)
+        if not isinstance(betas, Sequence) or len(betas) != 2:
+            raise ValueError(f"betas must be two numbers, as (0.9, 0.999), not {betas!r}")
         β1, β2 = betas
         self.betas = _within("[0, 1)", "betas[0]", β1), _within("[0, 1)", "betas[1]", β2)
         self.eps = _within("(0, ∞)", "eps", eps)
@@ -306,7 +324,7 @@ def by_name(name: str) -> type[SGD | AdaGrad | RMSProp | Adam]:
     >>> by_name("adam")([Value(1.0)]).lr
     0.001
     """
-    if name not in OPTIMIZERS:
+    if name not in [*OPTIMIZERS]:
         raise ValueError(f"no optimizer is called {name!r}: choose from {', '.join(OPTIMIZERS)}")
     return OPTIMIZERS[name]
 
@@ -387,7 +405,7 @@ _INTERVALS: dict[str, Callable[[float], bool]] = {
 
 
 def _within(interval: str, name: str, x: float) -> float:
-    if not _INTERVALS[interval](x := to_float(x)):
+    if not _INTERVALS[interval](x := to_float(x, name)):
         raise ValueError(f"{name} must lie in {interval}, not be {x}")
     return x
 
@@ -410,7 +428,8 @@ def _named(params: Parameters) -> tuple[list[Value], list[str]]:
     seen: set[int] = set()
     for i, (name, p) in enumerate(pairs):
         if not isinstance(p, Value):
-            raise TypeError(f"parameter {i} must be a Value, or a pair of a name and a Value, not {type(p).__name__}")
+            must_be = f"parameter {i} must be a Value, or a pair of a name and a Value"
+            raise TypeError(f"{must_be}, as model.named_parameters() gives them, not {described(p)}")
         what = f"parameter {repr(name or p.label) if name or p.label else i}"
         if p._rule is not LEAF:
             raise ValueError(

@@ -12,10 +12,11 @@ from random import Random
 from typing import Any
 
 from . import nn, storage
+from .errors import shown
 from .functional import sigmoid, softmax
 from .preprocessing import Features, Target
 from .recording import no_grad
-from .tables import Table, shown
+from .tables import Table
 
 # Each loss with the power of the target's unit that it is measured in.
 REGRESSION_LOSSES = {"mse": 2, "half_mse": 2, "sse": 2, "half_sse": 2, "huber": 2, "mae": 1}

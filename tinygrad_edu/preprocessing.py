@@ -11,8 +11,8 @@ from math import fsum, hypot, isfinite, sqrt
 from sys import float_info
 from typing import Any, TypeVar
 
-from .errors import to_float
-from .tables import Cell, Table, listing, shown
+from .errors import shown, to_float
+from .tables import Cell, Table, listing
 
 T = TypeVar("T")
 
@@ -91,8 +91,11 @@ class Categories:
     __slots__ = ("_numbers",)
 
     def __init__(self, names: list[str]) -> None:
-        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        if not isinstance(names, list):
             raise ValueError(f"categories must be a list of texts, not {shown(names)}")
+        for name in names:
+            if not isinstance(name, str):
+                raise ValueError(f"categories must be texts, not {shown(name)}")
         self._numbers = {name: i for i, name in enumerate(names)}
         if not 0 < len(names) == len(self._numbers):
             raise ValueError(f"categories must be one or more distinct texts, not [{listing(names)}]")
@@ -118,8 +121,8 @@ class Categories:
         """The name of each number; `ValueError` for a number that has none."""
         names, numbers = self.names, list(numbers)
         for i in numbers:
-            if not 0 <= i < len(names):
-                raise ValueError(f"there is no category number {i}: there are {len(names)}, from 0 on")
+            if not hasattr(i, "__index__") or not 0 <= i < len(names):
+                raise ValueError(f"there is no category number {shown(i)}: there are {len(names)}, from 0 on")
         return [names[i] for i in numbers]
 
     def encode(self, value: Cell) -> list[float]:
@@ -135,7 +138,7 @@ class Categories:
         return f"Categories({self.names})"
 
     def _number(self, name: Any) -> int:
-        if name not in self._numbers:
+        if not isinstance(name, str) or name not in self._numbers:
             raise ValueError(f"{shown(name)} is not one of the categories seen in training, {listing(self._numbers)}")
         return self._numbers[name]
 
@@ -166,6 +169,11 @@ class Features:
         if not encodings:
             raise ValueError("there is no column to take as a feature")
         self.encodings = dict(encodings)
+        for name, encoding in self.encodings.items():
+            if not isinstance(encoding, Encoding):
+                raise TypeError(
+                    f"column {shown(name)} is encoded by a Standardizer or Categories, not {shown(encoding)}"
+                )
 
     @classmethod
     def fit(cls, table: Table) -> "Features":
@@ -173,7 +181,7 @@ class Features:
 
         Raises `ValueError` for a table without columns, and for a column without any value.
         """
-        return cls({name: _learned(table, name) for name in table})
+        return cls({name: _learned(table, name) for name in _table(table)})
 
     @property
     def columns(self) -> list[str]:
@@ -199,7 +207,7 @@ class Features:
         Raises `ValueError` for a missing column and, saying where, for a text in place of a number and for a category
         not seen in training; with `ignore_unseen` such a category counts as missing.
         """
-        X: list[list[float]] = [[] for _ in range(len(table))]
+        X: list[list[float]] = [[] for _ in range(len(_table(table)))]
         for name, encoding in self.encodings.items():
             values = table[name]
             if ignore_unseen and isinstance(encoding, Categories):
@@ -249,7 +257,7 @@ class Target:
     @classmethod
     def fit(cls, table: Table, name: str) -> "Target":
         """Learns from one column of a table; `ValueError` if it has no values, or a single class."""
-        return cls(name, _learned(table, name))
+        return cls(name, _learned(_table(table), name))
 
     @property
     def classes(self) -> list[str]:
@@ -262,7 +270,7 @@ class Target:
         Raises `ValueError` that says in which row a target is missing, is a text in place of a number, or is a class
         not seen in training.
         """
-        values = table[self.name]
+        values = _table(table)[self.name]
         if None in values:
             where = f"{table.place(values.index(None))}, column {shown(self.name)}"
             raise ValueError(f"{where}: the target is missing; table.drop_missing(...) leaves such rows out")
@@ -280,6 +288,12 @@ class Target:
     def from_dict(cls, state: object) -> "Target":
         """The target that `to_dict` described; `ValueError` for anything else."""
         return cls(*_restored(state))
+
+
+def _table(table: Any) -> Table:
+    if not isinstance(table, Table):
+        raise TypeError(f"features and targets are columns of a Table, as Table({{'x': [1.0]}}), not {shown(table)}")
+    return table
 
 
 def _learned(table: Table, name: str) -> Encoding:

@@ -2,9 +2,19 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import get_ident
+from threading import get_ident, local
 
 paused: set[int] = set()  # the threads that are inside no_grad(); empty most of the time, which is quick to see
+
+
+class _Here(local):
+    """The blocks that a thread is inside of: whether each records, and what tells it from others like it."""
+
+    def __init__(self) -> None:
+        self.blocks: list[tuple[bool, object]] = []
+
+
+_here = _Here()
 
 
 @contextmanager
@@ -31,10 +41,14 @@ def enable_grad() -> Iterator[None]:
 
 @contextmanager
 def _recording(wanted: bool) -> Iterator[None]:
-    thread = get_ident()
-    before = thread not in paused
-    (paused.discard if wanted else paused.add)(thread)
+    """The innermost block decides. After Ctrl-C an inner one can end later than that around it: no order is assumed."""
+    thread, blocks, block = get_ident(), _here.blocks, (wanted, object())
     try:
+        blocks.append(block)
+        (paused.discard if wanted else paused.add)(thread)
         yield
     finally:
-        (paused.discard if before else paused.add)(thread)
+        try:
+            blocks.remove(block)
+        finally:
+            (paused.add if blocks and not blocks[-1][0] else paused.discard)(thread)

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import click
 
+from .errors import shown
 from .job import FILES, Job, counted
-from .tables import listing, shown
+from .tables import listing
 from .train import History
 
 

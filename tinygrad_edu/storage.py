@@ -5,18 +5,25 @@ who write them (`nn.py`, `train.py`, `predictor.py`).
 """
 
 import os
+import re
+from contextlib import suppress
 from threading import get_ident
+from time import time
 from typing import Any
 
+from .errors import described, shown
+
 VERSION = 1
+ABANDONED = 3600.0  # seconds: what has been written on for longer is what a program that was killed has left behind
 
 
 def write(path: str | os.PathLike[str], content: str | bytes) -> None:
     """Writes a file in one step: a reader, or a crash at any moment, finds the old content or the new, never a part.
 
     A device or a pipe is written to and stays what it is. Raises `OSError` where the folder is missing or cannot be
-    written to; the old file is then untouched.
+    written to; the old file is then untouched. What a program that was killed at it has left behind is cleared away.
     """
+    path = named(path)
     data = content.encode() if isinstance(content, str) else content
     if os.path.exists(path) and not os.path.isfile(path):
         with open(path, "wb") as file:
@@ -31,6 +38,7 @@ def write(path: str | os.PathLike[str], content: str | bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, target)
+        _clear_away(folder, name)
     except OSError as error:
         if error.errno and error.filename in (None, temporary):  # None where the disk is full
             error.filename = os.fspath(path)  # the user knows nothing of a temporary file
@@ -38,6 +46,27 @@ def write(path: str | os.PathLike[str], content: str | bytes) -> None:
     finally:
         if os.path.exists(temporary):
             os.remove(temporary)
+
+
+def _clear_away(folder: str, name: str) -> None:
+    """Removes the unfinished files of that name that nobody can be writing any more."""
+    unfinished = re.compile(rf"\.{re.escape(name)}\.\d+\.\d+\.tmp")
+    with suppress(OSError), os.scandir(folder) as files:  # another writer may clear away, too
+        for file in files:
+            if unfinished.fullmatch(file.name) and file.stat().st_mtime < time() - ABANDONED:
+                os.remove(file)
+
+
+def named(path: Any) -> str | os.PathLike[str]:
+    """The path, if it is one: `open` takes numbers too, and closes what they stand for, such as the terminal.
+
+    Raises `TypeError` for what is no name of a file, `FileNotFoundError` for an empty one.
+    """
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"a file is named by a text or a Path, not {described(path)}")
+    if not os.fspath(path):
+        raise FileNotFoundError("a file needs a name, and this one is empty")
+    return path
 
 
 def write_json(path: str | os.PathLike[str], kind: str, content: dict[str, Any]) -> None:
@@ -51,18 +80,19 @@ def write_json(path: str | os.PathLike[str], kind: str, content: dict[str, Any])
 def read_json(path: str | os.PathLike[str], kind: str) -> dict[str, Any]:
     """Reads a document that `write_json` wrote.
 
-    Raises `FileNotFoundError` where there is none, `ValueError` for a file that is not JSON, is cut short, is of
-    another kind, or comes from a later version.
+    Raises `FileNotFoundError` where there is none, `ValueError` for a file that is not JSON in UTF-8, is cut short, is
+    of another kind, or comes from a later version.
     """
     import json
 
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(named(path), encoding="utf-8") as file:
             document = json.load(file)
+        json.dumps(document, ensure_ascii=False).encode()  # half a surrogate pair could never be written again
     except (ValueError, RecursionError) as error:  # ValueError: no UTF-8, no JSON, or a number of 5000 digits
         raise ValueError(f"{path} is not a {kind} file: it is not valid JSON ({str(error)[:80]})") from None
     if not isinstance(document, dict) or document.get("format") != f"tinygrad_edu {kind}":
         raise ValueError(f"{path} is not a {kind} file: it does not say that it is one")
     if document.get("version") != VERSION:
-        raise ValueError(f"{path} has version {document.get('version')!r}, this program reads version {VERSION}")
+        raise ValueError(f"{path} has version {shown(document.get('version'))}, this program reads version {VERSION}")
     return document

@@ -10,7 +10,7 @@ from math import isfinite
 from typing import Any
 
 from . import storage
-from .errors import to_float
+from .errors import shown, to_float
 
 Cell = float | str | None
 
@@ -23,7 +23,7 @@ class Table:
 
     It is not changed after it is made; `select`, `take` and `drop_missing` give new ones. `source` and `lines` say from
     which file, and which of its lines, the rows come, for error messages. Raises `ValueError` for columns that differ
-    in length, mix numbers and texts, or hold inf or nan, and `TypeError` for cells of other types.
+    in length, mix numbers and texts, or hold inf or nan, and `TypeError` for names and cells of other types.
 
     >>> table = Table({"mass": [3.5, None, 5], "species": ["Adelie", "Adelie", "Gentoo"]})
     >>> len(table), table.columns, table["mass"]
@@ -35,6 +35,8 @@ class Table:
     def __init__(
         self, columns: Mapping[str, Iterable[Cell]], source: str = "", lines: Sequence[int] | None = None
     ) -> None:
+        if not isinstance(columns, Mapping):
+            raise TypeError(f"a table is made of a dict of lists by their names, not of {shown(columns)}")
         self._columns = {name: _cells(name, values) for name, values in columns.items()}
         lengths = {name: len(values) for name, values in self._columns.items()}
         if len(set(lengths.values())) > 1:
@@ -60,6 +62,10 @@ class Table:
         return iter(self._columns)
 
     def __getitem__(self, name: str) -> list[Any]:
+        if not isinstance(name, str):
+            raise TypeError(
+                f"a column has a text as its name, not {shown(name)}; select('a', 'b') takes several columns"
+            )
         if name not in self._columns:
             there_are = f"{self.source or 'the table'} has {listing(self)}"
             if self.source and len(self._columns) == 1 and {*";\t|"} & {*self.columns[0]}:
@@ -81,6 +87,11 @@ class Table:
     def take(self, rows: Iterable[int]) -> "Table":
         """The table of these rows only (counted from 0), in this order."""
         rows = list(rows)
+        for row in rows:
+            if not hasattr(row, "__index__") or isinstance(row, bool):
+                raise TypeError(f"a row is taken by its number, counted from 0, not by {shown(row)}")
+            if not -len(self) <= row < len(self):
+                raise IndexError(f"there is no row {row} in a table of {len(self)}, counted from 0")
         columns = {name: [values[i] for i in rows] for name, values in self._columns.items()}
         return Table(columns, self.source, self.lines and [self.lines[i] for i in rows])
 
@@ -104,25 +115,22 @@ class Table:
 
 
 def _cells(name: str, values: Iterable[Cell]) -> list[Cell]:
+    if not isinstance(name, str):
+        raise TypeError(f"a column has a text as its name, not {shown(name)}")
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise TypeError(f"column {shown(name)} must be a list of cells, not {shown(values)}")
     cells = list(values)
     texts = [isinstance(v, str) for v in cells if v is not None]
     if any(texts):
         if not all(texts):
             raise ValueError(f"column {shown(name)} mixes numbers and texts")
         return cells
-    numbers = [None if v is None else to_float(v) for v in cells]
+    cell = f"a cell of column {shown(name)}"
+    numbers = [None if v is None else to_float(v, cell) for v in cells]
     for x in numbers:
         if x is not None and not isfinite(x):
             raise ValueError(f"column {shown(name)} holds {x}: a missing number is None, and none is infinite")
     return [*numbers]
-
-
-def shown(x: object) -> str:
-    """One short line for a message, whatever a file contained."""
-    if not isinstance(x, (str, float, int, type(None))):
-        return f"a {type(x).__name__}"
-    text = repr(x)
-    return text if len(text) <= 60 else f"{text[:50]}… ({len(text)} characters)"
 
 
 def listing(names: Iterable[str]) -> str:
@@ -167,7 +175,7 @@ def read_cells(path: str | os.PathLike[str], delimiter: str = ",") -> Table:
     import csv
     import io
 
-    with open(path, "rb") as file:
+    with open(storage.named(path), "rb") as file:
         text = _decoded(str(path), file.read())
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     records = list(_records(str(path), reader))
@@ -185,6 +193,8 @@ def read_cells(path: str | os.PathLike[str], delimiter: str = ",") -> Table:
 
 def typed(cells: Table, columns: Iterable[str] | None = None, types: Mapping[str, type] | None = None) -> Table:
     """What the cells that `read_cells` gave stand for; `columns`, `types` and what is raised are as in `read_csv`."""
+    if isinstance(columns, str):
+        raise TypeError(f"columns is a list of names, as [{columns!r}], not a text")
     types = dict(types or {})
     cells.select(*types)  # each is a column
     chosen = cells if columns is None else cells.select(*columns)

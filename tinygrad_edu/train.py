@@ -14,14 +14,14 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
-from math import isfinite
+from math import isfinite, isnan
 from time import perf_counter
 from typing import Any, Protocol, TypeAlias
 
 from . import storage
 from .data import batches
 from .engine import Value
-from .errors import is_number, to_float
+from .errors import described, is_number, length, require_function, shown, to_float
 from .graph import no_cycle_collection
 from .losses import mse
 from .nn import Module
@@ -147,8 +147,9 @@ def fit(
     the model must not branch on them: see `tinygrad_edu.compile`.
 
     Raises `DivergenceError` when the loss stops being finite or grows a millionfold; `ValueError` for data of different
-    lengths or none, for numbers out of range, and for a checkpoint that is none or belongs to another run; and what
-    model and loss raise.
+    lengths or none, for numbers out of range, for an optimizer that moves none of the model's parameters, and for a
+    checkpoint that is none or belongs to another run; `TypeError` for arguments of other types; and what model and loss
+    raise. Before the first step all arguments have been looked at.
 
     >>> from tinygrad_edu import nn, optim
     >>> model = nn.Linear(1, init="zeros")
@@ -156,17 +157,22 @@ def fit(
     >>> round(model([2.0]).data, 6)
     5.0
     """
-    n = len(X)
-    if n != len(y) or n == 0:
-        raise ValueError(f"fit needs at least one sample, and as many targets: there are {n} samples, {len(y)} targets")
+    n = _number_of_samples("", X, y)
     size = n if batch_size is None else batch_size
-    for name, number, least in (
-        ("epochs", epochs, 0),
-        ("batch_size", size, 1),
-        ("checkpoint_every", checkpoint_every, 1),
-    ):
-        if not hasattr(number, "__index__") or number < least:
-            raise ValueError(f"{name} is an int of {least} or more, not {number!r}")
+    _require_ints({"epochs": 0, "batch_size": 1, "checkpoint_every": 1}, epochs, size, checkpoint_every)
+    if not hasattr(seed, "__index__"):
+        raise TypeError(f"the seed is an int, not {described(seed)}")
+    for name, limit in (("tol", tol), ("target_loss", target_loss)):
+        if limit is not None and isnan(to_float(limit, name)):
+            raise ValueError(f"{name} is nan, which no loss can reach")
+    if validation is not None:
+        if not isinstance(validation, (tuple, list)) or len(validation) != 2:
+            raise TypeError("validation is a pair of samples and targets, (X, y), on which the loss is measured")
+        _number_of_samples("validation ", *validation)
+    callbacks = _require_functions(model, loss, callbacks)
+    if not isinstance(model, Module) and (checkpoint is not None or record_parameters):
+        raise TypeError(f"to keep the parameters they need names: the model is a Module, not {described(model)}")
+    optimizer = _optimizer_of(model, optimizer)
     objective: Objective = _on_values(model, loss)
     measure: Callable[[Sequence[Any], Sequence[Any]], float] = partial(evaluate, model, loss=loss)
     if compile:
@@ -174,8 +180,6 @@ def fit(
 
         objective = compiled = CompiledLoss(model, loss)
         measure = compiled.value
-    if optimizer is None:
-        optimizer = SGD(model.parameters(), lr=0.01)
     history = History()
     settings: dict[str, Any] = {}
     if checkpoint is not None:
@@ -183,13 +187,13 @@ def fit(
             "loss": getattr(loss, "__name__", type(loss).__name__),
             "optimizer": type(optimizer).__name__,
             "batch_size": batch_size if batch_size is None else int(batch_size),
-            "shuffle": shuffle,
-            "seed": seed,
+            "shuffle": bool(shuffle),
+            "seed": int(seed),
             "data": _fingerprint([X, y]),
         }
         if not {*optimizer.params} <= {*model.parameters()}:
             raise ValueError("the optimizer moves what is no parameter of the model, so a checkpoint cannot keep it")
-        if os.path.exists(checkpoint):
+        if os.path.exists(storage.named(checkpoint)):
             _resume(checkpoint, settings, model, optimizer, history)
         else:  # now, as a file that cannot be written is to be known before the first epoch, not after it
             _save(checkpoint, settings, model, optimizer, history)
@@ -243,9 +247,55 @@ def evaluate(model: Module, X: Sequence[Any], y: Sequence[Any], loss: Loss = mse
     >>> evaluate(nn.Linear(1, init="zeros"), [[1.0], [2.0]], [3.0, 5.0])
     17.0
     """
+    _number_of_samples("", X, y)
     with no_grad():
         value = loss([model(x) for x in X], y)
-    return value.data if isinstance(value, Value) else to_float(value)
+    return value.data if isinstance(value, Value) else to_float(value, "the loss")
+
+
+def _number_of_samples(which: str, X: Sequence[Any], y: Sequence[Any]) -> int:
+    n, targets = length(f"{which}X", X), length(f"{which}y", y)
+    if n != targets or n == 0:
+        problem = f"there are {n} {which}samples, {targets} {which}targets"
+        raise ValueError(f"at least one {which}sample is needed, and as many targets: {problem}")
+    return n
+
+
+def _require_ints(least: dict[str, int], *numbers: Any) -> None:
+    for (name, at_least), n in zip(least.items(), numbers):
+        if not hasattr(n, "__index__") or n < at_least:
+            raise ValueError(f"{name} is an int of {at_least} or more, not {n!r}")
+
+
+def _require_functions(model: Any, loss: Any, callbacks: Any) -> list[Any]:
+    """The callbacks in a list, as a generator of them would be used up after the first epoch."""
+    if isinstance(model, type):
+        raise TypeError(f"the model is the class {model.__name__} itself; make one of it, as in {model.__name__}(1)")
+    require_function("the model", model, "nn.Linear(1)")
+    require_function("the loss", loss, "loss=losses.mse")
+    if not isinstance(callbacks, Iterable):
+        raise TypeError(f"callbacks is a list of functions, as [print], not {described(callbacks)}")
+    functions = list(callbacks)
+    for function in functions:
+        require_function("a callback", function, "callbacks=[print]")
+    return functions
+
+
+def _optimizer_of(model: Any, optimizer: Any) -> Optimizer:
+    """The optimizer, or the usual one, if it can train the model."""
+    parameters = model.parameters() if hasattr(model, "parameters") else []
+    if optimizer is None:
+        if not hasattr(model, "parameters"):
+            raise TypeError(
+                "a function has no parameters() of its own: pass an optimizer of those to train, as SGD([w])"
+            )
+        return SGD(parameters, lr=0.01)
+    if not isinstance(optimizer, Optimizer):
+        example = "optim.SGD(model.parameters(), lr=0.1)"
+        raise TypeError(f"the optimizer is one of optim.py, as {example}, not {described(optimizer)}")
+    if parameters and {*parameters}.isdisjoint(optimizer.params):
+        raise ValueError("the optimizer moves none of the model's parameters: make it of model.parameters()")
+    return optimizer
 
 
 def _on_values(model: Module, loss: Loss) -> Objective:
@@ -276,7 +326,27 @@ def _step(
             history.updates += 1
         return float(L.data)
     except (OverflowError, FloatingPointError) as error:
-        raise _divergence(str(error), history, optimizer) from error
+        raise _divergence(str(error), history, optimizer, _bad_data(X, y)) from error
+
+
+def _bad_data(X: Sequence[Any], y: Sequence[Any]) -> str:
+    """What to do about the first sample or target of a batch that holds inf or nan, if there is one."""
+    for what, things in (("sample", X), ("target", y)):
+        for thing in things:
+            if any(isinstance(x, float) and not isfinite(x) for x in _numbers(thing)):
+                return f"Leave out the {what} {str(thing)[:60]}, or fill in a number: nothing can be learned from it"
+    return ""
+
+
+def _numbers(thing: Any) -> Iterator[Any]:
+    """All that is in nested sequences, one by one; of a Value its number."""
+    if is_number(thing):
+        yield to_float(thing)
+    elif isinstance(thing, Iterable) and not isinstance(thing, str):
+        for item in thing:
+            yield from _numbers(item)
+    else:
+        yield thing.data if isinstance(thing, Value) else thing
 
 
 def _refuse_growth(loss: float, history: History, optimizer: Optimizer) -> None:
@@ -285,12 +355,12 @@ def _refuse_growth(loss: float, history: History, optimizer: Optimizer) -> None:
         raise _divergence(f"the loss has grown from {first:.6g} to {loss:.6g}", history, optimizer)
 
 
-def _divergence(what: str, history: History, optimizer: Optimizer) -> DivergenceError:
+def _divergence(what: str, history: History, optimizer: Optimizer, way_out: str = "") -> DivergenceError:
     """The error of the epoch that is not in the history, as it is not whole."""
     before = f"; the loss was {history.loss[-1]:.6g} in the last whole epoch" if history.loss else ""
     return DivergenceError(
         f"training diverged in epoch {history.epochs}: {what}{before}. "
-        f"Lower the learning rate, which is {optimizer.lr:g}, or scale the data",
+        + (way_out or f"Lower the learning rate, which is {optimizer.lr:g}, or scale the data"),
         history,
     )
 
@@ -317,28 +387,45 @@ def _resume(path: Path, settings: dict[str, Any], model: Module, optimizer: Opti
     before = model.state_dict()
     try:
         for name, value in settings.items():
-            if saved["settings"][name] != value:
-                raise ValueError(f"its {name} is {saved['settings'][name]!r}, here it is {value!r}")
-        restored = _read_history(saved["history"])
-        model.load_state_dict(saved["parameters"])
-        optimizer.load_state_dict(saved["optimizer"])
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            found = _part(_part(saved, "settings", dict), name, object)
+            if type(found) is not type(value) or found != value:
+                raise ValueError(f"its {name} is {shown(found)}, here it is {value!r}")
+        restored = _read_history(_part(saved, "history", dict))
+        model.load_state_dict(_part(saved, "parameters", dict))
+        optimizer.load_state_dict(_part(saved, "optimizer", dict))
+    except (TypeError, ValueError, OverflowError) as error:
         model.load_state_dict(before)
         raise ValueError(f"{path} is not a checkpoint of this run: {error}; remove it to start afresh") from None
     vars(history).update(restored)
 
 
-def _read_history(saved: dict[str, Any]) -> dict[str, Any]:
-    def numbers(x: Any) -> list[float]:
-        return [to_float(number) for number in x]
+def _part(saved: dict[str, Any], name: str, kind: type) -> Any:
+    if name not in saved:
+        raise ValueError(f"its {name!r} is missing")
+    if not isinstance(saved[name], kind):
+        raise ValueError(f"its {name!r} is {shown(saved[name])}")
+    return saved[name]
 
-    stopped = saved["stopped"]
+
+def _read_history(saved: dict[str, Any]) -> dict[str, Any]:
+    def numbers(of: dict[str, Any], name: str, most: int) -> list[float]:
+        path = [to_float(x, f"a number of {name!r}") for x in _part(of, name, list)]
+        if len(path) > most:
+            raise ValueError(f"its {name!r} has {len(path)} numbers, more than its {epochs} epochs")
+        return path
+
+    epochs, paths = len(_part(saved, "loss", list)), _part(saved, "parameters", dict)
+    stopped, updates = _part(saved, "stopped", str), _part(saved, "updates", int)
+    if isinstance(updates, bool) or updates < 0:
+        raise ValueError(f"its 'updates' are {shown(updates)}")
+    if len(_part(saved, "seconds", list)) != epochs:
+        raise ValueError(f"its 'seconds' are {len(saved['seconds'])}, of {epochs} epochs")
     return {
-        "loss": numbers(saved["loss"]),
-        "validation": numbers(saved["validation"]),
-        "seconds": numbers(saved["seconds"]),
-        "parameters": {str(name): numbers(path) for name, path in saved["parameters"].items()},
-        "updates": int(saved["updates"]),
+        "loss": numbers(saved, "loss", epochs),
+        "validation": numbers(saved, "validation", epochs),
+        "seconds": numbers(saved, "seconds", epochs),
+        "parameters": {name: numbers(paths, name, epochs + 1) for name in paths},
+        "updates": updates,
         # a run that met its target is over; one that ran out of epochs, or was told to stop, may go on
         "stopped": stopped if stopped in ("target", "tolerance") else "",
     }

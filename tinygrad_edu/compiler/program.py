@@ -12,7 +12,7 @@ from functools import lru_cache, update_wrapper
 from typing import Any, Literal
 
 from tinygrad_edu.engine import Value, constant, one_at_a_time
-from tinygrad_edu.errors import FAILURES, to_float
+from tinygrad_edu.errors import FAILURES, described, require_function, to_float
 from tinygrad_edu.gradients import grad
 from tinygrad_edu.recording import enable_grad
 
@@ -48,6 +48,7 @@ def record(f: Callable[..., Any], *example: Any, gradients: bool = False) -> Tap
     Raises `RecordingError` where f branches on a number or looks at one; `TypeError` where it returns no Values, or
     more than one with `gradients`; and what f raises at the example.
     """
+    require_function("f", f, "record(lambda x: x * x, 2.0)")
     if isinstance(f, Compiled):
         example = (*f._first, *example)
         f = f.function
@@ -103,7 +104,7 @@ class Compiled:
 
     def __init__(self, f: Callable[..., Any]) -> None:
         if not callable(f):
-            raise TypeError(f"compile takes a function of Values, not {type(f).__name__} {f!r}")
+            raise TypeError(f"compile takes a function of Values, not {described(f)}")
         update_wrapper(self, f, updated=())
         self.function = f
         self._first: tuple[Any, ...] = ()  # of a method, the object

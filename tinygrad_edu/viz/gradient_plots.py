@@ -24,6 +24,7 @@ from tinygrad_edu.viz.style import (
     floats,
     ink_on,
     padded_range,
+    require_resolution,
     short_number,
 )
 
@@ -63,8 +64,7 @@ def plot_surface(
         raise ValueError(f"kind is 'contour' or '3d', not {kind!r}")
     if ax is not None and (ax.name == "3d") != (kind == "3d"):
         raise ValueError(f'kind={kind!r} does not fit these axes: kind="3d" needs add_subplot(projection="3d")')
-    if resolution < 2:
-        raise ValueError(f"the resolution is the number of points along each axis, 2 or more, not {resolution}")
+    require_resolution(resolution)
     if x is y:
         raise ValueError("a surface lies over two parameters: x and y are the same one")
     f = on_arrays(as_function(loss, x, y))

@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 from tinygrad_edu.engine import Value
+from tinygrad_edu.errors import described
 from tinygrad_edu.graph import topological_order
 from tinygrad_edu.storage import write
 from tinygrad_edu.viz import render, views
@@ -108,6 +109,8 @@ def draw(
     """
     roots = _roots(value)
     _checked(rankdir)
+    if not hasattr(max_nodes, "__index__"):
+        raise TypeError(f"max_nodes is an int, not {described(max_nodes)}")
     if derivatives not in (True, False, "formula", "number"):
         raise ValueError(f"derivatives is True, False, 'formula' or 'number', not {derivatives!r}")
     view = views.whole(roots)
@@ -198,15 +201,17 @@ def _roots(value: Value | Iterable[Value]) -> list[Value]:
     roots: list[Value] = list(value) if isinstance(value, Iterable) else [value]
     for root in roots:
         if not isinstance(root, Value):
-            raise TypeError(f"the root of a graph is a Value, or several in a list, not {type(root).__name__} {root!r}")
+            raise TypeError(f"the root of a graph is a Value, or several in a list, not {described(root)}")
     if not roots:
         raise ValueError("there is no Value to draw: the list is empty")
     return list(dict.fromkeys(roots))
 
 
 def _known(parameters: Iterable[Value]) -> set[Value]:
+    if not isinstance(parameters, Iterable):
+        raise TypeError(f"parameters are Values in a list, as [w, b], not {described(parameters)}")
     known = list(parameters)
     for p in known:
         if not isinstance(p, Value):
-            raise TypeError(f"parameters are Values, as model.parameters() has them, not {type(p).__name__} {p!r}")
+            raise TypeError(f"parameters are Values, as model.parameters() has them, not {described(p)}")
     return set(known)

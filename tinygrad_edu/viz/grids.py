@@ -11,7 +11,7 @@ import numpy as np
 
 from tinygrad_edu.compiler import RecordingError, compile
 from tinygrad_edu.engine import Value, apply
-from tinygrad_edu.errors import FAILURES
+from tinygrad_edu.errors import FAILURES, described
 from tinygrad_edu.graph import topological_order
 from tinygrad_edu.recording import no_grad
 
@@ -58,7 +58,7 @@ def as_function(y: Value, *xs: Value) -> Callable[..., Value]:
     """
     for v in (y, *xs):
         if not isinstance(v, Value):
-            raise TypeError(f"expected a Value of a graph, not {type(v).__name__} {v!r}")
+            raise TypeError(f"expected a Value of a graph, not {described(v)}")
     order = topological_order(y)
     nodes = set(order)
     for x in xs:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from PIL import Image
 
+from tinygrad_edu.errors import to_float
 from tinygrad_edu.storage import write
 from tinygrad_edu.train import progress_bar
 from tinygrad_edu.viz.pages import embedded, file, filled
@@ -46,7 +47,7 @@ class Animation:
     def __init__(self, frames: Sequence[Frame], *, seconds: float = 0.1, title: str = "animation") -> None:
         if not frames:
             raise ValueError("an animation needs at least one frame")
-        if not 0.02 <= seconds < 600:
+        if not 0.02 <= to_float(seconds, "seconds") < 600:
             raise ValueError(f"a frame is shown for 0.02 seconds or more, up to ten minutes, not for {seconds}")
         sizes = {Image.open(io.BytesIO(frame.png)).size for frame in frames}
         if len(sizes) > 1:

@@ -16,6 +16,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from matplotlib.axes import Axes
 
+from tinygrad_edu.errors import described, to_float
 from tinygrad_edu.nn import Module
 from tinygrad_edu.viz.gradient_plots import plot_derivative, plot_numeric_gradient, plot_surface
 from tinygrad_edu.viz.grids import on_arrays
@@ -34,6 +35,7 @@ from tinygrad_edu.viz.style import (
     ink_on,
     padded_range,
     quantity_label,
+    require_resolution,
     save,
     scattered,
     whole_numbers,
@@ -97,6 +99,8 @@ def plot_loss(
     Raises `ValueError` for another scale or axis, for runs without a loss, and on a log scale if no loss is above 0.
     """
     histories = {str(name): run for name, run in runs.items()} if isinstance(runs, Mapping) else {"": runs}
+    for history in histories.values():
+        _require_history(history, "loss", "validation")
     everything = [loss for history in histories.values() for loss in [*history.loss, *history.validation]]
     if scale not in ("linear", "log", "log2"):
         raise ValueError(f"scale is 'linear', 'log' or 'log2', not {scale!r}")
@@ -167,8 +171,14 @@ def plot_parameters(
     return ax
 
 
+def _require_history(history: object, *lists: str) -> None:
+    if not all(hasattr(history, name) for name in lists):
+        raise TypeError(f"a history is needed, what fit(…) returns, not {described(history)}")
+
+
 def recorded_parameters(history: Recorded) -> dict[str, list[float]]:
     """The path of every parameter by its name. Raises `ValueError` for a history that did not record them."""
+    _require_history(history, "parameters")
     if not history.parameters:
         raise ValueError("the history has no parameters: record them with fit(…, record_parameters=True)")
     return {name: [*path] for name, path in history.parameters.items()}
@@ -391,8 +401,8 @@ def plot_boundary(
     """
     a, b, labels = *_two_features(X), [*y]
     check_lengths(X=a, y=labels)
-    if resolution < 2:
-        raise ValueError(f"the resolution is the number of points along each axis, 2 or more, not {resolution}")
+    require_resolution(resolution)
+    threshold = to_float(threshold, "threshold")
     horizontal, vertical = np.meshgrid(*[np.linspace(*padded_range(column, 0.1), resolution) for column in (a, b)])
     margins = _margins(on_arrays(lambda p, q: model([p, q]))(horizontal, vertical), threshold)
     classes = _classes(labels, margins)

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from tinygrad_edu.engine import Value
-from tinygrad_edu.errors import to_float
+from tinygrad_edu.errors import described, length, to_float
 from tinygrad_edu.storage import write
 from tinygrad_edu.viz.render import legal
 
@@ -34,8 +34,9 @@ Look = dict[str, Any]  # of an artist
 def save(ax: Axes, path: str | os.PathLike[str]) -> None:
     """Writes the figure of these Axes as .svg or .png; the file is written whole or not at all.
 
-    Raises `ValueError` for any other suffix, `OSError` where it cannot be written.
+    Raises `ValueError` for any other suffix, `OSError` where it cannot be written, `TypeError` for what is no Axes.
     """
+    require_axes(ax)
     suffix = Path(path).suffix.lower()
     if suffix not in (".svg", ".png"):
         raise ValueError(f"cannot save a plot as {os.fspath(path)!r}: its suffix must be .svg or .png")
@@ -65,6 +66,7 @@ def dressed(
         else:
             figure = Figure(figsize=size, layout="constrained")
         ax = figure.add_subplot(projection=projection)
+    require_axes(ax)
     ink = ink_on(ax)
     ax.set_xlabel(xlabel, parse_math=False, color=ink)
     ax.set_ylabel(ylabel, parse_math=False, color=ink)
@@ -75,6 +77,12 @@ def dressed(
     ax.tick_params(color="#999999", labelcolor=ink)
     ax.grid(color=ink, alpha=0.12, linewidth=0.8)
     return ax
+
+
+def require_axes(ax: Any) -> None:
+    """Raises `TypeError` for what cannot be plotted on."""
+    if not isinstance(ax, Axes):
+        raise TypeError(f"ax is Matplotlib's Axes, as in figure, ax = plt.subplots(), not {described(ax)}")
 
 
 def scattered(ax: Axes, x: Sequence[float], y: Sequence[float]) -> Any:
@@ -141,6 +149,12 @@ def equal_columns(**columns: Sequence[Any]) -> list[list[float]]:
     return [floats(column) for column in columns.values()]
 
 
+def require_resolution(resolution: Any) -> None:
+    """Raises `ValueError` for what cannot be the number of points along an axis."""
+    if not hasattr(resolution, "__index__") or resolution < 2:
+        raise ValueError(f"the resolution is the number of points along each axis, 2 or more, not {resolution!r}")
+
+
 def floats(numbers: Sequence[Any]) -> list[float]:
     """Values and numbers as plain numbers. Raises `TypeError` for what is none."""
     return [v.data if isinstance(v, Value) else to_float(v) for v in numbers]
@@ -148,7 +162,7 @@ def floats(numbers: Sequence[Any]) -> list[float]:
 
 def check_lengths(**columns: Sequence[Any]) -> None:
     """Raises `ValueError`, with the names of the sequences, unless all are of one length above 0."""
-    lengths = {name: len(column) for name, column in columns.items()}
+    lengths = {name: length(name, column) for name, column in columns.items()}
     if len(set(lengths.values())) > 1 or 0 in lengths.values():
         shown = ", ".join(f"{n} of {name}" for name, n in lengths.items())
         raise ValueError(f"a plot needs as many of each, and at least one: there are {shown}")

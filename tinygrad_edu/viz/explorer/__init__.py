@@ -20,6 +20,7 @@ from tinygrad_edu.compiler.passes import SYMBOLS, Symbol
 from tinygrad_edu.compiler.source import identifier
 from tinygrad_edu.compiler.tape import Builder, Output, Tape
 from tinygrad_edu.engine import Value
+from tinygrad_edu.errors import described
 from tinygrad_edu.graph import topological_order
 from tinygrad_edu.ops import CONSTANT, LEAF
 from tinygrad_edu.rules import Op
@@ -203,6 +204,8 @@ def _number(x: Value) -> str:
 
 def _places(nodes: Sequence[Value], parameters: Iterable[Value]) -> list[int]:
     place = {v: i for i, v in enumerate(nodes) if v._rule is LEAF}
+    if not isinstance(parameters, Iterable):
+        raise TypeError(f"parameters are Values in a list, as [w, b], not {described(parameters)}")
     parameters = list(parameters)
     for p in parameters:
         if p not in place:

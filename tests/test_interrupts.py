@@ -1,0 +1,279 @@
+"""Ctrl-C at any moment: in `backward()`, `grad()`, an optimizer's step, `no_grad` and `fit` nothing is left half done.
+
+Python calls the handler of a signal between two instructions: where a function begins, where one written in C has
+returned, and where a loop goes round. A run is watched once, to count these moments; then it is repeated for each of
+them, or for some, with Ctrl-C pressed there. What Ctrl-C means to the history of `fit` is held by `test_train.py`.
+"""
+
+import _thread
+import gc
+import os
+import random
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from tinygrad_edu import Value, dot, grad, nn, no_grad, optim, total
+from tinygrad_edu.graph import no_cycle_collection
+from tinygrad_edu.recording import enable_grad, paused
+from tinygrad_edu.train import History, fit
+
+MANY = 300 if os.environ.get("CI") == "true" else 12  # moments of a long run
+
+
+class Moments:
+    """Within it, counts the moments at which Python looks for signals, and presses Ctrl-C at one of them.
+
+    Those of this file do not count.
+    """
+
+    def __init__(self, press_at: int | None = None, press: Callable[[FrameType], object] | None = None) -> None:
+        self.press_at, self.press = press_at, press
+        self.count = 0
+        self._places: dict[int, int] = {}  # the last instruction of each frame, by its id as nothing is to be kept
+
+    def __enter__(self) -> "Moments":
+        self._before = sys.gettrace(), sys.getprofile()
+        sys.settrace(self._line)
+        sys.setprofile(self._call)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        trace, profile = self._before
+        sys.setprofile(profile)
+        sys.settrace(trace)
+
+    def _call(self, frame: FrameType, event: str, _: object) -> None:
+        if event in ("call", "c_return"):
+            self._moment(frame)
+
+    def _line(self, frame: FrameType, event: str, _: object) -> Any:
+        if event == "line" and frame.f_lasti < self._places[id(frame)]:  # back to where a loop begins
+            self._moment(frame)
+        self._places[id(frame)] = frame.f_lasti
+        return self._line
+
+    def _moment(self, frame: FrameType) -> None:
+        if frame.f_code.co_filename == __file__:
+            return
+        self.count += 1
+        if self.press and self.count - 1 == self.press_at:
+            self.press(frame)
+
+
+def once(frame: FrameType) -> None:
+    signal.getsignal(signal.SIGINT)(signal.SIGINT, frame)
+
+
+def twice(frame: FrameType) -> None:
+    press = signal.getsignal(signal.SIGINT)
+    press(signal.SIGINT, frame)
+    press(signal.SIGINT, frame)
+
+
+def moments_of(run: Callable[[], object], at_most: int | None = None) -> list[int]:
+    """All moments of a run, or so many of them."""
+    with Moments() as moments:
+        run()
+    every = range(moments.count)
+    return sorted(random.Random(0).sample(every, at_most)) if at_most and at_most < len(every) else list(every)
+
+
+def interrupted(
+    run: Callable[[], object], moment: int, press: Callable[[FrameType], object] = once
+) -> tuple[bool, object]:
+    """Whether Ctrl-C at that moment came through as a `KeyboardInterrupt`, and what the run returned if not."""
+    try:
+        with Moments(moment, press):
+            result = run()
+    except KeyboardInterrupt:
+        return True, None
+    return False, result
+
+
+def surroundings() -> list[Any]:
+    """What has to be the same before and after."""
+    return [signal.getsignal(signal.SIGINT), gc.isenabled(), set(paused), slope_in_another_thread()]
+
+
+def slope_in_another_thread() -> float:
+    x = Value(3.0)
+    thread = threading.Thread(target=(x * x).backward, daemon=True)
+    thread.start()
+    thread.join(timeout=10)  # 0.0 where it still waits for a lock then
+    return x.grad
+
+
+def test_what_can_be_torn_is_seen_torn() -> None:
+    """Else the tests below would prove nothing."""
+    names: dict[str, Any] = {}
+    exec(compile("def clear(xs):\n  for x in xs:\n    x.grad = 0.0", "elsewhere.py", "exec"), names)
+    seen = set()
+    a, b = Value(1.0), Value(1.0)
+    for moment in moments_of(lambda: names["clear"]([a, b])):
+        a.grad = b.grad = 1.0
+        assert interrupted(lambda: names["clear"]([a, b]), moment)[0]
+        seen.add((a.grad, b.grad))
+    assert seen == {(1.0, 1.0), (0.0, 1.0), (0.0, 0.0)}
+
+
+# ---- gradients -------------------------------------------------------------------------------------------------------
+def small_graph() -> tuple[list[Value], Value]:
+    a, b, c = Value(2.0), Value(-3.0), Value(0.5)
+    shared = (a * b + 1.0).tanh()
+    return [a, b, c], dot([shared, a, c], [shared, 2.0, c]) / (c - 2.0) + shared
+
+
+def test_backward_has_given_all_leaves_their_gradients_or_none() -> None:
+    before = surroundings()
+    leaves, y = small_graph()
+    moments = moments_of(y.backward)
+    complete = [5.0 + leaf.grad for leaf in leaves]
+    seen = []
+    for moment in moments:
+        for leaf in leaves:
+            leaf.grad = 5.0
+        assert interrupted(y.backward, moment)[0]
+        seen.append([leaf.grad for leaf in leaves])
+    assert len(moments) > 100
+    assert seen == sorted(seen, key=complete.__eq__)  # first none, then all
+    assert {tuple(gradients) for gradients in seen} == {(5.0, 5.0, 5.0), tuple(complete)}
+    assert surroundings() == before
+    for leaf in leaves:
+        leaf.grad = 5.0
+    y.backward()
+    assert [leaf.grad for leaf in leaves] == complete
+
+
+def test_nor_does_a_real_signal_at_whatever_time_tear_them_apart() -> None:
+    leaves = [Value(1.0) for _ in range(300)]
+    y = total([leaf * leaf for leaf in leaves])
+    for seconds in range(1, 21):
+        timer = threading.Timer(seconds / 2000, _thread.interrupt_main)
+        with pytest.raises(KeyboardInterrupt):  # noqa: PT012
+            timer.start()
+            while True:
+                y.backward()
+        timer.join()
+        assert len({leaf.grad for leaf in leaves}) == 1
+    assert slope_in_another_thread() == 6.0
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_grad_leaves_nothing_behind(create_graph: bool) -> None:
+    before = surroundings()
+    leaves, y = small_graph()
+    gradients = grad(y, leaves)
+    y.backward()
+
+    def run() -> object:
+        return grad(y, leaves, create_graph=create_graph)  # type: ignore[call-overload]
+
+    for moment in moments_of(run):
+        assert interrupted(run, moment)[0]
+    assert [leaf.grad for leaf in leaves] == gradients == grad(y, leaves)
+    assert surroundings() == before
+
+
+@pytest.mark.parametrize("block", [no_grad, enable_grad, no_cycle_collection])
+def test_a_block_ends_when_it_is_interrupted(block: Callable[[], Any]) -> None:
+    before = surroundings()
+
+    def run() -> None:
+        with no_grad(), block():
+            Value(2.0).exp()
+
+    for moment in moments_of(run):
+        assert interrupted(run, moment)[0]
+        assert surroundings()[:3] == before[:3]
+
+
+# ---- updates ---------------------------------------------------------------------------------------------------------
+OPTIMIZERS = [
+    lambda params: optim.SGD(params, 0.1, momentum=0.9),
+    lambda params: optim.Adam(params, optim.cosine(0.1, steps=9)),
+]
+
+
+@pytest.mark.parametrize("make", OPTIMIZERS)
+def test_an_update_moves_all_parameters_or_none(make: Callable[[list[Value]], optim.Optimizer]) -> None:
+    params = [Value(1.0), Value(2.0), Value(3.0)]
+    optimizer = make(params)
+    for p in params:
+        p.grad = 0.5
+    optimizer.step()
+
+    def state() -> Any:
+        return [p.data for p in params], optimizer.state_dict()
+
+    whole = [state()]
+    numbers, remembered = whole[0]
+    moments = moments_of(optimizer.step)
+    whole.append(state())
+    for moment in moments:
+        for p, x in zip(params, numbers):
+            p.data = x
+        optimizer.load_state_dict(remembered)
+        assert interrupted(optimizer.step, moment)[0]
+        assert state() in whole
+
+
+# ---- fit -------------------------------------------------------------------------------------------------------------
+X, Y = [[0.0], [0.5], [1.0]], [1.0, 2.0, 3.0]
+
+
+class Run:
+    """A training run, always the same one, that knows the state after each of its updates."""
+
+    def __init__(self, checkpoint: Path, compiled: bool) -> None:
+        run = self
+        self.options: dict[str, Any] = {"checkpoint": checkpoint, "compile": compiled, "record_parameters": True}
+        self.model = nn.MLP(1, [2, 1], activation="tanh", rng=random.Random(3))
+
+        class Watched(optim.Adam):
+            def step(self) -> None:
+                super().step()
+                run.states.append(run.state())
+
+        self.optimizer = Watched(self.model.parameters(), 0.05)
+        self.states = [self.state()]
+
+    def state(self) -> Any:
+        return self.model.state_dict(), self.optimizer.state_dict()
+
+    def __call__(self) -> History:
+        options = {"epochs": 3, "batch_size": 2, "shuffle": True, "validation": (X, Y)}
+        return fit(self.model, X, Y, optimizer=self.optimizer, progress=False, **options, **self.options)
+
+
+@pytest.mark.parametrize("press", [once, twice])
+@pytest.mark.parametrize("compiled", [False, True])
+def test_fit_stops_after_a_whole_step_and_can_go_on(
+    press: Callable[[FrameType], object], compiled: bool, tmp_path: Path
+) -> None:
+    """Ctrl-C twice, which does not wait for the step to end, does not tear it apart either."""
+    before = surroundings()
+    undisturbed = Run(tmp_path / "undisturbed", compiled)
+    history = undisturbed()
+    came_through = []
+    for moment in moments_of(Run(tmp_path / "watched", compiled), at_most=MANY):
+        run = Run(tmp_path / f"{moment}", compiled)
+        raised, result = interrupted(run, moment, press)
+        came_through.append(raised)
+        assert surroundings() == before
+        assert run.state() in undisturbed.states
+        if isinstance(result, History):
+            assert result.stopped == "interrupted"
+            assert run.state() == undisturbed.states[result.updates]
+            assert result.loss == history.loss[: result.epochs]
+            assert result.parameters.keys() == history.parameters.keys()
+        resumed = Run(tmp_path / f"{moment}", compiled)
+        assert resumed().loss == history.loss
+        assert resumed.state() == undisturbed.states[-1]
+    assert all(came_through) if press is twice else came_through.count(False) > len(came_through) / 2

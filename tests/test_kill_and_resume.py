@@ -1,0 +1,241 @@
+"""Training that is killed at any moment goes on from its checkpoint and ends, bit by bit, as if nothing had happened.
+
+SIGKILL, which no program can catch, in processes of their own: a checkpoint is whole or not there. And whatever else
+stands in its place is an error that leaves it, the model, the optimizer and the random numbers as they are.
+"""
+
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from tinygrad_edu import nn, optim, storage, train
+
+EPOCHS = 150
+KILLS = 20
+
+RUN = dedent(
+    f"""
+    import json, os, sys
+    from random import Random
+    from tinygrad_edu import nn, optim
+    from tinygrad_edu.train import fit
+
+    path = sys.argv[1]
+    # once there is a checkpoint, the numbers that the model begins with must make no difference
+    model = nn.MLP(1, [4, 1], activation="tanh", rng=Random(os.getpid() if os.path.exists(path) else 3))
+    adam = optim.Adam(model.parameters(), optim.cosine(0.05, steps=600))
+    X, y = [[i / 10] for i in range(10)], [(i / 5) ** 2 for i in range(10)]
+    report = lambda history: print(history.epochs, flush=True)
+    options = {{"batch_size": 3, "shuffle": True, "seed": 5, "record_parameters": True, "callbacks": [report]}}
+    history = fit(model, X, y, optimizer=adam, epochs={EPOCHS}, validation=(X, y), checkpoint=path, **options)
+    del history.seconds  # all else has to be the same
+    print(json.dumps([model.state_dict(), adam.state_dict(), vars(history)]))
+    """
+)
+
+
+def start(path: Path, before: str = "") -> subprocess.Popen[str]:
+    return subprocess.Popen([sys.executable, "-c", before + RUN, str(path)], stdout=subprocess.PIPE, text=True)
+
+
+def result(path: Path) -> str:
+    """What a run that is left alone has to say in the end."""
+    process = start(path)
+    lines = process.communicate()[0].splitlines()
+    assert process.returncode == 0
+    return lines[-1]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return result(tmp_path_factory.mktemp("undisturbed") / "run.json")
+
+
+def test_a_run_killed_at_twenty_random_moments_ends_with_the_very_same_numbers(tmp_path: Path, undisturbed: str):
+    """A kill comes some time after an epoch is reported: in the midst of an update, or while the file is written."""
+    rng, path = random.Random(0), tmp_path / "run.json"
+    reached = []
+    for moment in [0, *sorted(rng.sample(range(1, EPOCHS), KILLS - 1))]:
+        process = start(path)
+        assert process.stdout
+        for line in process.stdout:
+            if int(line) >= moment:
+                break
+        time.sleep(rng.choice([0.0, rng.uniform(0.0, 0.004)]))
+        process.kill()
+        process.communicate()
+        assert process.returncode != 0, "the run was over before it was killed"
+        reached.append(len(storage.read_json(path, "checkpoint")["history"]["loss"]))
+    assert reached == sorted(reached)  # nothing that was written has been lost
+    assert reached[0] < EPOCHS / 4
+    assert reached[-1] > EPOCHS / 2
+    assert result(path) == undisturbed
+
+
+# `os.fsync` and `os.replace` are the two steps between the first byte of a checkpoint and its place
+DIE = dedent(
+    """
+    import os, signal
+    def die(*arguments):
+        die.calls += 1
+        if die.calls == 30:
+            {do}
+            os.kill(os.getpid(), signal.SIGKILL)
+        return original(*arguments)
+    die.calls, original, os.{function} = 0, os.{function}, die
+    """
+)
+
+
+@pytest.mark.parametrize(
+    ("function", "do", "is_left"),
+    [
+        ("fsync", "os.ftruncate(arguments[0], 100)", True),  # half of it has reached the disk
+        ("replace", "pass", True),
+        ("replace", "original(*arguments)", False),
+    ],
+    ids=["while it is written", "before it takes its place", "after it took its place"],
+)
+def test_killed_while_the_checkpoint_is_written(
+    function: str, do: str, is_left: bool, tmp_path: Path, undisturbed: str
+):
+    path = tmp_path / "run.json"
+    process = start(path, before=DIE.format(function=function, do=do))
+    process.communicate()
+    assert process.returncode == -9
+    assert len(storage.read_json(path, "checkpoint")["history"]["loss"]) in (28, 29)
+    left = [file for file in tmp_path.iterdir() if file != path]
+    assert len(left) == is_left
+    assert result(path) == undisturbed
+    for file in left:  # it disturbs nobody; and when it can no longer be somebody's who is writing, it goes
+        os.utime(file, (0.0, time.time() - 2 * storage.ABANDONED))
+    storage.write(path, path.read_bytes())
+    assert [*tmp_path.iterdir()] == [path]
+
+
+def test_what_another_writer_has_in_hand_stays(tmp_path: Path):
+    in_hand = tmp_path / ".state.json.1.2.tmp"
+    not_ours = [tmp_path / ".other.json.1.2.tmp", tmp_path / ".state.json.mine.tmp", tmp_path / "state.json.1.2.tmp"]
+    for file in [in_hand, *not_ours]:
+        file.touch()
+    for file in not_ours:
+        os.utime(file, (0.0, 0.0))
+    storage.write(tmp_path / "state.json", "{}")
+    assert {*tmp_path.iterdir()} == {in_hand, *not_ours, tmp_path / "state.json"}
+
+
+def test_where_nothing_can_be_cleared_away_the_file_is_written_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def forbidden(folder: str) -> None:
+        raise PermissionError(folder)
+
+    monkeypatch.setattr(os, "scandir", forbidden)
+    storage.write(tmp_path / "state.json", "{}")
+    assert (tmp_path / "state.json").read_text() == "{}"
+
+
+def test_the_command_too(tmp_path: Path):
+    """Its files are the same, byte by byte, but for the seconds in the history."""
+    table = tmp_path / "table.csv"
+    table.write_text("x,y\n" + "".join(f"{i / 10},{(i / 5) ** 2}\n" for i in range(20)))
+
+    def command(name: str) -> subprocess.Popen[bytes]:
+        options = ["--target", "y", "--hidden", "4", "--epochs", "200", "--out", name, "--checkpoint", f"{name}.json"]
+        line = [sys.executable, "-m", "tinygrad_edu.cli", "fit", str(table), *options]
+        return subprocess.Popen(line, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    assert command("whole").wait() == 0
+    process, moment = command("killed"), random.Random(1).randrange(100)
+    while process.poll() is None:
+        if (tmp_path / "killed.json").exists() and epochs(tmp_path / "killed.json") >= moment:
+            process.kill()
+        time.sleep(0.001)
+    assert process.returncode != 0
+    assert not (tmp_path / "killed" / "model.json").exists()
+    assert command("killed").wait() == 0
+    assert (tmp_path / "killed" / "model.json").read_bytes() == (tmp_path / "whole" / "model.json").read_bytes()
+    assert epochs(tmp_path / "killed.json") == 200
+
+
+def epochs(path: Path) -> int:
+    return len(storage.read_json(path, "checkpoint")["history"]["loss"])
+
+
+# ---- what is no checkpoint of this run -------------------------------------------------------------------------------
+class Run:
+    """A model, its optimizer and what they learn, with the checkpoint in a file."""
+
+    X, y = [[0.0], [1.0], [2.0]], [1.0, 3.0, 5.0]
+
+    def __init__(self, path: Path, seed: int = 0) -> None:
+        self.path = path
+        self.model = nn.Linear(1, rng=random.Random(seed))
+        self.adam = optim.Adam(self.model.parameters())
+
+    def fit(self, epochs: int) -> train.History:
+        return train.fit(self.model, self.X, self.y, optimizer=self.adam, epochs=epochs, checkpoint=self.path)
+
+    def state(self) -> object:
+        leaves = [(p.data, p.grad) for p in self.model.parameters()]
+        return leaves, self.adam.state_dict(), random.getstate(), self.path.read_bytes()
+
+
+def test_a_checkpoint_cut_short_at_any_byte_is_an_error_and_all_is_left_as_it_was(tmp_path: Path):
+    path = tmp_path / "run.json"
+    Run(path).fit(3)
+    whole = path.read_bytes()
+    other = Run(path, seed=1)
+    for n in range(len(whole) - 1):  # the last byte is only the end of the line
+        path.write_bytes(whole[:n])
+        before = other.state()
+        with pytest.raises(ValueError, match=r"run\.json is not a checkpoint file: it is not valid JSON"):
+            other.fit(5)
+        assert other.state() == before
+    path.write_bytes(whole)
+    assert other.fit(5).epochs == 5
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "null",
+        "[1, 2, 3]",
+        '{"weights": [1, 2, 3]}',
+        '{"format": "tinygrad_edu parameters", "version": 1, "parameters": {}}',
+        '{"format": "tinygrad_edu checkpoint", "version": 2}',
+        '{"format": "tinygrad_edu checkpoint", "version": 1}',
+        "cos\nsystem\n(S'touch pwned'\ntR.",  # a pickle that would run a command
+        "epoch,loss\n0,1.0\n",
+    ],
+)
+def test_a_foreign_file_is_an_error_and_all_is_left_as_it_was(tmp_path: Path, content: str):
+    path = tmp_path / "run.json"
+    path.write_text(content)
+    run = Run(path)
+    before = run.state()
+    with pytest.raises(ValueError, match=r"run\.json (is not a checkpoint|has version 2)"):
+        run.fit(5)
+    assert run.state() == before
+    assert [*tmp_path.iterdir()] == [path]
+
+
+@pytest.mark.parametrize("part", ["settings", "parameters", "optimizer", "history"])
+@pytest.mark.parametrize("value", [None, [], {}, 3, "text"])
+def test_a_checkpoint_with_a_wrong_part_is_an_error_and_all_is_left_as_it_was(tmp_path: Path, part: str, value: object):
+    path = tmp_path / "run.json"
+    Run(path).fit(3)
+    path.write_text(json.dumps({**json.loads(path.read_text()), part: value}))
+    other = Run(path, seed=1)
+    before = other.state()
+    with pytest.raises(ValueError, match=r"not a checkpoint of this run: .*; remove it to start afresh"):
+        other.fit(5)
+    assert other.state() == before
