@@ -1,4 +1,4 @@
-"""Two Hypothesis profiles: quick for a developer, thorough where CI=true. Node, to run JavaScript. And tidy figures."""
+"""The Hypothesis profiles: quick for a developer, thorough where CI=true. Node, to run JavaScript. And tidy figures."""
 
 import os
 import shutil
@@ -6,13 +6,21 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 from javascript import JavaScript
 
 IN_CI = os.environ.get("CI") == "true"
 
 settings.register_profile("quick", max_examples=50, deadline=None)
 settings.register_profile("thorough", max_examples=1000, deadline=None)
+settings.register_profile(  # for `mutation.py`: a mistake need not be shrunk, nor be found again
+    "mutation",
+    max_examples=50,
+    deadline=None,
+    phases=[Phase.explicit, Phase.generate],
+    derandomize=True,
+    database=None,
+)
 settings.load_profile("thorough" if IN_CI else "quick")
 
 

@@ -1,17 +1,16 @@
-"""Compiled programs compute what the engine computes: every operation, and expressions made of all of them.
+"""Compiled programs compute what the engine computes: functions of several operations, and expressions of them all.
 
-The operations are those of the table in `operations.py`, with the points and the kinks there. For each of them, and for
-expressions that Hypothesis makes up, values and gradients are the same whichever way a function is run: on the engine,
-as a replayed tape, as Python, NumPy or JavaScript, compiled for numbers and for arrays. That the check can fail is
-checked too.
+Values and gradients are the same whichever way a function is run: on the engine, as a replayed tape, as Python, NumPy
+or JavaScript, compiled for numbers and for arrays; the ways stand in `uses.py`. Here they run functions of several
+operations, those of one's own, and expressions that Hypothesis makes up; each operation of the table by itself is held
+against the truth in `test_ops.py`. That the check can fail is checked too.
 """
 
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import groupby
 from random import Random
 from typing import Any, NamedTuple
 
@@ -20,79 +19,38 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from javascript import JavaScript
-from operations import KINKS, ROWS, Kink, Row, every_row
+from operations import ROWS, Row, every_row
+from rounding import rounded, rounding_errors
+from uses import (
+    Function,
+    Point,
+    application,
+    backward,
+    function_of,
+    in_javascript,
+    in_numpy,
+    in_python,
+    replayed,
+    second_derivatives,
+    transposed,
+)
 
 from tinygrad_edu import Value, compile, define_op, grad, record
 from tinygrad_edu.compiler import Tape
 from tinygrad_edu.engine import apply
-from tinygrad_edu.graph import topological_order
 from tinygrad_edu.ops import LEAF
-from tinygrad_edu.rules import FLOATS, OPS, Floats, Op, find
-
-Point = tuple[float, ...]
-Function = Callable[..., Any]
+from tinygrad_edu.rules import OPS, Floats, Op, find
 
 
 # ---- the ways to run a tape: the outputs at each of some points ------------------------------------------------------
-def function_of(source: str) -> Function:
-    """The last function of a Python program."""
-    scope: dict[str, Any] = {}
-    exec(source, scope)
-    return list(scope.values())[-1]
-
-
-def listed(results: Any) -> list[float]:
-    return list(results) if isinstance(results, tuple) else [results]
-
-
-def transposed(columns: Iterable[Any], n: int) -> list[list[float]]:
-    """Results of n samples each, or one for all of them, sample by sample."""
-    return [list(row) for row in zip(*[np.broadcast_to(column, n) for column in columns])]
-
-
-def replayed(tape: Tape, points: Sequence[Point]) -> list[list[float]]:
-    return [tape.replay(FLOATS, *xs) for xs in points]
-
-
-def in_python(tape: Tape, points: Sequence[Point]) -> list[list[float]]:
-    run = function_of(tape.source("python"))
-    return [listed(run(*xs)) for xs in points]
-
-
-def in_numpy(tape: Tape, points: Sequence[Point]) -> list[list[float]]:
-    """All points at once."""
-    run = function_of(tape.source("numpy"))
-    return transposed(listed(run(*map(np.array, zip(*points)))), len(points))
-
-
 @pytest.fixture(params=["replayed", "in Python", "in NumPy", "in JavaScript"])
 def run(request: pytest.FixtureRequest) -> Callable[[Tape, Sequence[Point]], list[list[float]]]:
     if request.param == "in JavaScript":
-        javascript = request.getfixturevalue("javascript")
-        return lambda tape, points: javascript(tape.source("javascript"), points)
+        return partial(in_javascript, javascript=request.getfixturevalue("javascript"))
     return {"replayed": replayed, "in Python": in_python, "in NumPy": in_numpy}[request.param]
 
 
 # ---- what is right ---------------------------------------------------------------------------------------------------
-def on_the_engine(f: Function, point: Point) -> list[float]:
-    """The value, and what `backward()` leaves in the leaves."""
-    leaves = [Value(x) for x in point]
-    y = f(*leaves)
-    if leaves:
-        y.backward()
-    return [y.data, *[leaf.grad for leaf in leaves]]
-
-
-def second_derivatives(f: Function) -> Function:
-    """The function of its second derivatives, row by row: Values for Values."""
-
-    def function(*xs: Value) -> list[Value]:
-        slopes = grad(f(*xs), xs, create_graph=True)
-        return [second for slope in slopes for second in grad(slope, xs, create_graph=True)]
-
-    return function
-
-
 def check(got: Sequence[Sequence[float]], true: Sequence[Sequence[float]], points: Sequence[Point]) -> None:
     """The same to 1e-12 of each number; where numbers of about 1 cancel out, to 1e-15."""
     assert len(got) == len(true) == len(points)
@@ -102,35 +60,9 @@ def check(got: Sequence[Sequence[float]], true: Sequence[Sequence[float]], point
             assert math.isclose(y, truth, rel_tol=1e-12, abs_tol=1e-15), f"output {i} at {xs}: {y}, not {truth}"
 
 
-def by_arity(row: Row) -> list[list[Point]]:
-    """The points of an operation on any number of inputs, those of one number together."""
-    return [list(points) for _, points in groupby(sorted(row.inside, key=len), len)]
-
-
-def application(op: Op) -> Function:
-    return lambda *xs: apply(op, *xs)
-
-
-# ---- every operation -------------------------------------------------------------------------------------------------
-@every_row
-def test_value_and_gradients_of_every_operation(row: Row, run: Function) -> None:
-    f = application(row.op)
-    for points in by_arity(row):
-        tape = record(f, *points[0], gradients=True)
-        check(run(tape, points), [on_the_engine(f, xs) for xs in points], points)
-
-
-@every_row
-def test_second_derivatives_of_every_operation(row: Row, run: Function) -> None:
-    f = second_derivatives(application(row.op))
-    for points in filter(lambda points: points[0], by_arity(row)):
-        true = [[second.data for second in f(*map(Value, xs))] for xs in points]
-        check(run(record(f, *points[0]), points), true, points)
-
-
 def check_compiled(f: Function, points: Sequence[Point]) -> None:
     """On numbers, and on arrays of all points."""
-    compiled, true = compile(f), [on_the_engine(f, xs) for xs in points]
+    compiled, true = compile(f), [backward(f, xs) for xs in points]
     check([[compiled(*xs)] for xs in points], [[y] for y, *_ in true], points)
     on_numbers = [compiled.value_and_grad(*xs) for xs in points]
     check([[y, *slopes] for y, slopes in on_numbers], true, points)
@@ -139,31 +71,11 @@ def check_compiled(f: Function, points: Sequence[Point]) -> None:
 
 
 @every_row
-def test_every_operation_compiled(row: Row) -> None:
-    for points in by_arity(row):
-        check_compiled(application(row.op), points)
-
-
-SMOOTH_ENOUGH = [kink for kink in KINKS if isinstance(kink.slopes, tuple)]
-
-
-@pytest.mark.parametrize("kink", SMOOTH_ENOUGH, ids=str)
-def test_value_and_gradients_at_kinks(kink: Kink, run: Function) -> None:
-    tape = record(application(find(kink.name, *kink.parameters)), *kink.inputs, gradients=True)
-    check(run(tape, [kink.inputs]), [[kink.value, *kink.slopes]], [kink.inputs])
-
-
-@pytest.mark.parametrize("kink", SMOOTH_ENOUGH, ids=str)
-def test_kinks_compiled(kink: Kink) -> None:
-    check_compiled(application(find(kink.name, *kink.parameters)), [kink.inputs])
-
-
-@every_row
 @pytest.mark.parametrize("language", ["python", "numpy", "javascript", "latex"])
 def test_a_program_does_not_depend_on_the_numbers_it_was_recorded_with(row: Row, language: str) -> None:
     f = application(row.op)
-    for points in by_arity(row):
-        assert len({record(f, *xs, gradients=True).source(language) for xs in points}) == 1
+    for arity in row.arities:
+        assert len({record(f, *xs, gradients=True).source(language) for xs in row.samples(arity)}) == 1
 
 
 # ---- operations of one's own, and families with different numbers in one program -------------------------------------
@@ -183,7 +95,7 @@ PAIRS = [(-1.25, 0.5), (0.75, 0.875), (2.0, -0.5)]
 def check_value_and_derivatives(f: Function, points: Sequence[Point], run: Function) -> None:
     """The value alone too: with gradients more has a name, and less stands in one expression."""
     check_compiled(f, points)
-    true = [on_the_engine(f, xs) for xs in points]
+    true = [backward(f, xs) for xs in points]
     check(run(record(f, *points[0]), points), [[y] for y, *_ in true], points)
     check(run(record(f, *points[0], gradients=True), points), true, points)
     seconds = second_derivatives(f)
@@ -284,7 +196,7 @@ def test_gradients_of_parameters_are_summed_over_samples(name: str) -> None:
     w = Value(-0.75, label="w")
     f = partial(SUMMED[name], w=w)
     arrays = [np.array(column) for column in zip(*PAIRS)]
-    *true, in_w = np.array([on_the_engine(SUMMED[name], (*xs, w.data)) for xs in PAIRS]).T
+    *true, in_w = np.array([backward(SUMMED[name], (*xs, w.data)) for xs in PAIRS]).T
     in_numpy = function_of(record(f, *PAIRS[0], gradients=True).source("numpy"))(*arrays, w.data)
     compiled = compile(f)
     value, slopes = compiled.value_and_grad(*arrays)
@@ -374,26 +286,7 @@ def decided(x: float) -> float:
 CAREFUL = Careful()
 
 
-def rounded(y: float, slopes: Iterable[float], errors: Iterable[float]) -> float:
-    """The rounding error of an operation at most: its own, and what becomes of those of its inputs.
-
-    The unit is the relative error of one operation. It is about the size of the number itself, but larger where large
-    numbers cancel out, so that the tolerance is small and yet holds for all expressions: two ways to compute them agree
-    to 1e-15 of it, or 3e-13 where JavaScript has to compute erfc, and 1e-12 is asked for.
-    Source: Higham, Accuracy and Stability of Numerical Algorithms, 2002, section 3.3 (running error analysis).
-    """
-    return abs(y) + sum([abs(slope) * error for slope, error in zip(slopes, errors)])
-
-
-def rounding_errors(*results: Value) -> list[float]:
-    errors: dict[Value, float] = {}
-    for v in topological_order(*results):
-        slopes = v._rule.derivatives(FLOATS, v.data, *[x.data for x in v._prev])
-        errors[v] = rounded(v.data, slopes, [errors[x] for x in v._prev])
-    return [errors[v] for v in results]
-
-
-ARITIES = {row.name: [n for n in {len(xs) for xs in row.inside} if n] for row in ROWS}
+ARITIES = {row.name: [n for n in row.arities if n] for row in ROWS}
 MORE_OF_A_FAMILY = [("power", -3), ("power", 0.5), ("leaky_relu", 0.2), ("elu", 0.5), ("clamp", -1.0, 0.25)]
 OPERATIONS = [*[row.op for row in ROWS], *[find(*member) for member in MORE_OF_A_FAMILY]]
 SUMS_AND_PRODUCTS = [OPS[name] for name in ("add", "mul", "total", "dot")]
@@ -541,7 +434,7 @@ def test_one_wrong_operation_or_number_on_a_tape_is_caught(run: Function) -> Non
     def f(x: Value, y: Value) -> Value:
         return (0.3 * x * y + y.sigmoid() + x.relu() * 0.7).tanh() / y.exp()
 
-    tape, true = record(f, *PAIRS[0], gradients=True), [on_the_engine(f, xs) for xs in PAIRS]
+    tape, true = record(f, *PAIRS[0], gradients=True), [backward(f, xs) for xs in PAIRS]
     check(run(tape, PAIRS), true, PAIRS)
     for place, node in enumerate(tape.nodes):
         if node.op is not LEAF:
@@ -582,14 +475,15 @@ def is_balanced(latex: str) -> bool:
 
 @every_row
 def test_every_operation_in_latex(row: Row) -> None:
-    for points in by_arity(row):
-        first, *lines, last = record(application(row.op), *points[0], gradients=True).source("latex").splitlines()
+    for arity in row.arities:
+        tape = record(application(row.op), *row.samples(arity)[0], gradients=True)
+        first, *lines, last = tape.source("latex").splitlines()
         assert (first, last) == (r"\begin{aligned}", r"\end{aligned}")
         assert all(line.endswith(r" \\") for line in lines[:-1])
         assert not lines[-1].endswith("\\")
         left, right = zip(*[line.removesuffix(r" \\").split(" &= ") for line in lines])
         assert len(set(left)) == len(left)
-        gradients = [rf"\frac{{\partial y}}{{\partial \mathrm{{xs}}_{{{i}}}}}" for i in range(len(points[0]))]
+        gradients = [rf"\frac{{\partial y}}{{\partial \mathrm{{xs}}_{{{i}}}}}" for i in range(arity)]
         assert {"y", *gradients} <= {*left}
         assert all(map(is_balanced, (*left, *right)))
         assert not re.search(r"\*|[+-] *$|\d[eE]", " ".join(right))

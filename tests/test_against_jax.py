@@ -1,0 +1,101 @@
+"""Generated expressions against JAX, on the CPU in float64: the value, the gradient, the second derivatives.
+
+An independent framework: its functions and its derivatives were written by others, and its second derivatives come from
+a forward sweep over a backward one. An operation without a function of JAX fails. Both sides round, so each may be away
+from the other by the rounding errors of its operations (`rounding.py`).
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import pytest
+from hypothesis import given, settings
+from operations import KINKS, Kink, Point, Row, every_row
+from rounding import hold_against
+
+from tinygrad_edu.rules import Op
+from tinygrad_edu.testing import strategies
+from tinygrad_edu.testing.expression import Expression, Step
+
+jax.config.update("jax_platforms", "cpu")
+jax.config.update("jax_enable_x64", True)
+
+FEWER = settings(max_examples=min(settings.default.max_examples, 100))  # of 50 ms each
+
+# fmt: off
+FUNCTIONS: dict[str, Callable[..., Any]] = {  # of the inputs, then the parameters
+    "add": jnp.add, "sub": jnp.subtract, "mul": jnp.multiply, "div": jnp.divide, "neg": jnp.negative,
+    "pow": jnp.power, "power": lambda x, n: x**n, "exponential": lambda x, base: base**x,
+    "exp": jnp.exp, "expm1": jnp.expm1, "log": jnp.log, "log1p": jnp.log1p, "sqrt": jnp.sqrt,
+    "sin": jnp.sin, "cos": jnp.cos, "tan": jnp.tan, "asin": jnp.arcsin, "acos": jnp.arccos, "atan": jnp.arctan,
+    "sinh": jnp.sinh, "cosh": jnp.cosh, "tanh": jnp.tanh, "erfc": jax.scipy.special.erfc,
+    "sigmoid": jax.nn.sigmoid, "softplus": jax.nn.softplus, "silu": jax.nn.silu,
+    "gelu": lambda x: jax.nn.gelu(x, approximate=False),
+    "relu": jax.nn.relu, "leaky_relu": jax.nn.leaky_relu, "elu": jax.nn.elu, "clamp": jnp.clip,
+    "abs": jnp.abs, "sign": jnp.sign, "step": lambda x: jnp.heaviside(x, 0.0),
+    "maximum": jnp.maximum, "minimum": jnp.minimum,
+    "total": lambda *xs: jnp.sum(jnp.stack(xs)),
+    "dot": lambda *xs: jnp.dot(jnp.stack(xs[: len(xs) // 2]), jnp.stack(xs[len(xs) // 2 :])),
+    "logsumexp": lambda *xs: jax.nn.logsumexp(jnp.stack(xs)),
+}
+# fmt: on
+
+
+def in_jax(f: Expression) -> list[float]:
+    """The value, the n first derivatives, and the n² second ones, row by row."""
+
+    def function(*xs: Any) -> Any:
+        numbers = [*xs, *map(jnp.float64, f.constants)]
+        for op, inputs, _ in f.steps:
+            numbers.append(FUNCTIONS[op.name](*[numbers[i] for i in inputs], *op.parameters))
+        return numbers[-1]
+
+    n = len(f.point)
+    xs, gradient = tuple(map(jnp.float64, f.point)), jax.grad(function, tuple(range(n)))
+    units = [tuple(jnp.float64(i == j) for j in range(n)) for i in range(n)]
+    with jax.disable_jit():  # an expression is run once: that is faster than it is compiled
+        columns = [jax.jvp(gradient, xs, unit)[1] for unit in units]
+        results = [function(*xs), *gradient(*xs), *[second for row in zip(*columns) for second in row]]
+    return [float(x) for x in results]
+
+
+@FEWER
+@given(strategies.expressions())
+def test_values_and_first_and_second_derivatives(f: Expression) -> None:
+    hold_against(in_jax(f), f)
+
+
+@every_row
+def test_every_operation_by_itself(row: Row) -> None:
+    for arity in filter(None, row.arities):
+        f = alone(row.op, row.samples(arity)[-1])
+        hold_against(in_jax(f), f)
+
+
+def alone(op: Op, xs: Point) -> Expression:
+    return Expression(("",) * len(xs), xs, (), (Step(op, tuple(range(len(xs)))),))
+
+
+# ---- kinks -----------------------------------------------------------------------------------------------------------
+OTHER_CONVENTIONS = {  # of JAX; those of this package are PyTorch's
+    "abs": "at 0 it takes the slope of the right side, 1",
+    "leaky_relu": "at 0 it takes the slope of the right side, 1",
+    "clamp": "at an end of the interval it shares the gradient, as at any tie of min and max",
+    "power(0.0,)": "its derivative at 0 is 0·0⁻¹, nan",
+    "pow at (0.0, 0.0)": "its derivative at 0 is 0·0⁻¹, nan",
+}
+
+
+@pytest.mark.parametrize("kink", KINKS, ids=str)
+def test_kinks(kink: Kink) -> None:
+    """JAX chooses the same slopes, but for those above; an infinite slope, here an error, is inf there."""
+    value, *derivatives = in_jax(alone(kink.op, kink.inputs))
+    assert math.isclose(value, kink.value, rel_tol=1e-15)
+    slopes = derivatives[: len(kink.inputs)]
+    if kink.slopes is ZeroDivisionError:
+        assert math.isinf(slopes[0])
+    elif not str(kink).startswith(tuple(OTHER_CONVENTIONS)):
+        assert tuple(slopes) == kink.slopes
