@@ -48,8 +48,8 @@ def test_the_public_names():
         """
         Value abs acos asin atan clamp compile cos cosh data define_op derivative dot draw draw_dot elu erfc exp
         explore expm1 gelu grad hessian hvp jacobian leaky_relu log log1p log_softmax logsumexp losses maximum mean
-        minimum nn no_grad optim prod record relu sigmoid sign silu sin sinh softmax softplus sqrt step tan tanh total
-        trace train value_and_grad
+        minimum nn no_grad optim prod record relu sigmoid sign silu sin sinh softmax softplus sqrt step tan tanh testing
+        total trace train value_and_grad
         """.split()
     )
     assert all(hasattr(tg, name) for name in tg.__all__)

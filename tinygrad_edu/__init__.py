@@ -53,7 +53,7 @@ from .gradients import derivative, grad, hessian, hvp, jacobian, value_and_grad
 from .recording import no_grad
 
 if TYPE_CHECKING:
-    from . import data, losses, nn, optim, train
+    from . import data, losses, nn, optim, testing, train
     from .compiler import compile, record
     from .viz.explorer import explore
     from .viz.graph import draw, draw_dot, trace
@@ -112,6 +112,7 @@ __all__ = [
     "step",
     "tan",
     "tanh",
+    "testing",
     "total",
     "trace",
     "train",
@@ -120,7 +121,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("data", "losses", "nn", "optim", "train"):
+    if name in ("data", "losses", "nn", "optim", "testing", "train"):
         return import_module(f".{name}", __name__)
     if name in ("compile", "record"):
         return getattr(import_module(".compiler", __name__), name)

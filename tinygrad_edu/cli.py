@@ -21,13 +21,14 @@ from typing import Any, NamedTuple
 import click
 
 from . import __version__, data, expressions, report, storage
+from .errors import shown
 from .graph import topological_order
 from .job import FILES, LEARNING_RATES, MAX_CATEGORIES, Job, Recipe, all_or_none, missing_values
 from .nn import ACTIVATIONS
 from .ops import CONSTANT
 from .optim import OPTIMIZERS
 from .predictor import CLASSIFICATION_LOSSES, REGRESSION_LOSSES, TWO_CLASS_LOSSES, Predictor
-from .tables import Table, listing, read_cells, read_csv, shown, typed
+from .tables import Table, listing, read_cells, read_csv, typed
 
 ERROR, INTERRUPTED = 2, 130  # exit codes; the second is what shells report after Ctrl-C
 MAX_WIDTH = 1000
@@ -128,7 +129,8 @@ def _usual(settings: dict[str, float]) -> str:
 def main(context: click.Context) -> None:
     """Gradient descent on a table of data: a trained model and its pictures come out. And on an expression, to look at.
 
-    The exit code is 0 if all went well, 2 after an error, which is one line, and 130 after Ctrl-C.
+    The exit code is 0 if all went well, 1 if what was to be checked is not right, 2 after an error, which is one line,
+    and 130 after Ctrl-C.
     """
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
@@ -289,7 +291,7 @@ _EXPRESSION: dict[str, Any] = {
 }
 
 
-def _expression(command: Callable[..., None]) -> Callable[..., None]:
+def _expression(command: Callable[..., int | None]) -> Callable[..., int | None]:
     """The arguments that the commands on expressions have in common."""
     numbers = click.argument("numbers", nargs=-1, metavar="[NAME=NUMBER]...")
     return click.argument("expression", metavar="EXPRESSION")(numbers(command))
@@ -360,6 +362,58 @@ def animate(expression: str, numbers: tuple[str, ...], out: Path, seconds: float
     y = expressions.parse(expression, expressions.assignments(numbers))
     animate_graph(y, seconds=seconds).save(out)
     click.echo(f"{report.printable(str(out))} is written")
+
+
+@main.command(**_EXPRESSION)
+@_expression
+@click.option("--order", metavar="N", type=click.IntRange(1, 3), default=1, help="2 checks second derivatives as well.")
+def check(expression: str, numbers: tuple[str, ...], order: int) -> int:
+    """Check the gradient of an expression against differences.
+
+    For each name it prints the gradient beside what differences say, with the error of these, and a verdict: correct;
+    wrong, with the operation to blame; a kink, with the one-sided derivatives; outside the domain; or too noisy to
+    tell. The exit code is 0 if the gradient is correct, 1 if not, and 2 after an error.
+    """
+    from .engine import Value
+    from .testing import gradcheck
+
+    leaves = [Value(x, label=name) for name, x in expressions.assignments(numbers).items()]
+    expressions.parse(expression, {leaf.label: leaf for leaf in leaves})  # what is wrong with it is an error at once
+    found = gradcheck(lambda *xs: expressions.parse(expression, {x.label: x for x in xs}), *leaves, order=order)
+    click.echo(f"f = {report.printable(expression)}\n{found}")
+    return 0 if found else 1
+
+
+# ---- an engine -------------------------------------------------------------------------------------------------------
+def _listed(context: click.Context, parameter: click.Parameter, text: str | None) -> list[str]:
+    return [name.strip() for name in (text or "").split(",") if name.strip()]
+
+
+@main.command()
+@click.argument("engine", type=_READABLE, metavar="MY_ENGINE.PY")
+@click.option("--class", "class_name", default="Value", metavar="NAME", help="The class to examine.")
+@click.option("--only", callback=_listed, metavar="A,B,...", help="The concepts, or groups of them, to examine.")
+@click.option("--skip", callback=_listed, metavar="A,B,...", help="The ones to leave out.")
+@click.option(
+    "--seconds",
+    metavar="NUMBER",
+    type=click.FloatRange(min=0, min_open=True),
+    default=30.0,
+    help="The time limit for all.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the grade as JSON.")
+def grade(engine: Path, as_json: bool, **choices: Any) -> int:
+    """Examine an engine that somebody wrote, concept by concept.
+
+    MY_ENGINE.PY has a class with the interface of micrograd's Value. It runs in a process of its own. The exit code is
+    0 if every concept has passed that was asked for, 1 if one is missing or wrong, and 2 after an error.
+    """
+    from .testing.grader import grade_file
+
+    with _told_to_end():
+        found = grade_file(engine, **choices)
+    click.echo(found.json() if as_json else found.report(colour=True))
+    return 0 if found.passed else 1
 
 
 def _extended(cells: Table, columns: dict[str, list[Any]]) -> str:

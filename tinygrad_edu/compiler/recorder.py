@@ -2,15 +2,12 @@
 
 Gradients are recorded as graphs by the engine itself, with `grad(…, create_graph=True)`: there is no derivative here.
 While it is recorded the function must not look at its numbers, or what it decides would be frozen into the tape. So for
-that time `data` and `grad` are guarded: arithmetic may read them, all else is an error that shows the line. What a tape
-is stands in `tape.py`.
+that time `data` and `grad` are guarded: arithmetic may read them, all else is an error that shows the line. How that is
+noticed stands in `watching.py`, what a tape is in `tape.py`.
 """
 
-import linecache
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from threading import Lock, get_ident
+from collections.abc import Callable, Sequence
+from threading import get_ident
 from types import FrameType
 from typing import Any, NamedTuple, NoReturn
 
@@ -20,6 +17,7 @@ from tinygrad_edu.graph import no_cycle_collection, topological_order
 from tinygrad_edu.ops import CONSTANT, LEAF
 from tinygrad_edu.recording import enable_grad, paused
 from tinygrad_edu.rules import FLOATS
+from tinygrad_edu.watching import Watch, number, place, watched
 
 from .passes import gathered, in_order_of_use
 from .tape import Builder, Output, Tape
@@ -48,10 +46,11 @@ def recorded(
     `inputs` are labels with numbers. `wanted` chooses from the inputs and the parameters those leaves in which the
     gradients of the first result are outputs too.
     """
-    with _guarded() as made, enable_grad():
-        leaves = [Value(number, label=label) for label, number in inputs]
+    guard = _Guard()
+    with watched(guard), enable_grad():
+        leaves = [Value(example, label=label) for label, example in inputs]
         results = [y if isinstance(y, Value) else constant(y) for y in f(leaves)]
-        known = {*made}
+        known = {*guard.values}
         seen: set[Value] = set()
         earlier = [v for v in topological_order(*results, seen=seen) if v not in known]
         parameters = [v for v in earlier if v._rule is LEAF]
@@ -59,17 +58,17 @@ def recorded(
         try:
             slopes = gradients.grad(results[0], targets, create_graph=True) if targets else []
         except FloatingPointError:
-            gradients.sweep(results[0], targets, FLOATS, _data.__get__)  # fails too, in the words of backward()
+            gradients.sweep(results[0], targets, FLOATS, number)  # fails too, in the words of backward()
             raise
     topological_order(*slopes, seen=seen)
     builder, places = Builder(), dict[Value, int]()
     for leaf in [*leaves, *parameters]:
         places[leaf] = builder.leaf(leaf.label)
-    for v in [*earlier, *made]:  # nodes in the order in which f made them
+    for v in [*earlier, *guard.values]:  # nodes in the order in which f made them
         if v in places or v not in seen:
             continue
         if not v._prev:  # a constant, or a leaf that the function has made itself and would make again
-            places[v] = builder.constant(_data.__get__(v))
+            places[v] = builder.constant(number(v))
         else:
             places[v] = builder.operation(v._rule, tuple([places[x] for x in v._prev]), v.label)
     tape = builder.tape(
@@ -77,47 +76,28 @@ def recorded(
         [places[v] for v in leaves],
         [places[v] for v in parameters],
         [Output(places[y]) for y in results] + [Output(places[g], places[x]) for g, x in zip(slopes, targets)],
-        [_data.__get__(v) for v in (*leaves, *parameters)],
+        [number(v) for v in (*leaves, *parameters)],
     )
     tape, order = in_order_of_use(gathered(tape))
     return Recorded(tape, [parameters[i] for i in order])
 
 
 # ---- the guard -------------------------------------------------------------------------------------------------------
-_data: Any = vars(Value)["data"]  # the slots themselves
-_grad: Any = vars(Value)["grad"]
-_lock = Lock()
-_made: dict[int, list[Value]] = {}  # for each thread that records, the Values made since it began
 _ARITHMETIC = {"method", "forward", "record", "<listcomp>"}  # the functions of the engine that compute
 
 
-@contextmanager
-def _guarded() -> Iterator[list[Value]]:
-    """While a thread records, `data` and `grad` ask who wants to know; gives the list of the Values that are made."""
-    thread, made = get_ident(), list[Value]()
-    outer = _made.get(thread)
-    try:
-        with _lock:
-            _made[thread] = made
-            _guard(property(_read, _write), property(_read_grad, _write_grad))
-        yield made
-    finally:
-        with _lock:
-            _made.pop(thread, None)
-            if outer is not None:
-                _made[thread] = outer
-            if not _made:
-                _guard(_data, _grad)
+class _Guard(Watch):
+    """While a thread records, asks who wants to know `data` and `grad`; and lists the Values that are made."""
 
+    def __init__(self) -> None:
+        self.values: list[Value] = []
 
-def _guard(data: Any, grad: Any) -> None:
-    type.__setattr__(Value, "data", data)
-    type.__setattr__(Value, "grad", grad)
+    def made(self, v: Value, frame: FrameType) -> None:
+        self.values.append(v)
 
-
-def _read(v: Value) -> float:
-    if v._rule is not CONSTANT and get_ident() in _made:
-        frame = sys._getframe(1)
+    def reads(self, v: Value, frame: FrameType) -> None:
+        if v._rule is CONSTANT:
+            return
         function, scope = frame.f_code.co_name, frame.f_globals
         if scope is vars(engine) and function in _ARITHMETIC:
             if paused and get_ident() in paused:
@@ -125,36 +105,18 @@ def _read(v: Value) -> float:
         elif function != "__repr__" and scope is not vars(errors):
             what = function if scope is vars(engine) else "grad" if scope is vars(gradients) else "data"
             _refuse(frame, what)
-    number: float = _data.__get__(v)
-    return number
 
+    def writes(self, v: Value, number: Any, frame: FrameType) -> None:
+        _refuse(frame, ".data =")
 
-def _write(v: Value, number: float) -> None:
-    made = _made.get(get_ident())
-    if made is not None:
-        frame = sys._getframe(1)
-        if frame.f_globals is not vars(engine):
-            _refuse(frame, ".data =")
-        made.append(v)
-    _data.__set__(v, number)
-
-
-def _read_grad(v: Value) -> float:
-    if get_ident() in _made:
-        frame = sys._getframe(1)
+    def reads_grad(self, v: Value, frame: FrameType) -> None:
         scope = frame.f_globals
         if frame.f_code.co_name != "__repr__" and scope is not vars(errors):
             _refuse(frame, "_backward" if scope is vars(engine) else ".grad")
-    gradient: float = _grad.__get__(v)
-    return gradient
 
-
-def _write_grad(v: Value, gradient: float) -> None:
-    if get_ident() in _made:
-        frame = sys._getframe(1)
+    def writes_grad(self, v: Value, gradient: Any, frame: FrameType) -> None:
         if frame.f_globals is not vars(engine):
             _refuse(frame, ".grad =")
-    _grad.__set__(v, gradient)
 
 
 _DECIDE = (
@@ -174,18 +136,12 @@ _REASONS = {
     ".grad": ("looks at the .grad of a Value", "grad(y, xs, create_graph=True) gives gradients as Values"),
     ".grad =": ("sets the .grad of a Value", "set it outside, before each call"),
 }
-_NOT_THE_USERS = {*sys.stdlib_module_names, "numpy", __package__.partition(".")[0]}  # modules, such as copy
 
 
 def _refuse(frame: FrameType, what: str) -> NoReturn:
     problem, way_out = _REASONS.get(what, _REASONS["data"])
-    place: FrameType | None = frame
-    while place and place.f_globals.get("__name__", "").partition(".")[0] in _NOT_THE_USERS:
-        place = place.f_back
-    place = place or frame
-    file, line = place.f_code.co_filename, place.f_lineno
-    source = linecache.getline(file, line).strip()
+    line = place(frame)
     raise RecordingError(
-        f"{file}, line {line}: a function {problem} while it is recorded, which a tape cannot replay: {way_out}"
-        + (f"\n    {source}" if source else "")
+        f"{line}: a function {problem} while it is recorded, which a tape cannot replay: {way_out}"
+        + (f"\n    {line.source}" if line.source else "")
     )

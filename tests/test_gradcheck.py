@@ -1,0 +1,625 @@
+"""The gradient check, checked: right gradients pass everywhere, wrong ones are caught and named, and nothing else is.
+
+Every operation of the table is judged at its points, at its kinks, and with its rule made wrong; then come functions
+that a rule cannot answer for, numbers of every scale, noise, and the check without mpmath.
+"""
+
+import math
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import cycle
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from operations import KINKS, Kink, Row, every_row
+
+import tinygrad_edu as tg
+from tinygrad_edu.engine import Value, apply
+from tinygrad_edu.graph import topological_order
+from tinygrad_edu.ops import CONSTANT
+from tinygrad_edu.rules import FLOATS, OPS, Op
+from tinygrad_edu.testing import assert_gradients, differences, gradcheck, precision, strategies
+from tinygrad_edu.testing.expression import Expression
+
+WRONG_BY = 1.0005  # times the right derivative
+FEW = settings(max_examples=min(settings.default.max_examples, 300))
+
+
+@pytest.fixture
+def without_mpmath(monkeypatch: pytest.MonkeyPatch) -> None:
+    precision._with_digits.cache_clear()
+    monkeypatch.setitem(sys.modules, "mpmath", None)
+
+
+def as_function(op: Op) -> Callable[..., Any]:
+    return lambda *xs: apply(op, *xs)
+
+
+@contextmanager
+def a_rule_that_is_wrong(op: Op, place: int | None = None) -> Iterator[None]:
+    """The rule of an operation, too large by half a thousandth in one input, or in all."""
+    right = op.derivatives
+
+    def wrong(m: Any, y: Any, *xs: Any) -> list[Any]:
+        return [s * WRONG_BY if place in (i, None) else s for i, s in enumerate(right(m, y, *xs))]
+
+    op.derivatives = wrong
+    try:
+        yield
+    finally:
+        op.derivatives = right
+
+
+def has_slopes(row: Row, xs: tuple[float, ...]) -> bool:
+    """Whether there is a slope that can be made wrong."""
+    return any(row.op.derivatives(FLOATS, row.op.value(FLOATS, *xs), *xs))
+
+
+# ---- the operations --------------------------------------------------------------------------------------------------
+@every_row
+def test_every_operation_is_correct(row: Row) -> None:
+    for xs in row.inside:
+        check = gradcheck(as_function(row.op), *xs)
+        assert check.verdict == "correct", f"{row} at {xs}: {check}"
+
+
+@every_row
+def test_every_operation_is_correct_without_mpmath(row: Row, without_mpmath: None) -> None:
+    for xs in row.inside:
+        check = gradcheck(as_function(row.op), *xs)
+        assert check.verdict == "correct", f"{row} at {xs}: {check}"
+        assert check.digits == 16
+
+
+@every_row
+def test_every_operation_is_correct_in_second_order(row: Row) -> None:
+    xs = row.inside[-1]
+    check = gradcheck(as_function(row.op), *xs, order=2)
+    assert check.verdict == "correct", f"{row} at {xs}: {check}"
+
+
+@pytest.mark.parametrize("kink", KINKS, ids=str)
+def test_a_kink_is_a_kink_and_never_wrong(kink: Kink) -> None:
+    check = gradcheck(as_function(kink.op), *kink.inputs)
+    if not all(map(math.isfinite, kink.inputs)) or not isinstance(kink.slopes, tuple):
+        assert check.verdict == "outside the domain", f"{kink}: {check}"
+    elif (kink.name, *kink.inputs) in {("pow", 0.0, 0.0), ("exponential", 0.0)}:
+        assert check.verdict == "outside the domain", f"{kink}: {check}"  # 0ᵇ is undefined for b < 0
+    elif kink.name in ("power", "pow", "exponential") or abs(kink.inputs[0]) == 1e300:
+        assert check.verdict == "correct", f"{kink}: {check}"
+    else:
+        assert check.verdict == "kink", f"{kink}: {check}"
+
+
+@every_row
+def test_a_wrong_rule_is_caught_and_named(row: Row) -> None:
+    for xs in row.inside:
+        for place in range(len(xs)):
+            with a_rule_that_is_wrong(row.op, place):
+                slopes = row.op.derivatives(FLOATS, row.op.value(FLOATS, *xs), *xs)
+                check = gradcheck(as_function(row.op), *xs)
+            if slopes[place]:
+                assert check.verdict == "wrong", f"{row} at {xs}: {check}"
+                fault = check.faults[0]
+                assert (fault.operation, fault.input, fault.at) == (str(row.op), place, xs)
+                assert fault.derivative.given == pytest.approx(fault.derivative.expected * WRONG_BY, rel=1e-9)
+                assert check.reason.startswith(f"{row.op}, input {place} at {xs[0]}")
+
+
+@every_row
+def test_a_wrong_rule_is_caught_and_named_without_mpmath(row: Row, without_mpmath: None) -> None:
+    for xs in row.inside:
+        with a_rule_that_is_wrong(row.op):
+            check = gradcheck(as_function(row.op), *xs)
+        if has_slopes(row, xs):
+            assert check.verdict == "wrong", f"{row} at {xs}: {check}"
+            assert check.faults[0].operation == str(row.op)
+
+
+@every_row
+def test_a_wrong_rule_is_named_inside_of_a_larger_expression(row: Row) -> None:
+    def f(*xs: Value) -> Value:
+        inner = [x * 1.25 - 0.25 * x for x in xs]  # x again, or next to it
+        return tg.tanh(0.1 * apply(row.op, *inner)) * 3.0 + sum(xs, 0.0) / 7.0
+
+    for xs in filter(None, row.inside):
+        with a_rule_that_is_wrong(row.op):
+            check = gradcheck(f, *xs)
+        if has_slopes(row, xs):
+            assert check.verdict == "wrong", f"{row} at {xs}: {check}"
+            assert str(row.op) in {fault.operation for fault in check.faults}
+            assert len({fault.operation for fault in check.faults}) == 1
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_of_two_inputs_the_wrong_one_is_named(place: int) -> None:
+    with a_rule_that_is_wrong(OPS["mul"], place):
+        check = gradcheck(lambda x, y: tg.exp(x * y), 0.5, 1.5)
+    assert str(check).startswith(f"wrong: mul, input {place} at 0.5, 1.5: the rule says ")
+    assert len(check.faults) == 1
+
+
+def test_a_wrong_rule_is_named_even_if_nothing_comes_of_it() -> None:
+    with a_rule_that_is_wrong(OPS["sin"]):
+        assert gradcheck(lambda x: tg.sin(x) * 0.0 + x, 1.0).faults[0].operation == "sin"
+
+
+def test_an_error_that_rules_make_together_is_the_fault_of_each() -> None:
+    """Two errors that cancel: the gradient is right by accident."""
+    with a_rule_that_is_wrong(OPS["sin"]):
+        check = gradcheck(lambda x: tg.sin(x) - tg.sin(x), 1.0)
+    assert check.verdict == "wrong"
+    assert check.derivatives[0].given == check.derivatives[0].expected == 0.0
+
+
+def test_a_derivative_too_few_is_named() -> None:
+    product = Op("product", "·", lambda m, a, b: a * b, lambda m, y, a, b: (b,))
+    check = gradcheck(lambda a, b: apply(product, a, b), 2.0, 3.0)
+    assert check.verdict == "wrong"
+    assert check.reason == "product, input 1 at 2.0, 3.0: the rule says nothing, it is 2"
+
+
+@FEW
+@given(strategies.expressions(inputs=2, max_nodes=8), st.booleans())
+def test_generated_expressions_are_correct(f: Expression, looks_at_its_number: bool) -> None:
+    """Also where a function looks at a number, and cannot be recorded."""
+
+    def g(*xs: Value) -> Any:
+        y = f(*xs)
+        return y + 0.0 if looks_at_its_number and y > 0 else y
+
+    check = gradcheck(g, *f.point)
+    assert check.verdict == "correct", str(check)
+
+
+@FEW
+@given(strategies.expressions(inputs=2, max_nodes=8), st.data())
+def test_in_generated_expressions_a_wrong_rule_is_named(f: Expression, data: st.DataObject) -> None:
+    nodes = [v for v in topological_order(f(*f.leaves())) if any(x._rule is not CONSTANT for x in v._prev)]
+    v = data.draw(st.sampled_from(nodes or [None]))
+    assume(v is not None)
+    place = data.draw(st.sampled_from([i for i, x in enumerate(v._prev) if x._rule is not CONSTANT]))
+    assume(v._rule.derivatives(FLOATS, v.data, *[x.data for x in v._prev])[place])
+    with a_rule_that_is_wrong(v._rule, place):
+        check = gradcheck(f, *f.point)
+    assert check.verdict == "wrong"
+    assert {(fault.operation, fault.input) for fault in check.faults} == {(str(v._rule), place)}
+
+
+# ---- kinks -----------------------------------------------------------------------------------------------------------
+def test_the_one_sided_derivatives_are_given() -> None:
+    check = gradcheck(lambda x: 3.0 * tg.leaky_relu(x, 0.5), 0.0)
+    (found,) = check.derivatives
+    assert (found.left, found.right, found.expected) == (1.5, 3.0, None)
+    assert str(check).splitlines()[:2] == [
+        "kink: ∂f/∂x0 is 1.5 from the left, 3 from the right, by the kink of leaky_relu(0.5), input 0 at 0.0",
+        "  ∂f/∂x0: gradient 1.5, slope 1.5 from the left, 3 from the right",
+    ]
+
+
+KINKED: dict[str, tuple[Callable[..., Any], tuple[float, ...]]] = {
+    "deep inside": (lambda x: tg.exp(tg.sin(tg.relu(x**2 - 4.0)) + x), (2.0,)),
+    "that cancels": (lambda x: tg.relu(x) - tg.relu(-x), (0.0,)),
+    "a tie of three": (lambda x, y, z: tg.maximum(x, tg.maximum(y, z)), (1.0, 1.0, 1.0)),
+    "seen in no single input": (lambda x, y: tg.minimum(tg.abs(x), tg.abs(y)), (0.0, 0.0)),
+    "a jump": (lambda x: x + tg.step(x - 1.0), (1.0,)),
+    "a jump by an integer": (lambda x: tg.sign(x) * 2.0, (0.0,)),
+    "a branch of Python": (lambda x: x if x > 0 else -2.0 * x, (0.0,)),
+    "a jump between branches": (lambda x: x if x >= 1 else x - 1.0, (1.0,)),
+}
+
+
+@pytest.mark.parametrize(("f", "xs"), KINKED.values(), ids=KINKED)
+def test_a_kink(f: Callable[..., Any], xs: tuple[float, ...]) -> None:
+    for scale in (1.0, 1e-12, 1e12):
+        check = gradcheck(lambda *xs, scale=scale: scale * f(*xs), *xs)
+        assert check.verdict == "kink", str(check)
+
+
+NOT_KINKED: dict[str, tuple[Callable[..., Any], tuple[float, ...]]] = {
+    "next to it": (lambda x: tg.relu(x - 1.0), (math.nextafter(1.0, 2.0),)),
+    "hardly off it": (tg.abs, (-1e-300,)),
+    "multiplied by 0": (lambda x: x * tg.abs(x), (0.0,)),
+    "squared": (lambda x: tg.relu(x) ** 2, (0.0,)),
+    "in a constant": (lambda x: x * tg.relu(0.0), (1.0,)),
+    "a branch elsewhere": (lambda x: x**2 if x > 0 else -x, (1e-3,)),
+    "branches that meet smoothly": (lambda x: x**2 if x > 0 else -(x**2), (0.0,)),
+}
+
+
+@pytest.mark.parametrize(("f", "xs"), NOT_KINKED.values(), ids=NOT_KINKED)
+def test_no_kink(f: Callable[..., Any], xs: tuple[float, ...]) -> None:
+    check = gradcheck(f, *xs)
+    assert check.verdict == "correct", str(check)
+
+
+@pytest.mark.parametrize(("slope", "verdict"), [(-0.01, "wrong"), (0.0, "kink"), (0.7, "kink"), (1.01, "wrong")])
+def test_at_a_kink_a_rule_may_choose_between_the_one_sided_derivatives(slope: float, verdict: str) -> None:
+    ramp = Op("ramp", "", OPS["relu"].value, lambda m, y, x: (m.step(x) + slope * (1.0 - m.abs(m.sign(x))),))
+    check = gradcheck(as_function(ramp), 0.0)
+    assert check.verdict == verdict
+    if verdict == "wrong":
+        assert check.reason == f"ramp, input 0 at 0.0: the rule says {slope}, it is 0 from the left, 1 from the right"
+
+
+# ---- outside the domain ----------------------------------------------------------------------------------------------
+OUTSIDE: dict[str, tuple[Callable[..., Any], float, str]] = {
+    "no value": (tg.log, -1.0, "f has no value: log is not defined at -1.0"),
+    "a pole": (lambda x: 1 / x, 0.0, "f has no value: div is not defined at 1.0, 0.0"),
+    "an infinite slope": (tg.sqrt, 0.0, "the derivative of sqrt is infinite at 0.0"),
+    "an infinite slope inside": (lambda x: tg.sqrt(x**4), 0.0, "the derivative of sqrt is infinite at 0.0"),
+    "an infinite input": (tg.atan, math.inf, "x0 is inf, where no difference can be taken"),
+    "no number": (lambda x: x * 2.0, math.nan, "x0 is nan"),
+    "an infinite value": (lambda x: x * 1e300, 1e300, "f is inf"),
+    "too large a value": (tg.exp, 1e3, "f has no value: exp overflows"),
+}
+
+
+@pytest.mark.parametrize(("f", "x", "words"), OUTSIDE.values(), ids=OUTSIDE)
+def test_outside_the_domain(f: Callable[..., Any], x: float, words: str) -> None:
+    check = gradcheck(f, x)
+    assert check.verdict == "outside the domain"
+    assert words in check.reason
+
+
+def test_an_infinite_slope_is_shown_from_the_side_where_it_is() -> None:
+    (found,) = gradcheck(lambda x: tg.acos(x), 1.0).derivatives
+    assert (found.given, found.left, found.right) == (None, -math.inf, None)
+
+
+def test_at_the_border_of_a_domain_the_derivative_from_the_inside_counts() -> None:
+    assert gradcheck(lambda x: x**1.5 + x, 0.0)
+    with a_rule_that_is_wrong(OPS["add"]):
+        assert gradcheck(lambda x: x**1.5 + x, 0.0).faults[0].operation == "add"
+
+
+# ---- scales ----------------------------------------------------------------------------------------------------------
+def smooth(x: Any) -> Any:
+    return tg.sin(x) * tg.exp(0.3 * x) + x**2
+
+
+def branched(x: Any) -> Any:
+    return smooth(x) if x > -100.0 else x
+
+
+@pytest.mark.parametrize("f", [smooth, branched])
+@pytest.mark.parametrize("scale", [1e-12, 1.0, 1e12])
+@pytest.mark.parametrize("unit", [1e-8, 1.0, 1e8])
+def test_functions_of_any_scale_are_judged_the_same(f: Callable[..., Any], scale: float, unit: float) -> None:
+    """Values in other units, and inputs in other units."""
+
+    def scaled(x: Any) -> Any:
+        return scale * f(x / unit)
+
+    assert gradcheck(scaled, 0.7 * unit).verdict == "correct"
+    with a_rule_that_is_wrong(OPS["sin"]):
+        check = gradcheck(scaled, 0.7 * unit)
+    assert (check.verdict, check.faults[0].operation) == ("wrong", "sin")
+
+
+@pytest.mark.parametrize("scale", [1e-12, 1.0, 1e12])
+@pytest.mark.parametrize("unit", [1e-8, 1.0, 1e8])
+def test_a_leak_is_found_at_any_scale(scale: float, unit: float) -> None:
+    """No rule is wrong here: part of the gradient, half a thousandth of it, is lost outside of the graph."""
+
+    def leaking(x: Value) -> Value:
+        return scale * (tg.sin(x / unit) + 0.0005 * math.sin(x.data / unit))
+
+    check = gradcheck(leaking, 0.7 * unit)
+    assert (check.verdict, check.faults) == ("wrong", ())
+    assert "does f compute with plain numbers" in check.reason
+    assert gradcheck(lambda x: scale * (tg.sin(x / unit) + 0.0005 * tg.sin(x / unit)), 0.7 * unit)
+
+
+FLAT: dict[str, tuple[Callable[..., Any], tuple[float, ...]]] = {
+    "a constant": (lambda x: 5.0, (1.0,)),
+    "no input": (lambda: 5.0, ()),
+    "an input that is not used": (lambda x, y: x * 2.0, (1.0, 2.0)),
+    "a minimum": (lambda x: (x - 1.0) ** 2 + 3.0, (1.0,)),
+    "a far minimum": (lambda x: (x - 1e8) ** 2, (1e8,)),
+    "a saddle": (lambda x, y: x * y, (0.0, 0.0)),
+    "0": (lambda x: x * 0.0, (0.0,)),
+    "saturated": (tg.tanh, (40.0,)),
+    "of the sixth order": (lambda x: x**6, (0.0,)),
+    "next to nothing": (lambda x: tg.exp(-x * x), (20.0,)),
+}
+
+
+@pytest.mark.parametrize("digits", ["many", "16"])
+@pytest.mark.parametrize(("f", "xs"), FLAT.values(), ids=FLAT)
+def test_where_a_function_is_flat_its_gradient_is_correct(
+    f: Callable[..., Any], xs: tuple[float, ...], digits: str, request: pytest.FixtureRequest
+) -> None:
+    if digits == "16":
+        request.getfixturevalue("without_mpmath")
+    check = gradcheck(f, *xs)
+    assert check.verdict == "correct", str(check)
+
+
+def test_a_slope_where_there_is_none_is_wrong() -> None:
+    hill = Op("hill", "", lambda m, x: m.cos(x), lambda m, y, x: (1e-9 - m.sin(x),))
+    check = gradcheck(as_function(hill), 0.0)
+    assert check.reason == "hill, input 0 at 0.0: the rule says 1e-09, it is 0"
+
+
+# ---- noise and rounding ----------------------------------------------------------------------------------------------
+def shaken(by: float) -> Callable[[Value], Value]:
+    random = Random(0)
+    return lambda x: x**2 + random.gauss(0.0, by)
+
+
+def test_a_function_that_is_noisy_is_called_so_with_its_noise() -> None:
+    check = gradcheck(shaken(1e-2), 1.0)
+    assert check.verdict == "too noisy"
+    assert 0.003 < check.noise < 0.03
+    assert "each value of f is noisy by 0.0" in check.reason
+    assert check.notes == (
+        "decided with floats, as f cannot be replayed with more digits: its value is another one at each call",
+    )
+
+
+def test_noise_that_is_small_enough_does_not_matter() -> None:
+    check = gradcheck(shaken(1e-8), 1.0)
+    assert check
+    assert 3e-9 < check.noise < 3e-8
+
+
+def test_what_is_rounded_away_is_not_the_rules_fault() -> None:
+    check = gradcheck(tg.sigmoid, 40.0)
+    assert check
+    assert (
+        "floats lose digits here: with 200 digits, ∂f/∂x0: gradient 0, differences 4.24835425529e-18" in check.notes[0]
+    )
+    check = gradcheck(lambda x: tg.sin(x * x), 1.23456789e8)  # x² has no digit left for its phase
+    assert check.verdict == "too noisy"
+    assert 0.3 < check.noise < 10
+
+
+def test_the_digits_suffice_for_what_floats_underflow() -> None:
+    """log(1 + e⁻⁴⁷⁰ + e⁻⁹⁹⁷): a term that floats have and 200 digits do not; and one that even floats do not have."""
+    assert gradcheck(lambda *xs: tg.logsumexp(xs), 0.0, -470.0, -997.0)
+
+
+def test_a_function_that_only_rounding_keeps_inside_its_domain_is_checked_with_floats() -> None:
+    def f(x: Value) -> Value:
+        return tg.sqrt(x * 3.0 - 0.30000000000000004 + 1e-18)  # 3·0.1 is a little less before it is rounded
+
+    check = gradcheck(f, 0.1)
+    assert check.digits == 16
+    assert "f cannot be replayed with more digits" in check.notes[0]
+
+
+def test_a_function_that_uses_other_parameters_each_time_does_not_break_the_check() -> None:
+    ws = cycle([Value(2.0) for _ in range(5)])
+    check = gradcheck(lambda x: x * next(ws), 1.0)
+    assert check.verdict == "correct"
+    assert "it uses other Values at each call" in check.notes[0]
+
+
+# ---- second order ----------------------------------------------------------------------------------------------------
+def test_second_derivatives_are_checked_by_name() -> None:
+    check = gradcheck(lambda x, y: tg.sin(x) * y**2, 2.0, 0.5, order=2)
+    assert check
+    assert [d.name for d in check.derivatives] == [
+        *["∂f/∂x0", "∂f/∂x1", "∂²f/∂x0∂x0", "∂²f/∂x0∂x1", "∂²f/∂x1∂x0", "∂²f/∂x1∂x1"]
+    ]
+    assert check.derivatives[3].expected == pytest.approx(math.cos(2.0), rel=1e-15)
+
+
+def test_third_derivatives_too() -> None:
+    assert gradcheck(lambda x: x**4, 2.0, order=3).derivatives[2].given == 48.0
+
+
+def number(x: Any) -> Any:
+    return x.data if isinstance(x, Value) else x
+
+
+BAKED: dict[str, Callable[..., Any]] = {
+    "a constant": lambda m, y, x: (3.0 * number(x) ** 2,),
+    "half of one": lambda m, y, x: (3.0 * number(x) * x,),
+}
+
+
+@pytest.mark.parametrize("derivatives", BAKED.values(), ids=BAKED)
+def test_a_number_baked_into_a_rule_is_found_in_second_order(derivatives: Callable[..., Any]) -> None:
+    cube = Op("cube", "", lambda m, x: x * x * x, derivatives)
+
+    def f(x: Value) -> Value:
+        return tg.exp(0.1 * apply(cube, x))
+
+    assert gradcheck(f, 2.0)
+    check = gradcheck(f, 2.0, order=2)
+    assert check.verdict == "wrong"
+    assert check.reason.startswith("cube, input 0 at 2.0: the rule, differentiated again in input 0, says ")
+    assert check.reason.endswith("it is 12")
+
+
+def test_a_second_derivative_can_be_infinite_where_the_first_is_not() -> None:
+    assert gradcheck(lambda x: x**1.5, 0.0)
+    check = gradcheck(lambda x: x**1.5, 0.0, order=2)
+    assert check.verdict == "outside the domain"
+    assert "is infinite at 0.0" in check.reason
+
+
+def test_a_rule_that_is_wrong_at_a_single_point_is_wrong() -> None:
+    """No kink excuses it, though it is right on both sides."""
+    square = Op("square", "", lambda m, x: x * x, lambda m, y, x: (2.0 * x if x else 1.0,))
+    check = gradcheck(as_function(square), 0.0)
+    assert check.reason == "square, input 0 at 0.0: the rule says 1, it is 0"
+
+
+def test_a_second_derivative_can_have_a_kink_where_the_first_has_none() -> None:
+    assert gradcheck(lambda x: x * tg.abs(x), 0.0)
+    check = gradcheck(lambda x: x * tg.abs(x), 0.0, order=2)
+    assert check.verdict == "kink"
+    assert (check.derivatives[0].left, check.derivatives[0].right) == (-2.0, 2.0)
+
+
+# ---- what is given and taken -----------------------------------------------------------------------------------------
+def test_parameters_are_checked_too_and_left_as_they_are() -> None:
+    model = tg.nn.MLP(2, [3, 1], activation="tanh")
+    before = [(p.data, p.grad) for p in model.parameters()]
+    check = gradcheck(lambda: tg.losses.mse([model([0.5, -1.0])], [0.3]))
+    assert check
+    assert {d.name for d in check.derivatives} == {f"∂f/∂{p.label}" for p in model.parameters()}
+    assert [(p.data, p.grad) for p in model.parameters()] == before
+
+
+def test_an_error_in_the_middle_leaves_parameters_as_they_are() -> None:
+    w = Value(2.0, label="w")
+
+    def f() -> Value:
+        if w.data != 2.0:
+            raise RuntimeError("moved")
+        return w * w
+
+    with pytest.raises(RuntimeError, match="moved"):
+        gradcheck(f)
+    assert w.data == 2.0
+
+
+def test_values_as_inputs_are_used_as_they_are() -> None:
+    w = Value(2.0, label="w")
+    w.grad = 7.0
+    check = gradcheck(lambda x, y: x * w + y, w, 3.0)
+    assert [(d.name, d.given) for d in check.derivatives] == [("∂f/∂w", 4.0), ("∂f/∂x1", 1.0)]
+    assert (w.data, w.grad) == (2.0, 7.0)
+
+
+def test_it_works_under_no_grad() -> None:
+    with tg.no_grad():
+        assert gradcheck(tg.sin, 1.0).derivatives[0].given == math.cos(1.0)
+
+
+def test_a_rule_that_uses_math_is_checked_with_floats() -> None:
+    for slope, verdict in ((1.0, "correct"), (WRONG_BY, "wrong")):
+        op = Op("sine", "", lambda m, x: math.sin(x), lambda m, y, x, slope=slope: (math.cos(x) * slope,))
+        check = gradcheck(lambda x, op=op: 2.0 * apply(op, x), 1.0)
+        assert check.verdict == verdict
+        assert check.digits == 16
+        assert "as the functions of math do" in check.notes[0]
+
+
+def test_without_mpmath_it_says_what_would_help(without_mpmath: None) -> None:
+    check = gradcheck(tg.sin, 1.0)
+    assert check
+    assert check.notes == (
+        "decided with floats; with more digits where mpmath is installed: pip install 'tinygrad-edu[test]'",
+    )
+
+
+def test_mpmath_is_loaded_when_it_is_needed() -> None:
+    code = """if True:
+        import sys
+        from tinygrad_edu.testing import gradcheck
+        print("mpmath" in sys.modules, bool(gradcheck(lambda x: x * x, 2.0)), "mpmath" in sys.modules)
+    """
+    environment = {**os.environ, "PYTHONPATH": str(Path(tg.__file__).parents[1])}
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, env=environment)
+    assert done.stdout.split() == ["False", "True", "True"]
+
+
+BAD_CALLS: dict[str, tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any], type[Exception], str]] = {
+    "a list": (lambda x: [x], (1.0,), {}, TypeError, "a function that returns one number, not list"),
+    "nothing": (lambda x: None, (1.0,), {}, TypeError, "a function that returns one number, not NoneType"),
+    "a text": (lambda x: x, ("1.0",), {}, TypeError, "expected one real number"),
+    "a node": (lambda x: x, (Value(1.0) + 1.0,), {}, TypeError, "input 0, .* pass a plain number or a leaf"),
+    "a constant": (lambda x: x, (Value(1.0).detach(),), {}, TypeError, "input 0, .* pass a plain number or a leaf"),
+    "order 0": (lambda x: x, (1.0,), {"order": 0}, ValueError, "an int of 1 or more, not 0"),
+    "order 1.5": (lambda x: x, (1.0,), {"order": 1.5}, ValueError, "an int of 1 or more, not 1.5"),
+}
+
+
+@pytest.mark.parametrize(("f", "xs", "options", "kind", "words"), BAD_CALLS.values(), ids=BAD_CALLS)
+def test_a_bad_call(f: Any, xs: Any, options: Any, kind: type[Exception], words: str) -> None:
+    for check in (gradcheck, assert_gradients):
+        with pytest.raises(kind, match=words):
+            check(f, *xs, **options)
+
+
+# ---- the report ------------------------------------------------------------------------------------------------------
+def test_a_report_can_be_read() -> None:
+    with a_rule_that_is_wrong(OPS["tanh"]):
+        check = gradcheck(lambda x, y: tg.tanh(x) * y, 0.0, 2.0)
+    assert str(check) == (
+        "wrong: tanh, input 0 at 0.0: the rule says 1.0005, it is 1\n"
+        f"  ∂f/∂x0: gradient 2.001, differences 2 ± {check.derivatives[0].error:.1g}\n"
+        f"  ∂f/∂x1: gradient 0, differences 0 ± {check.derivatives[1].error:.1g}\n"
+        "  decided with 200 digits; the Taylor remainder vanishes with power 1 of the step (right: 2, wrong: 1)"
+    )
+    assert not check
+
+
+def test_a_long_report_is_cut() -> None:
+    check = gradcheck(lambda *xs: tg.total(xs), *range(30))
+    assert check
+    assert "… and 10 more" in str(check)
+    assert len(str(check).splitlines()) == 23
+
+
+def test_both_witnesses_speak() -> None:
+    right = gradcheck(tg.sin, 1.0)
+    assert (right.verdict, right.remainder) == ("correct", 2.0)
+    with a_rule_that_is_wrong(OPS["sin"]):
+        wrong = gradcheck(tg.sin, 1.0)
+    assert (wrong.verdict, wrong.remainder) == ("wrong", 1.0)
+
+
+def test_an_assertion() -> None:
+    assert_gradients(tg.sin, 1.0)
+    with a_rule_that_is_wrong(OPS["sin"]), pytest.raises(AssertionError, match=r"^wrong: sin, input 0 at 1.0: the"):
+        assert_gradients(tg.sin, 1.0)
+
+
+def test_an_assertion_lets_kinks_pass_if_it_is_told_to() -> None:
+    with pytest.raises(AssertionError, match=r"^kink: "):
+        assert_gradients(tg.relu, 0.0)
+    assert_gradients(tg.relu, 0.0, kinks=True)
+    with pytest.raises(AssertionError, match=r"^outside the domain: "):
+        assert_gradients(tg.sqrt, 0.0, kinks=True)
+
+
+# ---- differences -----------------------------------------------------------------------------------------------------
+STEPS = differences.geometric(0.73, 1e-12)
+
+
+@pytest.mark.parametrize("f", [math.sin, math.exp, lambda x: 1 / x, lambda x: abs(x - 1.0), lambda x: 1.0 * (x > 1.0)])
+def test_smooth_functions_and_single_kinks_are_no_noise(f: Callable[[float], float]) -> None:
+    assert differences.noise_of(lambda t: f(1.0 + t), STEPS) < 1e-15
+
+
+@pytest.mark.parametrize("level", [1e-10, 1e-6, 1e-2])
+def test_noise_is_measured(level: float) -> None:
+    random = Random(1)
+    noise = differences.noise_of(lambda t: math.sin(1.0 + t) + random.gauss(0.0, level), STEPS)
+    assert level / 4 < noise < level * 4
+
+
+@pytest.mark.parametrize("x", [1e-6, 0.1, 1.0, 30.0])
+def test_the_error_of_a_difference_is_an_honest_one(x: float) -> None:
+    for f, true in ((math.sin, math.cos(x)), (math.log, 1 / x), (math.sqrt, 0.5 / math.sqrt(x))):
+        found = differences.slopes(lambda t, f=f: f(x + t), f(x), precision.IN_FLOATS.steps(x), 0.0, 2e-16, 2e-16 * x)
+        for slope in found:
+            assert abs(slope.value - true) <= 2 * slope.error
+        assert found.both.error < 1e-9 * abs(true)
+
+
+def test_a_large_step_does_not_hide_what_is_nearby() -> None:
+    """To large steps f is flat on one side, as it saturates; only small ones see its slope."""
+    found = differences.slopes(lambda t: math.erfc(-5.2 - t), math.erfc(-5.2), STEPS, 0.0, 2.0**-52, 0.0)
+    true = 2 / math.sqrt(math.pi) * math.exp(-5.2 * 5.2)
+    assert all(abs(slope.value - true) < 10 * slope.error for slope in found)
+
+
+def test_a_jump_beside_the_point_is_no_infinite_slope() -> None:
+    found = differences.slopes(lambda t: 3.0 + (t > 1e-3), 3.0, STEPS, 0.0, 2.0**-52, 0.0)
+    assert [slope.value for slope in found] == [0.0, 0.0, 0.0]
+    found = differences.slopes(lambda t: 3.0 + (t > 0), 3.0, STEPS, 0.0, 2.0**-52, 0.0)
+    assert (found.left.value, found.right.value) == (0.0, math.inf)
