@@ -1,0 +1,250 @@
+# %% [markdown]
+# # Lesson 1: a line, step by step
+#
+# Twenty points scatter around a straight line. Which line? We shall find it by *gradient descent*: start with any line,
+# ask in which direction its two numbers have to move to make it better, move them a little, and ask again. It is how
+# networks with billions of parameters are trained; here there are two, so that every number can be followed by hand.
+#
+# You need: what a derivative is, and the chain rule. At the end you will have computed one round of gradient descent by
+# hand, let the program do the others, and checked its result against the exact solution.
+
+# %%
+import tinygrad_edu as tg
+from tinygrad_edu.viz.plots import plot_fit, plot_loss, plot_parameters, plot_rounds
+
+# %% [markdown]
+# ## The data
+#
+# The points come from $y = 2x + 1$ with some noise. Pretend that you do not know that. Here are the first five, and all
+# of them:
+
+# %%
+X, y = tg.data.line(n=20, slope=2.0, intercept=1.0, noise=0.3, seed=1)
+x = [row[0] for row in X]  # a sample is a list of features; ours have one
+
+print("  i      x        y")
+for i in range(5):
+    print(f"{i:3} {x[i]:7.2f} {y[i]:9.4f}")
+
+# %%
+a, b = 0.293, 0.758  # any line will do to start with
+ax = plot_fit(x, y, {"where we start": [a * xi + b for xi in x]})
+
+# %% [markdown]
+# ## One round by hand
+#
+# The model is $\hat y = a\,x + b$, and we start at $a = 0.293$, $b = 0.758$. A round has six steps.
+#
+# **Step 1, predict.** For each point $\hat y_i = a\,x_i + b$.
+
+# %%
+predicted = [a * xi + b for xi in x]
+print("  i      x        y    predicted")
+for i in range(5):
+    print(f"{i:3} {x[i]:7.2f} {y[i]:9.4f} {predicted[i]:9.4f}")
+
+# %% [markdown]
+# **Step 2, the loss.** One number that says how bad the line is: the sum of squared errors,
+#
+# $$L = \sum_i (\hat y_i - y_i)^2 .$$
+
+# %%
+loss = sum((p - yi) ** 2 for p, yi in zip(predicted, y))
+print(f"L = {loss:.6f}")
+
+# %% [markdown]
+# **Step 3, how the loss depends on each prediction.** The derivative of a square:
+#
+# $$\frac{\partial L}{\partial \hat y_i} = 2\,(\hat y_i - y_i).$$
+
+# %%
+dL_dpredicted = [2 * (p - yi) for p, yi in zip(predicted, y)]
+for i in range(5):
+    print(f"∂L/∂ŷ_{i} = 2·({predicted[i]:.4f} − ({y[i]:.4f})) = {dL_dpredicted[i]:.4f}")
+
+# %% [markdown]
+# **Step 4, how each prediction depends on $a$ and $b$.** From $\hat y_i = a\,x_i + b$:
+#
+# $$\frac{\partial \hat y_i}{\partial a} = x_i, \qquad \frac{\partial \hat y_i}{\partial b} = 1.$$
+
+# %%
+dpredicted_da = x
+dpredicted_db = [1.0] * len(x)
+print("∂ŷ/∂a:", [f"{d:.2f}" for d in dpredicted_da[:5]], "…")
+print("∂ŷ/∂b:", [f"{d:.2f}" for d in dpredicted_db[:5]], "…")
+
+# %% [markdown]
+# **Step 5, the chain rule.** A change of $a$ changes all predictions, and each of them changes the loss. So multiply
+# along each way, and add the ways up:
+#
+# $$\frac{\partial L}{\partial a} = \sum_i \frac{\partial L}{\partial \hat y_i}\,\frac{\partial \hat y_i}{\partial a}
+#   = \sum_i 2\,(\hat y_i - y_i)\,x_i, \qquad
+#   \frac{\partial L}{\partial b} = \sum_i 2\,(\hat y_i - y_i).$$
+
+# %%
+dL_da = sum(d * k for d, k in zip(dL_dpredicted, dpredicted_da))
+dL_db = sum(d * k for d, k in zip(dL_dpredicted, dpredicted_db))
+print(f"∂L/∂a = {dL_da:.6f}")
+print(f"∂L/∂b = {dL_db:.6f}")
+
+# %% [markdown]
+# Both are negative: a larger $a$ and a larger $b$ would make the loss smaller.
+#
+# **Step 6, move.** Against the gradient, by a small multiple $\eta$ of it, the *learning rate*:
+#
+# $$a \leftarrow a - \eta\,\frac{\partial L}{\partial a}, \qquad b \leftarrow b - \eta\,\frac{\partial L}{\partial b}.$$
+
+# %%
+η = 0.01
+a_new = a - η * dL_da
+b_new = b - η * dL_db
+print(f"a: {a} − {η}·({dL_da:.4f}) = {a_new:.6f}")
+print(f"b: {b} − {η}·({dL_db:.4f}) = {b_new:.6f}")
+new_loss = sum((a_new * xi + b_new - yi) ** 2 for xi, yi in zip(x, y))
+print(f"L: {loss:.4f} before, {new_loss:.4f} after")
+
+# %% [markdown]
+# One round, and the loss is a good deal smaller. The next round does the same from the new $a$ and $b$.
+#
+# ## The same, by the engine
+#
+# Nobody derives by hand what has a million parameters. With `Value` you write steps 1 and 2; it remembers how the loss
+# was computed, and `backward()` does steps 3, 4 and 5. Here is the graph of the loss of *two* points, so that it fits
+# on the page. Each arrow bears a local derivative: look for $x_i$ and $1$ of step 4. (A square's $2(\hat y - y)$ is
+# there too, where the error goes into `**2`.)
+
+# %%
+A, B = tg.Value(0.293, label="a"), tg.Value(0.758, label="b")
+errors = []
+for i in (0, 1):
+    prediction = A * x[i] + B
+    prediction.label = f"ŷ{i}"
+    error = prediction - y[i]
+    error.label = f"error {i}"
+    errors.append(error)
+L = errors[0] ** 2 + errors[1] ** 2
+L.label = "L"
+L.backward()
+tg.draw(L, parameters=[A, B])
+
+# %% [markdown]
+# Now all twenty points, with the package's own model and loss. `Linear(1)` computes $w\,x + b$; its parameters are
+# Values.
+
+# %%
+model = tg.nn.Linear(1)
+weight, bias = model.parameters()
+weight.data, bias.data = 0.293, 0.758
+
+L = tg.losses.sse([model(sample) for sample in X], y)
+L.backward()
+print(f"L     = {L.data:.6f}")
+print(f"∂L/∂a = {weight.grad:.6f}")
+print(f"∂L/∂b = {bias.grad:.6f}")
+
+assert abs(L.data - loss) < 1e-12
+assert abs(weight.grad - dL_da) < 1e-12
+assert abs(bias.grad - dL_db) < 1e-12
+
+# %% [markdown]
+# The same numbers as by hand, to the rounding of floats.
+#
+# ## Again and again
+#
+# Step 6 is the optimizer's: `SGD` does $\theta \leftarrow \theta - \eta\,\partial L/\partial\theta$ for each parameter
+# $\theta$. `fit` repeats the round until the loss is low enough (`target_loss=`), or until the gradient is 0: then the
+# loss does not get smaller any more, and that is `tol=0.0`. Here the second will happen. All data at once make one
+# update, so an *epoch*, which is one pass over the data, is a round.
+
+# %%
+history = tg.train.fit(
+    model,
+    X,
+    y,
+    loss=tg.losses.sse,
+    optimizer=tg.optim.SGD(model.parameters(), lr=η),
+    epochs=10_000,
+    tol=0.0,
+    record_parameters=True,
+)
+print(history)
+assert abs(history.parameters["neurons[0].w[0]"][1] - a_new) < 1e-12  # the first round is the one by hand
+assert abs(history.parameters["neurons[0].b"][1] - b_new) < 1e-12
+
+# %%
+ax = plot_rounds(model, X, y, history, rounds=[1, 3, 5])
+
+# %% [markdown]
+# Each round turns the line further towards the points, and the later ones in smaller and smaller steps, as the gradient
+# gets smaller. The two numbers on their way:
+
+# %%
+ax = plot_parameters(
+    {"a": history.parameters["neurons[0].w[0]"][:81], "b": history.parameters["neurons[0].b"][:81]}, xlabel="round"
+)
+
+# %% [markdown]
+# $b$ is there sooner than $a$: in the direction of $a$ the loss is flatter. And the loss itself, with an axis on which
+# each step up is a doubling ($\log_2 L$). It does not go to 0, as no line goes through all points.
+
+# %%
+ax = plot_loss(history, scale="log2")
+_ = ax.set(xlim=(0, 80), xlabel="round")
+
+# %% [markdown]
+# ## The exact answer
+#
+# For a line the best $a$ and $b$ can be computed: set both derivatives to 0 and solve the two equations.
+#
+# $$a = \frac{\sum_i (x_i - \bar x)(y_i - \bar y)}{\sum_i (x_i - \bar x)^2}, \qquad b = \bar y - a\,\bar x .$$
+
+# %%
+mean_x, mean_y = sum(x) / len(x), sum(y) / len(y)
+exact_a = sum((p - mean_x) * (q - mean_y) for p, q in zip(x, y)) / sum((p - mean_x) ** 2 for p in x)
+exact_b = mean_y - exact_a * mean_x
+
+print("            a            b")
+print(f"exact    {exact_a:.9f}  {exact_b:.9f}")
+print(f"descent  {weight.data:.9f}  {bias.data:.9f}")
+assert abs(weight.data - exact_a) < 1e-6
+assert abs(bias.data - exact_b) < 1e-6
+
+# %% [markdown]
+# Gradient descent agrees to more than six digits. Why descend at all, then? Because this formula exists for straight
+# lines, and hardly for anything else. Descent needs nothing but derivatives, and those we can always get. Lesson 3
+# comes back to it.
+#
+# ## Where the package does it
+#
+# - The chain rule of step 5: `Value._backward` in `tinygrad_edu/engine.py`; the order of the nodes: `backward` below
+#   it.
+# - Local derivatives, step 4: the table in `tinygrad_edu/ops.py`; `mul` has `(b, a)`, `add` has `(1.0, 1.0)`.
+# - Step 6: `SGD.update` in `tinygrad_edu/optim.py`. The loop: `_step` in `tinygrad_edu/train.py`.
+#
+# ## Exercises
+#
+# **1.** Do the second round by hand, from `a_new` and `b_new`, and compare it with `history.parameters`.
+#
+# **2.** Which learning rate is too large? Try `lr=0.04` and `lr=0.06`. What does the package say?
+#
+# Try first; the solutions are in the folded cells below.
+
+# %% tags=["solution"] jupyter={"source_hidden": true}
+# Exercise 1
+slopes = [2 * (a_new * xi + b_new - yi) for xi, yi in zip(x, y)]
+a_2 = a_new - η * sum(d * xi for d, xi in zip(slopes, x))
+b_2 = b_new - η * sum(slopes)
+print(f"by hand: a = {a_2:.6f}, b = {b_2:.6f}")
+assert abs(history.parameters["neurons[0].w[0]"][2] - a_2) < 1e-12
+assert abs(history.parameters["neurons[0].b"][2] - b_2) < 1e-12
+
+# %% tags=["solution"] jupyter={"source_hidden": true}
+# Exercise 2: the loss is a parabola in b with the second derivative 2·20 = 40; a learning rate above 2/40 = 0.05 jumps
+# to its other side, further up than it came from
+for lr in (0.04, 0.06):
+    model.load_state_dict({"neurons[0].w[0]": 0.293, "neurons[0].b": 0.758})
+    sgd = tg.optim.SGD(model.parameters(), lr=lr)
+    try:
+        print(lr, tg.train.fit(model, X, y, loss=tg.losses.sse, optimizer=sgd, epochs=200))
+    except tg.train.DivergenceError as error:
+        print(lr, error)

@@ -1,0 +1,227 @@
+# %% [markdown]
+# # Lesson 2: watching the descent
+#
+# The line of Lesson 1, with more points, while it turns into place: we shall see what the learning rate and the
+# tolerance do. Then several features: there is no line to look at any more, and the program stays the same.
+#
+# You need: Lesson 1, or the update $\theta \leftarrow \theta - \eta\,\nabla L$.
+
+# %%
+from IPython.display import Image
+from sklearn.datasets import make_regression
+
+import tinygrad_edu as tg
+from tinygrad_edu.viz.animations import animate_line
+from tinygrad_edu.viz.plots import plot_fit, plot_loss, plot_parameters, plot_predictions, plot_surface
+
+# %% [markdown]
+# ## The data
+#
+# A hundred points made by scikit-learn: one feature $x$, a line with the intercept 50, and noise with a standard
+# deviation of 5.
+
+# %%
+X, y = make_regression(n_samples=100, n_features=1, noise=5, bias=50, random_state=0)
+x = [float(number) for (number,) in X]
+
+# %% [markdown]
+# ## The loss and the update
+#
+# The model is $\hat y = b_1 x + b_0$. The loss is half the sum of squared errors; the half is there so that it cancels
+# the 2 of the derivative:
+#
+# $$L = \sum_i \tfrac12 (\hat y_i - y_i)^2, \qquad
+#   \frac{\partial L}{\partial b_1} = \sum_i (\hat y_i - y_i)\,x_i, \qquad
+#   \frac{\partial L}{\partial b_0} = \sum_i (\hat y_i - y_i).$$
+#
+# A sum over twice as many points is about twice as large, and so would be the step. To choose a learning rate that does
+# not depend on how many points there are, the update uses the *mean* gradient, with $n = 100$ points:
+#
+# $$\theta \leftarrow \theta - \eta\,\frac1n\,\frac{\partial L}{\partial \theta}.$$
+#
+# When to stop? When an update has improved the loss by no more than a *tolerance*: what is left to gain is not worth
+# the work. Here is the whole descent, with nothing but `Value`, and the steps written out. It needs a few seconds, as
+# each update makes 600 operations, and goes back through them.
+
+# %%
+learning_rate, tolerance = 0.005, 0.01
+
+b0, b1 = tg.Value(0.5, label="b0"), tg.Value(0.5, label="b1")
+updates, before = 0, float("inf")
+while True:
+    loss = sum(0.5 * (b1 * xi + b0 - yi) ** 2 for xi, yi in zip(x, y))
+    if before - loss.data <= tolerance:
+        break
+    before = loss.data
+    b0.grad = b1.grad = 0.0
+    loss.backward()
+    for p in (b0, b1):
+        p.data -= learning_rate * p.grad / len(x)
+    updates += 1
+
+print(f"{updates} updates: b0 = {b0.data:.6f}, b1 = {b1.data:.6f}, loss {loss.data:.6f}")
+assert updates == 1160
+assert abs(b0.data - 49.479924) < 1e-6
+assert abs(b1.data - 42.432681) < 1e-6
+assert abs(loss.data - 1428.077253) < 1e-6
+
+# %% [markdown]
+# The package's `fit` is this loop. `half_sse` is the loss; as its gradient is the sum's, the learning rate is divided
+# by $n$.
+
+# %%
+model = tg.nn.Linear(1)
+for p in model.parameters():
+    p.data = 0.5
+history = tg.train.fit(
+    model,
+    X,
+    y,
+    loss=tg.losses.half_sse,
+    optimizer=tg.optim.SGD(model.parameters(), lr=learning_rate / len(x)),
+    tol=tolerance,
+    epochs=5000,
+    record_parameters=True,
+    compile=True,  # NumPy over all samples instead of a graph for each: the same numbers, sooner
+)
+print(history)
+w, b = model.parameters()
+assert history.updates == 1160
+assert abs(w.data - b1.data) < 1e-9
+assert abs(b.data - b0.data) < 1e-9
+
+# %%
+ax = plot_fit(x, y, [model([xi]).data for xi in x])
+
+# %% [markdown]
+# ## Watch it
+#
+# The line turns into place, fast at first. On the right the loss, with a dot for the moment. Learning rate, tolerance,
+# and how many frames an update gets (0.025: one frame for every 40 updates) are parameters: try others.
+
+# %%
+animation = animate_line(x, y, lr=0.005, tol=0.01, frames_per_update=0.025)
+animation.save("descent.gif")
+animation.save("descent.html")  # a page with a player: pause, single steps, a slider
+Image("descent.gif")  # `animation` alone as the last line is the player
+
+# %% [markdown]
+# ## The same descent from above
+#
+# The loss is a function of $b_0$ and $b_1$, a valley. Each point of the plane is a line through the data; the path
+# leads from $(0.5, 0.5)$ to the lowest point, across the contours, as the gradient is perpendicular to them. (Here the
+# mean of $x$ is near 0 and the mean of $x^2$ near 1, so the contours are nearly circles, and the path nearly straight.)
+
+# %%
+paths = history.parameters
+surface = tg.losses.half_sse([w * xi + b for xi in x], y)
+ax = plot_surface(
+    surface,
+    b,
+    w,
+    path=(paths["neurons[0].b"], paths["neurons[0].w[0]"]),
+    xlabel="b0",
+    ylabel="b1",
+)
+
+# %% [markdown]
+# ## The learning rate and the tolerance
+#
+# A learning rate ten times as large needs about a tenth of the updates. A tolerance a hundred times as large stops
+# earlier, further from the minimum; until then it is the same run, so in the picture one curve lies on the other.
+
+# %%
+runs = {}
+for lr, tol in [(0.005, 0.01), (0.05, 0.01), (0.005, 1.0)]:
+    for p in model.parameters():
+        p.data = 0.5
+    sgd = tg.optim.SGD(model.parameters(), lr=lr / len(x))
+    run = tg.train.fit(model, X, y, loss=tg.losses.half_sse, optimizer=sgd, tol=tol, epochs=5000, compile=True)
+    runs[f"η {lr}, tolerance {tol}"] = run
+    print(f"η = {lr:5}, tolerance {tol:4}: {run.updates:4} updates, loss {run.loss[-1]:.3f}")
+
+# %%
+ax = plot_loss(runs, scale="log")
+
+# %% [markdown]
+# ## Several features
+#
+# *Multiple regression*: $\hat y = w_1 x_1 + w_2 x_2 + w_3 x_3 + b$. A picture of a line does not exist any more, but
+# nothing in the program changes: the gradient just has four numbers instead of two.
+
+# %%
+X3, y3, true_w = make_regression(
+    n_samples=100, n_features=3, n_informative=3, noise=5, bias=50, coef=True, random_state=0
+)
+model3 = tg.nn.Linear(3, init="zeros")
+history3 = tg.train.fit(
+    model3,
+    X3,
+    y3,
+    loss=tg.losses.half_sse,
+    optimizer=tg.optim.SGD(model3.parameters(), lr=0.05 / len(X3)),
+    tol=0.01,
+    epochs=5000,
+    record_parameters=True,
+    compile=True,
+)
+*weights, bias = [p.data for p in model3.parameters()]
+print(history3)
+print("learnt:", [f"{number:.2f}" for number in weights], f"and {bias:.2f}")
+print("true:  ", [f"{number:.2f}" for number in true_w], "and 50.00")
+
+# %%
+w1, w2, w3, intercept = history3.parameters.values()
+ax = plot_parameters({"w1": w1, "w2": w2, "w3": w3, "b": intercept})
+
+# %% [markdown]
+# How good are the predictions? Each point below is a sample; a perfect prediction is on the line.
+
+# %%
+ax = plot_predictions(y3, [model3(sample).data for sample in X3])
+
+# %% [markdown]
+# ## Where the package does it
+#
+# - `fit` in `tinygrad_edu/train.py`: `reason_to_stop` is the tolerance; `_step` is one update.
+# - `half_sse` in `tinygrad_edu/losses.py`; `animate_line` in `tinygrad_edu/viz/animations.py`.
+#
+# ## Exercises
+#
+# **1.** How large may the learning rate get before the descent explodes? Find it to two digits, from 0.005 upwards.
+#
+# **2.** The second derivative of the mean loss in $b_0$ is 1, and in $b_1$ it is the mean of $x_i^2$. In one dimension,
+# steps grow if $\eta$ is more than 2 divided by the second derivative. Does that explain the answer to 1? What is
+# missing?
+
+# %% tags=["solution"] jupyter={"source_hidden": true}
+# Exercise 1: by bisection between one that works and one that does not
+
+
+def converges(lr):
+    for p in model.parameters():
+        p.data = 0.5
+    sgd = tg.optim.SGD(model.parameters(), lr=lr / len(x))
+    try:
+        run = tg.train.fit(model, X, y, loss=tg.losses.half_sse, optimizer=sgd, epochs=3000, compile=True)
+    except tg.train.DivergenceError:
+        return False
+    return run.loss[-1] < run.loss[0]
+
+
+low, high = 0.005, 10.0
+while high - low > 0.005:
+    middle = (low + high) / 2
+    low, high = (middle, high) if converges(middle) else (low, middle)
+largest = low
+print(f"the largest learning rate is about {largest:.3f}")
+
+# %% tags=["solution"] jupyter={"source_hidden": true}
+# Exercise 2: nearly. What is missing is the mixed derivative in b0 and b1, the mean of x: the valley is steepest in a
+# direction between the two axes. The second derivative there is the larger eigenvalue λ of the Hessian,
+# [[mean x², mean x], [mean x, 1]], and the limit is 2/λ
+n = len(x)
+mean, mean_square = sum(x) / n, sum(xi * xi for xi in x) / n
+λ = (mean_square + 1) / 2 + (((mean_square - 1) / 2) ** 2 + mean**2) ** 0.5
+print(f"by the axes alone {2 / max(1, mean_square):.3f}; second derivative where it is steepest {λ:.3f}: {2 / λ:.3f}")
+assert abs(largest - 2 / λ) < 0.01

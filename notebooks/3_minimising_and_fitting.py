@@ -1,0 +1,300 @@
+# %% [markdown]
+# # Lesson 3: minimising, and fitting a curve
+#
+# First the bare thing: find the lowest point of $y = x^2$ by going downhill, and see what the learning rate does. Then
+# fit a parabola to data, one sample at a time. Then the question of how many samples to look at before each step.
+#
+# You need: the derivative of $x^2$.
+
+# %%
+from random import Random
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+import tinygrad_edu as tg
+from tinygrad_edu.viz.plots import COLOURS, parameters_at, plot_derivative, plot_fit, plot_loss
+
+plt.rcParams["axes.prop_cycle"] = plt.cycler(color=COLOURS)  # those of the package's plots, for our own
+
+# %% [markdown]
+# ## (a) Downhill on a parabola
+#
+# $y = x^2$ has the derivative $2x$. Where the derivative is positive, $y$ grows to the right, so downhill is to the
+# *left*; where it is negative, downhill is to the *right*. Both cases are in one formula, as the sign of the derivative
+# does the choosing:
+#
+# $$x \leftarrow x - \eta\,\frac{dy}{dx}.$$
+
+# %%
+fig, axes = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
+for ax, at in zip(axes, (-1.0, 1.0)):
+    plot_derivative(lambda x: x**2, ax, at=at, interval=(-2, 2), name="y")
+
+# %%
+
+
+def descend(x, lr, steps):
+    """The path of x, from its start on."""
+    x = tg.Value(x, label="x")
+    sgd = tg.optim.SGD([x], lr)
+    path = [x.data]
+    for _ in range(steps):
+        y = x**2
+        sgd.zero_grad()
+        y.backward()
+        sgd.step()  # x ← x − lr·dy/dx
+        path.append(x.data)
+    return path
+
+
+for start in (-1.0, 1.0):
+    path = descend(start, lr=0.2, steps=8)
+    print("from", start, "→", "  ".join(f"{x:+.4f}" for x in path))
+    assert abs(descend(start, lr=0.2, steps=100)[-1]) < 1e-9
+
+# %% [markdown]
+# From either side $x$ comes to 0, and the steps get smaller by themselves, as the derivative does.
+#
+# ### What the learning rate does
+#
+# Here the step can be computed: $x - \eta\cdot 2x = (1 - 2\eta)\,x$. Each step multiplies $x$ by $1 - 2\eta$. So:
+#
+# | $\eta$ | factor | what happens |
+# | --- | --- | --- |
+# | 0.01 | 0.98 | it crawls |
+# | 0.2 | 0.6 | it is there soon |
+# | 0.5 | 0 | one step: a parabola's luck |
+# | 0.9 | −0.8 | from side to side, and there in the end |
+# | 1.0 | −1 | from side to side for ever |
+# | 1.1 | −1.2 | further out with each step: it *diverges* |
+
+# %%
+fig, axes = plt.subplots(2, 3, figsize=(10, 5.4), layout="constrained", sharey=True)
+curve = np.linspace(-2.6, 2.6, 200)
+for ax, lr in zip(axes.flat, (0.01, 0.2, 0.5, 0.9, 1.0, 1.1)):
+    path = np.array(descend(1.0, lr, steps=5 if lr > 1 else 12))
+    ax.plot(curve, curve**2, color="grey", linewidth=1)
+    ax.plot(path, path**2, "o-", markersize=4)
+    ax.set_title(f"η = {lr}")
+    ax.set_ylim(-0.3, 6.8)
+fig.supxlabel("x")
+_ = fig.supylabel("y")
+
+# %%
+assert descend(1.0, lr=1.0, steps=6) == [1, -1, 1, -1, 1, -1, 1]
+assert abs(descend(1.0, lr=0.01, steps=100)[-1] - 0.98**100) < 1e-12  # after 100 steps still 0.13
+
+# %% [markdown]
+# When training diverges, `fit` says so and what to do. Here the model is $x^2$ itself, whatever the sample:
+
+# %%
+
+
+class Parabola(tg.nn.Module):
+    def __init__(self, x):
+        self.x = tg.Value(x)
+
+    def __call__(self, sample):
+        return self.x**2
+
+
+model = Parabola(1.0)
+try:
+    tg.train.fit(
+        model,
+        [0],
+        [0],
+        loss=lambda predictions, targets: predictions[0],
+        optimizer=tg.optim.SGD(model.parameters(), lr=1.1),
+        epochs=1000,
+    )
+except tg.train.DivergenceError as error:
+    diverged = str(error)
+    print(diverged)
+assert "Lower the learning rate" in diverged
+
+# %% [markdown]
+# ## (b) Fitting a curve, one sample at a time
+#
+# The data are $y = 2x^2 + 3x + 4$ at $x = 0, 0.01, \dots, 0.99$. The model is $\hat y = w_1 x^2 + w_2 x + w_3$: a curve
+# in $x$, but *linear* in its parameters, so it is a neuron with two inputs, $x^2$ and $x$, and the bias $w_3$. We start
+# at $(1, 0, -1)$.
+#
+# Each sample in turn gives a squared error, a gradient, and an update with $\eta = 0.1$. A hundred of these are an
+# *epoch*, and its mean loss is the mean of what each sample had when its turn came. We stop when that is under
+# $10^{-4}$.
+
+# %%
+x = [i / 100 for i in range(100)]
+y = [2 * xi**2 + 3 * xi + 4 for xi in x]
+X = [[xi * xi, xi] for xi in x]
+
+model = tg.nn.Neuron(2, nonlin=False)
+model.load_state_dict({"w[0]": 1.0, "w[1]": 0.0, "b": -1.0})
+history = tg.train.fit(
+    model,
+    X,
+    y,
+    loss=tg.losses.mse,
+    optimizer=tg.optim.SGD(model.parameters(), lr=0.1),
+    batch_size=1,
+    target_loss=1e-4,
+    record_parameters=True,
+)
+w1, w2, w3 = [p.data for p in model.parameters()]
+for epoch in (0, 1, 2, len(history.loss) - 1):
+    print(f"epoch {epoch:2}: mean loss {history.loss[epoch]:.10f}")
+print(f"w = ({w1:.6f}, {w2:.6f}, {w3:.6f})")
+
+assert abs(history.loss[0] - 0.7408869558) < 5e-11
+assert abs(history.loss[1] - 0.1301736562) < 5e-11
+assert history.epochs - 1 == 49
+assert max(abs(w1 - 2.188697), abs(w2 - 2.753475), abs(w3 - 4.060021)) < 5e-7
+
+# %%
+fig, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
+plot_fit(x, y, [model(sample).data for sample in X], left)
+ax = plot_loss(history, right, scale="log")
+
+# %% [markdown]
+# The curve lies on the data, though $w$ is not $(2, 3, 4)$ yet: on this short piece of $x$, a little more $x^2$ and a
+# little less $x$ look almost the same. The loss hardly tells them apart, its gradient in that direction is small, and
+# descent is slow there.
+#
+# ## (c) All samples, one, or some
+#
+# An update may use the gradient over **all** samples (*batch*), over **one** (*stochastic*), or over **some**
+# (*mini-batch*). The gradient is summed over the batch in each case, so that an epoch moves the parameters about as far
+# in each. One sample is an unreliable witness of where downhill is, but there are many updates; all samples are the
+# best witness, but for one look at all of them there is one step only.
+
+# %%
+fig, axes = plt.subplots(1, 3, figsize=(12, 3.8), layout="constrained", sharey=True)
+batch_sizes = {"batch: all 100": 100, "mini-batch: 10": 10, "stochastic: 1": 1}
+for name, batch_size in batch_sizes.items():
+    model.load_state_dict({"w[0]": 1.0, "w[1]": 0.0, "b": -1.0})
+    run = tg.train.fit(
+        model,
+        X,
+        y,
+        loss=tg.losses.sse,  # its gradient is the sum over the batch
+        optimizer=tg.optim.SGD(model.parameters(), lr=0.005),
+        batch_size=batch_size,
+        shuffle=True,
+        epochs=60,
+        record_parameters=True,
+    )
+    loss = []
+    for epoch in range(61):  # where each epoch begins, and at the end: the loss of all samples, which can be compared
+        with parameters_at(model, run, epoch):
+            loss.append(tg.train.evaluate(model, X, y))
+    updates = [epoch * len(X) // batch_size for epoch in range(61)]
+    for ax, cost in zip(axes, (updates, range(61), [0.0, *run.seconds])):
+        ax.plot(cost, loss, ".-", markersize=4, linewidth=1.2, label=name)
+    print(f"{name:15} {run.updates:5} updates, mean squared error {loss[-1]:.6f}")
+    assert loss[-1] < 0.002
+axes[0].set(yscale="log", xscale="symlog", xlabel="updates (from 1 on, logarithmic)", ylabel="mean squared error")
+axes[0].set_xlim(left=0)
+axes[1].set_xlabel("epochs")
+axes[2].set_xlabel("time (s)")
+_ = axes[2].legend()
+
+# %% [markdown]
+# The same three runs, against what they cost; a dot is an epoch. Per *update* the whole batch gets furthest: it has
+# looked at a hundred samples for each. Per *epoch*, that is per look at the data, the three are nearly one: a hundred
+# small steps, or one that is about their sum. In *time* they differ by what an update costs besides its gradient. So on
+# a hundred samples the batch does well. Real data sets have millions of samples, which say much the same: a mini-batch
+# hears enough of them, and has made thousands of steps before the whole batch has made its first.
+
+# %% [markdown]
+# ## Why not solve $\nabla L = 0$?
+#
+# For this model the loss is a quadratic function of $w$, its gradient is linear, and $\nabla L = 0$ is a system of
+# three linear equations, the *normal equations* $A^\top A\, w = A^\top y$, where a row of $A$ is $(x^2, x, 1)$:
+
+# %%
+A = np.array([[xi * xi, xi, 1.0] for xi in x])
+exact = np.linalg.solve(A.T @ A, A.T @ np.array(y))
+print("exact: ", exact)
+print("descent:", np.array([w1, w2, w3]))
+assert np.allclose(exact, [2, 3, 4])
+
+# %% [markdown]
+# One line, no learning rate, and the exact answer. It stops being possible as soon as the model is not linear in its
+# parameters. Put one tanh around it, $\hat y = w_2 \tanh(w_1 x + b_1) + b_2$, and $\nabla L = 0$ becomes a system of
+# equations with no formula for its solution, and often with more than one. And where a formula exists, it may cost too
+# much: for $p$ parameters it is some $p^3$ operations, which for a million parameters is out of reach, while one step
+# of descent costs a few times as much as computing the loss. Descent does not even notice: here it fits six such tanh
+# at once to a sine.
+
+# %%
+curve_x = [xi * 6 - 3 for xi in x]
+curve_y = [np.sin(xi) for xi in curve_x]
+net = tg.nn.MLP(1, [6, 1], activation="tanh", rng=Random(3))
+run = tg.train.fit(
+    net,
+    [[xi] for xi in curve_x],
+    curve_y,
+    optimizer=tg.optim.Adam(net.parameters(), lr=0.03),
+    epochs=400,
+    compile=True,
+)
+print(run)
+ax = plot_fit(curve_x, curve_y, [net([xi]).data for xi in curve_x])
+assert run.loss[-1] < 1e-2
+
+# %% [markdown]
+# ## Where the package does it
+#
+# - `SGD.update` in `tinygrad_edu/optim.py`: without momentum, the one line $\theta - \eta g$.
+# - `batches` in `tinygrad_edu/data.py`, and the loop over them in `fit` (`tinygrad_edu/train.py`), where
+#   `_refuse_growth` says that it diverged.
+# - `power` in `tinygrad_edu/ops.py`: the derivative $n x^{n-1}$.
+#
+# ## Exercises
+#
+# **1.** Minimise $y = x^4 - 3x^2 + x$ from $x = -2$ and from $x = 2$. Why do you not get the same answer?
+#
+# **2.** In (b), let the epochs go on until $w$ is $(2, 3, 4)$ to two decimals. How many are needed? Does `shuffle=True`
+# help, and why?
+
+# %% tags=["solution"] jupyter={"source_hidden": true}
+# Exercise 1: there are two valleys; descent finds the one it starts in
+
+
+def valley(start):
+    x = tg.Value(start)
+    sgd = tg.optim.SGD([x], lr=0.02)
+    for _ in range(500):
+        y = x**4 - 3 * x**2 + x
+        sgd.zero_grad()
+        y.backward()
+        sgd.step()
+    return x.data, y.data
+
+
+for start in (-2.0, 2.0):
+    print(f"from {start:+}: x = %.4f, y = %.4f" % valley(start))
+assert valley(-2.0)[1] < valley(2.0)[1]
+
+# %% tags=["solution"] jupyter={"source_hidden": true}
+# Exercise 2: shuffled, it needs a third of the epochs. In order, each sample comes right after a neighbour that has
+# just taught nearly the same; shuffled, after a different one
+for shuffle in (False, True):
+    model.load_state_dict({"w[0]": 1.0, "w[1]": 0.0, "b": -1.0})
+
+    def close(history):
+        return all(abs(p.data - true) < 0.005 for p, true in zip(model.parameters(), (2, 3, 4)))
+
+    run = tg.train.fit(
+        model,
+        X,
+        y,
+        optimizer=tg.optim.SGD(model.parameters(), lr=0.1),
+        batch_size=1,
+        shuffle=shuffle,
+        epochs=2000,
+        callbacks=[close],
+    )
+    print(f"shuffle={shuffle}: {run.epochs} epochs, stopped by {run.stopped}")

@@ -1,0 +1,315 @@
+# %% [markdown]
+# # Lesson 5: two features, by hand
+#
+# A neuron with two inputs learns from two samples, and every number on the way is computed twice: by hand, beside its
+# formula, and by the package, drawn as a graph. Then it learns in earnest: more passes, new inputs, learning rates,
+# overfitting, and the same neuron as a classifier.
+#
+# You need: Lesson 1, or the chain rule.
+
+# %%
+from random import Random
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+import tinygrad_edu as tg
+from tinygrad_edu.viz.plots import COLOURS, plot_boundary, plot_loss, plot_parameters
+
+# %% [markdown]
+# ## The neuron
+#
+# $$\hat y = w_1 x_1 + w_2 x_2 + b, \qquad L = (\hat y - y)^2 .$$
+#
+# All three parameters start at 0, the learning rate is $\eta = 0.1$, and each sample in turn makes one update. By the
+# chain rule, with the *error* $\hat y - y$:
+#
+# $$\frac{\partial L}{\partial w_1} = 2(\hat y - y)\,x_1, \qquad
+#   \frac{\partial L}{\partial w_2} = 2(\hat y - y)\,x_2, \qquad
+#   \frac{\partial L}{\partial b} = 2(\hat y - y).$$
+
+
+# %%
+def step_by_hand(w1, w2, b, x1, x2, y, η=0.1):
+    """One update; every number beside its formula."""
+    ŷ = w1 * x1 + w2 * x2 + b
+    print(f"ŷ  = w1·x1 + w2·x2 + b = {w1:g}·{x1} + {w2:g}·{x2} + {b:g} = {ŷ:.10g}")
+    L = (ŷ - y) ** 2
+    print(f"L  = (ŷ − y)² = ({ŷ:.10g} − {y})² = {L:.10g}")
+    dŷ = 2 * (ŷ - y)
+    print(f"∂L/∂ŷ  = 2(ŷ − y) = {dŷ:.10g}")
+    dw1, dw2, db = dŷ * x1, dŷ * x2, dŷ
+    print(f"∂L/∂w1 = ∂L/∂ŷ·x1 = {dŷ:.10g}·{x1} = {dw1:.10g}")
+    print(f"∂L/∂w2 = ∂L/∂ŷ·x2 = {dŷ:.10g}·{x2} = {dw2:.10g}")
+    print(f"∂L/∂b  = ∂L/∂ŷ·1  = {db:.10g}")
+    new = w1 - η * dw1, w2 - η * dw2, b - η * db
+    for name, old, slope, number in zip(("w1", "w2", "b "), (w1, w2, b), (dw1, dw2, db), new):
+        print(f"{name} ← {old:g} − {η}·({slope:.10g}) = {number:.10g}")
+    return new
+
+
+# %% [markdown]
+# ## The first sample: (0.1, 0.8) → 0.8
+
+# %%
+after_1 = step_by_hand(0.0, 0.0, 0.0, x1=0.1, x2=0.8, y=0.8)
+assert all(abs(got - wanted) < 1e-15 for got, wanted in zip(after_1, (0.016, 0.128, 0.16)))
+
+# %% [markdown]
+# The same by the package. The neuron is one `dot` node, which the picture opens into its products and sum; each arrow
+# has its local derivative, each box its gradient. Follow the way from $L$ back to `w[1]` and multiply: it is
+# $\partial L/\partial w_2$ from above, as Python counts from 0.
+
+# %%
+neuron = tg.nn.Neuron(2, nonlin=False, init="zeros")
+sgd = tg.optim.SGD(neuron.parameters(), lr=0.1)
+
+
+def step(x, y):
+    """The same update by `backward()` and SGD; returns the prediction, the loss, and the drawing of its graph."""
+    prediction = neuron(x)
+    prediction.label = "ŷ"
+    L = (prediction - y) ** 2
+    L.label = "L"
+    sgd.zero_grad()
+    L.backward()
+    drawing = tg.draw(L)
+    sgd.step()
+    return prediction.data, L.data, drawing
+
+
+ŷ_1, loss_1, drawing = step([0.1, 0.8], 0.8)
+assert ŷ_1 == 0
+assert abs(loss_1 - 0.64) < 1e-15
+assert all(abs(p.data - wanted) < 1e-15 for p, wanted in zip(neuron.parameters(), (0.016, 0.128, 0.16)))
+drawing
+
+# %% [markdown]
+# ## The second sample: (0.5, 0.3) → 0.5
+#
+# The neuron is not at 0 any more, so it predicts something.
+
+# %%
+after_2 = step_by_hand(*after_1, x1=0.5, x2=0.3, y=0.5)
+assert all(abs(got - wanted) < 1e-15 for got, wanted in zip(after_2, (0.04536, 0.145616, 0.21872)))
+
+# %%
+ŷ_2, loss_2, drawing = step([0.5, 0.3], 0.5)
+assert abs(ŷ_2 - 0.2064) < 1e-15
+assert abs(loss_2 - 0.08620096) < 1e-15
+assert all(abs(p.data - wanted) < 1e-15 for p, wanted in zip(neuron.parameters(), (0.04536, 0.145616, 0.21872)))
+drawing
+
+# %% [markdown]
+# That was one pass over the data, an epoch. And this is what training is: the same again.
+#
+# ## More passes, and new inputs
+#
+# Two samples and three parameters: there is a neuron that has no error at all, in fact there are many. After enough
+# passes we have one.
+
+# %%
+X, y = [[0.1, 0.8], [0.5, 0.3]], [0.8, 0.5]
+
+
+def trained(X, y, lr, epochs):
+    neuron = tg.nn.Neuron(2, nonlin=False, init="zeros")
+    sgd = tg.optim.SGD(neuron.parameters(), lr=lr)
+    return neuron, tg.train.fit(neuron, X, y, loss=tg.losses.mse, optimizer=sgd, batch_size=1, epochs=epochs)
+
+
+for epochs in (1, 10, 100, 1000):
+    neuron, history = trained(X, y, lr=0.1, epochs=epochs)
+    print(f"{epochs:4} passes: loss {history.loss[-1]:.3e}, parameters", [f"{p.data:.4f}" for p in neuron.parameters()])
+
+# %% [markdown]
+# *Inference* is to predict for inputs that were not in the data. No gradients are needed for it, so nothing has to be
+# recorded:
+
+# %%
+with tg.no_grad():
+    for sample in ([0.1, 0.8], [0.5, 0.3], [0.3, 0.5], [0.9, 0.9]):
+        print(sample, "→", f"{neuron(sample).data:.4f}")
+
+# %% [markdown]
+# The first two are right, as they were learnt. Whether the other two are, nobody can know: two samples do not say what
+# lies elsewhere.
+#
+# ## The effect of the learning rate
+#
+# Eight samples of a true plane, $y = x_1 + 0.5\,x_2 + 0.2$, and four learning rates, each with the whole batch for an
+# update.
+
+# %%
+rng = Random(0)
+X8 = [[rng.random(), rng.random()] for _ in range(8)]
+y8 = [x1 + 0.5 * x2 + 0.2 for x1, x2 in X8]
+
+
+def run(lr, epochs=40):
+    neuron = tg.nn.Neuron(2, nonlin=False, init="zeros")
+    sgd = tg.optim.SGD(neuron.parameters(), lr=lr)
+    return tg.train.fit(neuron, X8, y8, loss=tg.losses.mse, optimizer=sgd, epochs=epochs, record_parameters=True)
+
+
+runs = {
+    "0.005, too small": run(0.005),
+    "0.3, converging": run(0.3),
+    "0.62, oscillating": run(0.62),
+    "0.65, diverging": run(0.65),
+}
+fig, (left, right) = plt.subplots(1, 2, figsize=(11, 3.8), layout="constrained")
+plot_loss(runs, left, scale="log")
+ax = plot_parameters({name: run.parameters["b"][:21] for name, run in runs.items()}, right)
+_ = ax.set_ylabel("b")
+
+# %%
+too_small, converging, oscillating, diverging = [run.loss for run in runs.values()]
+assert 0.2 * too_small[0] < too_small[-1] < 0.5 * too_small[0]
+assert converging[-1] < 1e-2 * converging[0]
+assert 0.5 * oscillating[0] < oscillating[-1] < oscillating[0]
+assert diverging[-1] > 100 * diverging[0]
+
+# %% [markdown]
+# On the right is what the loss does not show: at 0.62 the bias jumps from one side of its best number to the other and
+# hardly gets any nearer; a little more, and each jump is longer than the one before. The border is 2 divided by the
+# second derivative of the loss in the direction in which it is steepest:
+
+# %%
+
+
+def loss_of(w1, w2, b):
+    return tg.losses.mse([w1 * x1 + w2 * x2 + b for x1, x2 in X8], y8)
+
+
+border = 2 / max(np.linalg.eigvalsh(tg.hessian(loss_of)(0.0, 0.0, 0.0)))
+print(f"{border:.4f}")
+assert 0.62 < border < 0.65
+
+# %% [markdown]
+# ## Overfitting
+#
+# A model with more freedom than the data can pin down learns the noise. Here are ten noisy points of a sine, and ten
+# others of the same kind to judge by, for *validation*. A network of 16 neurons follows the first ten more and more
+# closely; on the other ten it gets better at first, and then much worse.
+
+# %%
+rng = Random(4)
+
+
+def noisy(n):
+    xs = sorted(rng.uniform(-3, 3) for _ in range(n))
+    return [[x] for x in xs], [tg.sin(x) + rng.gauss(0, 0.3) for x in xs]
+
+
+(train_X, train_y), (test_X, test_y) = noisy(10), noisy(10)
+network = tg.nn.MLP(1, [16, 1], activation="tanh", rng=Random(0))
+history = tg.train.fit(
+    network,
+    train_X,
+    train_y,
+    optimizer=tg.optim.Adam(network.parameters(), lr=0.03),
+    epochs=1500,
+    validation=(test_X, test_y),
+    compile=True,
+)
+best = min(range(history.epochs), key=history.validation.__getitem__)
+print(f"training loss {history.loss[-1]:.4f}, on the other points {history.validation[-1]:.4f}")
+print(f"the best was epoch {best}: {history.validation[best]:.4f}")
+assert history.validation[-1] > 1.2 * history.validation[best]
+
+# %%
+fig, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
+grid = [[-3 + i / 20] for i in range(121)]
+left.plot(grid, [network(x).data for x in grid], color=COLOURS[1], label="prediction")
+left.plot(train_X, train_y, "o", color=COLOURS[0], label="data")
+left.plot(test_X, test_y, "x", color="black", label="the other points")
+left.set(xlabel="x", ylabel="y", ylim=(-3, 2))
+left.legend(loc="lower left")
+ax = plot_loss(history, right, scale="log")
+
+# %% [markdown]
+# The curve bends to meet the dots and misses the crosses, most of all where there are no dots. More data help against
+# that, a smaller network, or stopping at the best epoch.
+#
+# ## The same neuron as a classifier
+#
+# Is a point of one kind (1) or the other (0)? Let the neuron's output $z$ go through the sigmoid,
+# $p = \sigma(z) = 1 / (1 + e^{-z})$, and call $p$ the probability of kind 1. The squared error gives way to the
+# *cross-entropy*, which is small where a high probability was given to what turned out to be true:
+#
+# $$L = -\big[\,y \log p + (1 - y)\log(1 - p)\,\big].$$
+#
+# A little wonder happens in the chain rule, and is a reason for this choice:
+# $\dfrac{\partial L}{\partial z} = p - y$, the plain error again.
+
+# %%
+z = tg.Value(0.3, label="z")
+p = tg.sigmoid(z)
+p.label = "p"
+target = 1.0
+L = -(target * tg.log(p) + (1 - target) * tg.log(1 - p))
+L.label = "L"
+L.backward()
+print(f"∂L/∂z = {z.grad:.6f}, p − y = {p.data - target:.6f}")
+assert abs(z.grad - (p.data - target)) < 1e-15
+tg.draw(L, rankdir="TB", legend=False)
+
+# %% [markdown]
+# `bce_with_logits` takes $z$ itself and does both in one stable step: from $z = 37$ on $\sigma(z)$ is rounded to 1, and
+# $\log(1 - p)$ does not exist. With it the neuron learns to tell forty points of two kinds apart, from zeros, one
+# sample at a time, as before.
+
+# %%
+rng = Random(2)
+points = [[rng.gauss(c, 0.6), rng.gauss(c, 0.6)] for c in [-1.0] * 20 + [1.0] * 20]
+kinds = [0] * 20 + [1] * 20
+classifier = tg.nn.Neuron(2, nonlin=False, init="zeros")
+history = tg.train.fit(
+    classifier,
+    points,
+    kinds,
+    loss=tg.losses.bce_with_logits,
+    optimizer=tg.optim.SGD(classifier.parameters(), lr=0.1),
+    batch_size=1,
+    epochs=20,
+)
+right = sum((classifier(point).data > 0) == (kind == 1) for point, kind in zip(points, kinds))
+print(f"{right} of {len(points)} right, cross-entropy {history.loss[0]:.4f} → {history.loss[-1]:.4f}")
+assert right >= 38
+
+# %%
+ax = plot_boundary(classifier, points, kinds)
+
+# %% [markdown]
+# The boundary is where $z = 0$: a straight line, as $z$ is linear in the inputs. For anything else it takes more
+# neurons: see the notebook *an MLP on real data*.
+#
+# ## Where the package does it
+#
+# - `Neuron.__call__` in `tinygrad_edu/nn.py`: one `dot` node, a sum, and an activation.
+# - `dot` in `tinygrad_edu/ops.py`: its local derivatives are the other factors.
+# - `bce_with_logits` in `tinygrad_edu/losses.py`.
+#
+# ## Exercises
+#
+# **1.** Do a third step by hand: the first sample again, from `after_2`. Is its loss smaller than 0.64?
+#
+# **2.** Derive $\partial L / \partial z = p - y$ with pencil and paper, and check it at five random $z$ for both
+# targets.
+
+# %% tags=["solution"] jupyter={"source_hidden": true}
+# Exercise 1
+after_3 = step_by_hand(*after_2, x1=0.1, x2=0.8, y=0.8)
+neuron, history = trained([*X, X[0]], [*y, y[0]], lr=0.1, epochs=1)
+assert all(abs(p.data - wanted) < 1e-15 for p, wanted in zip(neuron.parameters(), after_3))
+
+# %% tags=["solution"] jupyter={"source_hidden": true}
+# Exercise 2: ∂L/∂p = −y/p + (1 − y)/(1 − p) and ∂p/∂z = p(1 − p); their product is −y(1 − p) + (1 − y)p = p − y
+for _ in range(5):
+    for target in (0.0, 1.0):
+        z = tg.Value(rng.uniform(-3, 3))
+        p = tg.sigmoid(z)
+        (-(target * tg.log(p) + (1 - target) * tg.log(1 - p))).backward()
+        assert abs(z.grad - (p.data - target)) < 1e-14
+print("it holds at all ten")

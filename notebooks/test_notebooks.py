@@ -1,0 +1,63 @@
+"""The notebooks as they are kept: each one is its text's, can be read without running it, and runs from scratch.
+
+Run by `python -m pytest notebooks/test_notebooks.py`; it needs the `notebooks` extra, so it is not among the tests of
+the package. The numbers that a lesson must reach are asserted in its cells.
+"""
+
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+from make import HERE, TEXTS, parsed, run
+
+LARGEST = 600_000  # bytes
+
+every_notebook = pytest.mark.parametrize("text", TEXTS, ids=lambda text: text.stem)
+
+
+def kept(text: Path) -> nbformat.NotebookNode:
+    return nbformat.read(text.with_suffix(".ipynb"), as_version=4)
+
+
+def test_there_is_a_notebook_for_each_text_and_no_other() -> None:
+    assert len(TEXTS) == 8
+    assert {text.with_suffix(".ipynb") for text in TEXTS} == {*HERE.glob("*.ipynb")}
+
+
+@every_notebook
+def test_the_notebook_is_that_of_its_text(text: Path) -> None:
+    """If not: python notebooks/make.py NAME."""
+    cells = [(cell.cell_type, cell.source, cell.metadata) for cell in parsed(text).cells]
+    assert [(cell.cell_type, cell.source, cell.metadata) for cell in kept(text).cells] == cells
+
+
+@every_notebook
+def test_it_was_run_from_top_to_bottom_and_shows_what_came_out(text: Path) -> None:
+    code = [cell for cell in kept(text).cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in code] == [*range(1, len(code) + 1)]
+    outputs = [output for cell in code for output in cell.outputs]
+    assert not [output for output in outputs if output.output_type == "error"]
+    assert not [output for output in outputs if output.get("name") == "stderr"]
+    assert any("image/png" in output.get("data", {}) for output in outputs)
+
+
+@every_notebook
+def test_it_is_of_a_modest_size_and_knows_nothing_of_the_machine_it_was_run_on(text: Path) -> None:
+    content = text.with_suffix(".ipynb").read_text(encoding="utf-8")
+    assert len(content.encode()) <= LARGEST
+    assert not re.search(r"/(home|root|tmp|work|Users)/", content)
+
+
+@every_notebook
+def test_it_ends_with_exercises_whose_solutions_can_be_hidden(text: Path) -> None:
+    """A solution is a cell that is run as any other; JupyterLab shows it folded."""
+    solutions = [cell for cell in parsed(text).cells if "solution" in cell.metadata.get("tags", [])]
+    assert solutions
+    assert all(cell.metadata["jupyter"]["source_hidden"] for cell in solutions)
+    assert all(cell.cell_type == "code" for cell in solutions)
+
+
+@every_notebook
+def test_it_runs_from_scratch(text: Path) -> None:
+    run(parsed(text))
