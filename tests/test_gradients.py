@@ -182,6 +182,12 @@ def test_derivatives_at_zero(f: Callable[[Value], Value]) -> None:
     assert [derivative(f, n)(0.0) for n in range(5)] == [0.0, 0.0, 2.0, 0.0, 0.0]
 
 
+@pytest.mark.parametrize("zero", [0, 0.0, Value(0.0), Value(0.0).detach()])
+def test_the_zeroth_power_is_flat_at_zero_too(zero: Any) -> None:
+    """x⁰ is 1 for every x: all its derivatives in x are 0, also where the 0 in the exponent is itself a Value."""
+    assert [derivative(lambda x: x**zero, n)(0.0) for n in range(4)] == [1.0, 0.0, 0.0, 0.0]
+
+
 def test_a_derivative_is_a_function_to_be_differentiated() -> None:
     assert derivative(derivative(lambda x: x**4))(2.0) == 48.0
     assert derivative(derivative(derivative(tg.sin), 2))(0.3) == pytest.approx(math.sin(0.3), rel=1e-15)
@@ -237,6 +243,12 @@ def test_nested_derivatives_are_not_confused(f: Callable[[Value], Value], x: flo
     Source: Siskind and Pearlmutter, Perturbation Confusion and Referential Transparency, 2005.
     """
     assert derivative(f)(x) == expected
+
+
+@pytest.mark.parametrize("shift", [0.0, 1e3, -1e3, 1e10, -1e10, 1e17])
+def test_the_slopes_of_logsumexp_are_shares_of_1_however_many_digits_its_value_has_lost(shift: float) -> None:
+    xs = [Value(shift), Value(shift), Value(shift)]
+    assert grad(tg.logsumexp(xs), xs) == pytest.approx([1 / 3] * 3, rel=1e-15)
 
 
 # ---- functions of several numbers ------------------------------------------------------------------------------------
