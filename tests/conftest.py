@@ -1,7 +1,8 @@
-"""The Hypothesis profiles: quick for a developer, thorough where CI=true. Node, to run JavaScript. And tidy figures."""
+"""Hypothesis profiles: quick for a developer, thorough where CI=true. Node, to run JavaScript. Ctrl-C. Tidy figures."""
 
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Iterator
 
@@ -22,6 +23,11 @@ settings.register_profile(  # for `mutation.py`: a mistake need not be shrunk, n
     database=None,
 )
 settings.load_profile("thorough" if IN_CI else "quick")
+
+# What is started in the background, or by nohup, ignores these, and its children do; but the tests send them.
+for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session")

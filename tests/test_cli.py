@@ -354,6 +354,7 @@ def test_predict_writes_a_file_and_says_what_was_missing():
     assert Path("predicted.csv").read_text() == printed.stdout
     assert (result.exit_code, result.stdout) == (0, "")
     assert "Note: missing values: 1 in 'mass', 1 in 'colour'" in result.stderr
+    assert result.stderr.endswith("\npredicted.csv is written\n")
 
 
 def test_predict_reads_a_pipe():

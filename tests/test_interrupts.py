@@ -62,6 +62,8 @@ class Moments:
     def _moment(self, frame: FrameType) -> None:
         if frame.f_code.co_filename == __file__:
             return
+        if frame.f_code.co_name == "<genexpr>":  # Python swallows what is raised while it closes one that has not ended
+            return
         self.count += 1
         if self.press and self.count - 1 == self.press_at:
             self.press(frame)

@@ -1,22 +1,14 @@
-"""The README says what happens: its examples are run, and print what it says."""
+"""The README is short, and shows what happens; that its examples run is left to `test_documents.py`."""
 
 import re
 from html import unescape
 from pathlib import Path
 
-import pytest
-
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", README, flags=re.DOTALL)
 
 
-@pytest.mark.parametrize(("code", "printed"), EXAMPLES, ids=["first", "define_op", "record"])
-def test_an_example_prints_what_the_readme_says(code: str, printed: str, capsys: pytest.CaptureFixture[str]):
-    exec(compile(code, "README.md", "exec"), {})
-    assert capsys.readouterr().out == printed
-
-
-def test_no_example_is_left_out():
+def test_every_example_is_followed_by_what_it_prints():
     assert len(EXAMPLES) == README.count("```python")
 
 
@@ -36,4 +28,4 @@ def test_the_pictures_are_there_and_show_the_numbers_of_the_example():
 
 
 def test_it_can_be_read_in_a_few_minutes():
-    assert len(README.splitlines()) <= 150
+    assert len(README.splitlines()) < 150

@@ -279,6 +279,7 @@ def predict(model: Path, table: Path, out: Path | None) -> None:
         click.echo(f"Note: {note}", err=True)
     if out:
         storage.write(out, text)
+        click.echo(f"{report.printable(str(out))} is written", err=True)
     else:
         click.echo(text.encode(), nl=False)
 

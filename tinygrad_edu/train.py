@@ -467,8 +467,8 @@ def _set_by_ctrl_c() -> Iterator[list[int]]:
     if not in_charge or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield pressed  # signals go elsewhere: to another thread, or to a handler of the user's own
         return
-    signal.signal(signal.SIGINT, press)
     try:
+        signal.signal(signal.SIGINT, press)  # in here, as Ctrl-C may come right after it
         yield pressed
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
