@@ -2,7 +2,7 @@
 
 Cosmic-ray changes the code of a module in one place after another, a `+` to a `-`, a 1 to a 2, and runs the tests that
 specify it: where they still pass, nobody would notice that mistake. It works on copies of the tree, and takes some 15
-to 20 minutes on two cores. A mutant that lives on must be listed in `mutation.toml`, with the reason why nothing can
+minutes on two cores. A mutant that lives on must be listed in `mutation.toml`, with the reason why nothing can
 tell it from the code; what else is done stands there too. Exits with 1 where one is not listed, where a listed one has
 died or is gone, and where too few are killed. Needs `pip install -e '.[dev]'`.
 """

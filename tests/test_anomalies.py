@@ -296,6 +296,21 @@ REPORTS = {
         its input 0.0 was made at train.py, line 1: x = Value(0.0)
         """,
     ),
+    "a parameter that a step has made too large": (
+        """
+        model = nn.Linear(1, 1, init="zeros")
+        descent = optim.SGD(model.parameters(), lr=1e300)
+        for _ in range(2):
+            loss = model([1e8]) - 1.0
+            loss.backward()
+            descent.step()
+        """,
+        """
+        AnomalyError: dot gives -inf at -1e+308, 100000000.0 (node 'neurons[0].w[0]')
+            dot was made at train.py, line 4: loss = model([1e8]) - 1.0  (in nn.Layer.__call__)
+            its input 'neurons[0].w[0]', -1e+308, was set at train.py, line 6: descent.step()  (in optim.Optimizer.step)
+        """,
+    ),
     "at most three inputs, the largest": (
         """
         xs = [

@@ -17,7 +17,7 @@ import tinygrad_edu as tg
 from tinygrad_edu import cli, data, nn, optim, train
 from tinygrad_edu.compiler.recorder import RecordingError
 from tinygrad_edu.engine import Value
-from tinygrad_edu.expressions import ExpressionError
+from tinygrad_edu.expressions import DomainError, ExpressionError
 from tinygrad_edu.recording import paused
 from tinygrad_edu.rules import OPS
 from tinygrad_edu.train import DivergenceError
@@ -439,7 +439,7 @@ CALLS: dict[str, list[tuple[Any, ...]]] = {
         ("expressions.parse('foo(a)', {'a': 1.0})", ExpressionError, "no function foo", "tanh"),
         ("expressions.parse('a.data', {'a': 1.0})", ExpressionError, "a dot after a name"),
         ("expressions.parse('__import__(1)', {})", ExpressionError, "no function __import__"),
-        ("expressions.parse('a / 0', {'a': 1.0})", ExpressionError, "column 3", "div is not defined"),
+        ("expressions.parse('a / 0', {'a': 1.0})", DomainError, "column 3", "div is not defined"),
         ("expressions.parse('1e999', {})", ExpressionError, "column 1", "too large for a float"),
         ("expressions.parse(3, {})", TypeError, "a text and a dict", "not 3"),
         ("expressions.parse('a', None)", TypeError, "a text and a dict", "None"),

@@ -38,8 +38,9 @@ def test_a_wrong_rule_is_named(monkeypatch: pytest.MonkeyPatch):
     ("arguments", "words"),
     [
         (("relu(x)*y", "x=0", "y=2"), "kink: ∂f/∂x is 0 from the left, 2 from the right, by the kink of relu, input 0"),
+        (("log(x)", "x=-1"), "outside the domain: f has no value: column 1: log is not defined at -1.0 (node 'x')"),
         (("sqrt(x)", "x=0"), "outside the domain: the derivative of sqrt is infinite at 0.0 (node 'x')"),
-        (("sin(x*x)", "x=123456789"), "too noisy: ∂f/∂x: gradient -233164209.229"),
+        (("sin(x*x)", "x=123456789"), "too noisy: floats lose digits here: with 200 digits, ∂f/∂x: gradient -233"),
     ],
 )
 def test_what_is_not_correct_ends_with_1(arguments: tuple[str, ...], words: str):
@@ -67,7 +68,6 @@ def test_without_mpmath(monkeypatch: pytest.MonkeyPatch):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("log(x)", "x=-1"), "column 1: log is not defined at -1.0 (node 'x')"),
         (("x*y", "x=1"), "column 3: y has no number; add y=1.0"),
         (("exp(x", "x=1"), "column 4: this is no expression"),
         (("x", "x=1", "y=2"), "y has a number, but no place"),

@@ -349,6 +349,27 @@ def test_a_slope_where_there_is_none_is_wrong() -> None:
     assert check.reason == "hill, input 0 at 0.0: the rule says 1e-09, it is 0"
 
 
+@pytest.mark.parametrize("power", [1.01, 1.05, 1.1, 1.5, 1.9])
+def test_a_slope_that_is_reached_slowly(power: float) -> None:
+    """x**p leaves 0 with the slope 0, but no difference is near to it."""
+    for f in (lambda x: x**power, lambda x: abs(x) ** power, lambda x: 3 * x + x**power, lambda x: x - x**power):
+        check = gradcheck(f, 0.0)
+        assert check, check
+
+
+def test_a_slope_of_what_never_changes_is_named() -> None:
+    flat = Op("flat", "", lambda m, x: 0.0 * x, lambda m, y, x: (1.0,))
+    check = gradcheck(as_function(flat), 1.0)
+    assert [(fault.operation, fault.derivative.expected) for fault in check.faults] == [("flat", 0.0)]
+
+
+@pytest.mark.parametrize("scale", [1e-12, 1e-3, 1.0, 1e3, 1e12])
+def test_a_kink_is_where_the_rounded_number_is(scale: float) -> None:
+    """The product is 1 only as it is rounded: with more digits it is beside the kink, but no gradient has them."""
+    for f in (tg.relu, abs, lambda x: tg.maximum(x, 0.0)):
+        assert gradcheck(lambda x, f=f: f(scale * x - 1.0), 1.0 / scale).verdict == "kink"
+
+
 # ---- noise and rounding ----------------------------------------------------------------------------------------------
 def shaken(by: float) -> Callable[[Value], Value]:
     random = Random(0)
@@ -380,6 +401,50 @@ def test_what_is_rounded_away_is_not_the_rules_fault() -> None:
     check = gradcheck(lambda x: tg.sin(x * x), 1.23456789e8)  # x² has no digit left for its phase
     assert check.verdict == "too noisy"
     assert 0.3 < check.noise < 10
+
+
+@pytest.mark.parametrize(
+    ("f", "x", "order"),
+    [
+        (tg.sigmoid, 40.0, 2),
+        (tg.tanh, 20.0, 2),
+        (lambda x: tg.tanh(tg.sinh(x + 3.42)), 0.0, 2),
+        (tg.exp, -740.0, 2),  # a float of so little has two digits
+        (lambda x: x, 5e-324, 2),
+    ],
+)
+def test_what_is_rounded_away_of_a_gradient_is_not_the_rules_fault(f: Callable[..., Any], x: float, order: int) -> None:
+    check = gradcheck(f, x, order=order)
+    assert check, check
+
+
+def test_a_gradient_that_has_lost_a_few_digits_is_correct_as_far_as_floats_go() -> None:
+    steps = gradcheck(lambda a, b, c: tg.tanh(c * (a + b)), 2.4, 2.0, 3.6)  # as floats have it, tanh climbs in steps
+    assert steps, steps
+    check = gradcheck(lambda x: tg.sin(x) / x, 1e-5)
+    assert check.reason == "the gradient agrees with differences as far as floats go"
+    assert check.remainder == 2.0
+    assert check.derivatives[0].given == pytest.approx(-3.33332e-06, rel=1e-6)
+    assert check.derivatives[0].expected == pytest.approx(-3.3333333333e-06, rel=1e-12)
+
+
+def test_a_gradient_whose_digits_are_lost_is_too_noisy_not_wrong() -> None:
+    check = gradcheck(lambda x: (1 - tg.cos(x)) / x**2, 1e-5)  # -0.008, and should be -0.0000008
+    assert check.verdict == "too noisy"
+    assert "differences -8.33333333328e-07 ± 2e-144, and so say the same rules with them" in check.reason
+    assert gradcheck(lambda x: (1 - tg.cos(x.data)) / x**2, 1e-5).verdict == "wrong"
+
+
+@pytest.mark.parametrize("x", [0.3, 2.0, 5.55])
+def test_without_digits_rounding_inside_a_rule_is_measured(x: float, without_mpmath: None) -> None:
+    assert gradcheck(tg.tanh, x, order=2)
+    slope = Op(  # 1 − tanh², whose rounding is that of the 1
+        "slope",
+        "",
+        lambda m, x: 1 - math.tanh(x) ** 2,
+        lambda m, y, x: (-2 * math.tanh(x) / math.cosh(x) ** 2,),
+    )
+    assert gradcheck(as_function(slope), x)
 
 
 def test_the_digits_suffice_for_what_floats_underflow() -> None:

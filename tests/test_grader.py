@@ -577,6 +577,10 @@ def test_the_report_says_how_to_leave_out_what_is_missing():
         "Begin with tanh.\nWhat was not asked for can be left out:\n"
         "  --skip tanh,exp,log,reflected-power,value-exponent"
     )
+    nothing_right = engine(GOOD.replace("self.grad = 1.0", "self.grad = 2.0"))
+    grade_of_it = grade(nothing_right, only=["root-gradient", "generated-expressions"])
+    assert grade_of_it["generated-expressions"].status == "missing"
+    assert grade_of_it.report().endswith("Begin with root-gradient.")
 
 
 @pytest.mark.parametrize("name", ["paths", "slots"])

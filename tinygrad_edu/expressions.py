@@ -42,6 +42,10 @@ class ExpressionError(ValueError):
     """An expression that cannot be read; the message, one line, points at the column."""
 
 
+class DomainError(ExpressionError):
+    """An expression that can be read, with an operation that is not defined at its numbers."""
+
+
 def parse(text: str, numbers: Mapping[str, Value | float]) -> Value:
     """The Value of an expression, its names being leaves with these numbers; each name is one leaf, with its label.
     In place of a number a Value may stand, which then is the leaf.
@@ -57,8 +61,8 @@ def parse(text: str, numbers: Mapping[str, Value | float]) -> Value:
     ...
     tinygrad_edu.expressions.ExpressionError: column 3: y has no number; add y=1.0 (in "w*y")
 
-    Raises `ExpressionError` for all else, for a number in `numbers` that the expression does not use, and where an
-    operation is not defined; `TypeError` for what is no text, or no mapping of names to numbers.
+    Raises `ExpressionError` for all else, and for a number in `numbers` that the expression does not use;
+    `DomainError`, which is one, where an operation is not defined; `TypeError` for what is no text, or no mapping.
     """
     if not isinstance(text, str) or not isinstance(numbers, Mapping):
         example = 'parse("w*x + b", {"w": 0.5, "x": 2.0, "b": 1.0})'
@@ -209,7 +213,7 @@ class _Reader:
         try:
             return compute()
         except (ValueError, ArithmeticError) as error:
-            raise self.wrong(node, str(error)) from None
+            raise DomainError(str(self.wrong(node, str(error)))) from None
 
     def wrong(self, node: ast.expr, why: str) -> ExpressionError:
         """Points at the operator, the dot or the like where there is one, else at the beginning."""

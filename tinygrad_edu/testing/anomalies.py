@@ -259,10 +259,13 @@ def _called(v: Value) -> str:
 
 
 def _at(line: Place) -> str:
-    """The line with its text, and the function called there, unless that is the operation or the pass back itself."""
+    """The line with its text, and the function called there, unless that is the operation or the pass back itself.
+
+    Nor is one told that wraps what was called.
+    """
     text = f"at {line}" + (f": {line.source}" if line.source else "")
     plain = line.function.partition(".")[0] in ("", "engine", "functional", "gradients", "watching")
-    return text if plain else f"{text}  (in {line.function})"
+    return text if plain or "<locals>" in line.function else f"{text}  (in {line.function})"
 
 
 def _place(v: Value) -> Place | None:
@@ -282,8 +285,11 @@ def _inputs_made(inputs: Sequence[Value], node: Value | None = None) -> list[str
     for x in sorted(dict.fromkeys(inputs), key=lambda x: -abs(number(x))):
         line = _place(x)
         if not line or not here or line[:2] != here[:2]:
-            name = f"{x.label!r}, {number(x)}," if x.label else str(number(x))
-            lines.append(f"its input {name} was made {_at(line) if line else 'outside detect_anomaly'}")
+            name, known = f"{x.label!r}, {number(x)}," if x.label else str(number(x)), _known(x)
+            if known and known.changed:  # as a parameter is in each step
+                lines.append(f"its input {name} was set {_at(known.changed)}")
+            else:
+                lines.append(f"its input {name} was made {_at(line) if line else 'outside detect_anomaly'}")
     return lines[:3]
 
 

@@ -333,7 +333,7 @@ CONCEPTS: tuple[Concept, ...] = (
             g.backward()
             a.grad
             """,
-            "go through the graph in reverse topological order: list each node after its inputs, reverse the list.",
+            "reverse topological order: each node keeps all its inputs, is listed after them, and goes back before.",
             needs="__add__ __mul__",
             builds_on="shared-nodes",
         ),

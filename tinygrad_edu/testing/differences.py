@@ -7,6 +7,7 @@ more digits. What is concluded from the slopes is left to `gradcheck.py`, the di
 """
 
 import math
+import sys
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
@@ -121,9 +122,10 @@ def extrapolated(quotients: Sequence[Quotient | None], power: int) -> Slope | No
         for k, s in enumerate(found)
     ]
     best = min(judged, key=_error, default=None)
+    known = [quotient for quotient in quotients if quotient]
     if best is None or best.error > abs(best.value) / 1000:
-        return _unbounded([quotient for quotient in quotients if quotient]) or best
-    return best
+        best = _unbounded(known) or best
+    return _slowly_reached(known) or best
 
 
 def _unbounded(quotients: Sequence[Quotient]) -> Slope | None:
@@ -136,6 +138,22 @@ def _unbounded(quotients: Sequence[Quotient]) -> Slope | None:
     if all(g > 3 * noise for g, noise in growth) and all(b >= 0.8 * a for (a, _), (b, _) in pairwise(growth)):
         return Slope(math.inf if last[-1].value > 0 else -math.inf, 0.0)
     return None
+
+
+def _slowly_reached(quotients: Sequence[Quotient]) -> Slope | None:
+    """The limit, if what is missing to it falls by one ratio with each step, but more slowly than the step itself.
+
+    That is no series in the step, but as in x**1.05 at 0. Source: Aitken, On Bernoulli's numerical solution, 1926.
+    """
+    last = quotients[-4:]
+    changes = [b.value - a.value for a, b in pairwise(last)]
+    if len(last) < 4 or min(map(abs, changes)) <= 1e4 * max(q.noise for q in last):
+        return None
+    earlier, ratio = (b / a for a, b in pairwise(changes))
+    if not 1.2 / RATIO < ratio < 0.999 or abs(ratio - earlier) > 1e-4 * (1 - ratio):
+        return None
+    limits = [last[k].value + changes[k] / (1 - ratio) for k in (1, 2)]
+    return Slope(limits[1], abs(limits[1] - limits[0]) + 4 * last[-1].noise / (1 - ratio))
 
 
 def _error(slope: Slope) -> Number:
@@ -153,7 +171,7 @@ def noise_of(f: Along, steps: Sequence[float]) -> float:
     spacings = steps[4 : len(steps) - 4 : 3]
     seen = [[_tabled([value_at(f, side * h * k) for k in range(1, SAMPLES)]) for h in spacings] for side in (1, -1)]
     alike = [min(a, b) for side in seen for a, b in pairwise(side) if 0 < max(a, b) <= 8 * min(a, b)]
-    return max(alike, default=0.0)
+    return max([sys.float_info.min * sys.float_info.epsilon, *alike])  # no float is finer
 
 
 def _tabled(values: Sequence[float | None]) -> float:
@@ -165,7 +183,7 @@ def _tabled(values: Sequence[float | None]) -> float:
     for k in range(1, len(values) - 1):
         column = [b - a for a, b in pairwise(column)]
         variance = math.factorial(k) ** 2 / math.factorial(2 * k)  # of noise 1 becomes 1 / this, in a column k
-        levels.append(math.sqrt(variance * (sum(d * d for d in column) / len(column))))
+        levels.append(math.sqrt(variance / len(column)) * math.hypot(*column))
         changes.append(min(column) < 0 < max(column))
     for k in range(len(levels) - 2):
         three = levels[k : k + 3]

@@ -22,7 +22,7 @@ from tinygrad_edu.recording import enable_grad
 from tinygrad_edu.rules import Number
 
 from .differences import Along, noise_of
-from .local import NO_DIGITS, LocalDerivative, local_derivatives, second_local_derivatives
+from .local import NO_DIGITS, LocalDerivative, gradient_in, local_derivatives, numbers_in, second_local_derivatives
 from .precision import HINT, IN_FLOATS, Arithmetic, many_digits
 from .verdicts import Derivative, Verdict, judged
 
@@ -81,7 +81,8 @@ def gradcheck(f: Callable[..., Value | float], *inputs: Value | float, order: in
     - "wrong", with the operation and input whose local derivative is wrong
     - "kink", with the one-sided derivatives: no slope between them is an error of a rule, nor what gradients make of it
     - "outside the domain": f, its gradient or an input is not a finite number
-    - "too noisy" to tell, with the noise: values of f that are noisy, or rounded, more than the gradient is large
+    - "too noisy" to tell, with the noise: values of f that are noisy, or rounded, more than the gradient is large; or a
+      gradient whose own digits are lost in rounding, while the same rules give the right one with more digits
 
     >>> from tinygrad_edu import relu
     >>> gradcheck(lambda x: x**3, 2.0).verdict
@@ -172,7 +173,7 @@ class _Case:
     f: _Function
     y: Value
     leaves: list[Value]
-    given: list[float] | None  # the gradient; None where it has none, and `failure` says why
+    given: Sequence[Number] | None  # the gradient; None where it has none, and `failure` says why
     failure: str
     fine: Arithmetic | None
     faults: tuple[LocalDerivative, ...]
@@ -249,20 +250,41 @@ Numerically = Callable[[Sequence[Number]], tuple[Number, Number]]  # from leaves
 def _measured(case: _Case) -> GradientCheck:
     """What differences of f say: with many digits where f can be replayed on them, else with floats.
 
-    Floats have the last word too where many digits do not confirm a gradient that was computed with floats: it may have
-    lost what the values of f have lost as well.
+    Floats are heard too where many digits do not confirm a gradient that was computed with floats, as it may have lost
+    what the values of f have lost as well; and where a number may stand at a kink only as it was rounded.
     """
-    note = f"decided with floats; with more digits where mpmath is installed: {HINT}"
-    if case.fine:
-        try:
-            check = _heard(case, _replayed(case, case.fine), case.fine, 0.0)
-            if case.faults or check.verdict not in ("wrong", "too noisy"):
-                return check
-            doubted = next(d for d in check.derivatives if d.verdict == check.verdict)
-            note = f"floats lose digits here: with {case.fine.digits} digits, {doubted}"
-        except (*NO_DIGITS, *FAILURES) as error:
-            why = str(error).partition(", which a tape")[0]
-            note = f"decided with floats, as f cannot be replayed with more digits: {why}"
+    if not case.fine:
+        return _in_floats(case, f"decided with floats; with more digits where mpmath is installed: {HINT}")
+    try:
+        at = _replayed(case, case.fine)
+        check = _heard(case, at, case.fine, 0.0)
+    except (*NO_DIGITS, *FAILURES) as error:
+        why = str(error).partition(", which a tape")[0]
+        return _in_floats(case, f"decided with floats, as f cannot be replayed with more digits: {why}")
+    if case.faults:
+        return check
+    if check.verdict not in ("wrong", "too noisy"):
+        if check and case.kinks and any(x != v.data for v, x in numbers_in(case.fine, case.y).items()):
+            rounded = _in_floats(case)
+            return rounded if rounded.verdict == "kink" else check
+        return check
+    doubted = next(d for d in check.derivatives if d.verdict == check.verdict)
+    lost = f"floats lose digits here: with {case.fine.digits} digits, {doubted}"
+    rounded = _in_floats(case, lost)
+    if rounded or rounded.verdict == "too noisy" or case.kinks:
+        return rounded
+    unrounded = _without_rounding(case, at, case.fine)
+    if not unrounded:
+        return rounded
+    scale = abs(case.y.data) / max([1.0, *[abs(leaf.data) for leaf in case.leaves]])
+    if all(d.is_close(scale) for d in check.derivatives):
+        reason = "the gradient agrees with differences as far as floats go"
+        return replace(unrounded, derivatives=check.derivatives, reason=reason)
+    return replace(rounded, verdict="too noisy", reason=f"{lost}, and so say the same rules with them", notes=())
+
+
+def _in_floats(case: _Case, *notes: str) -> GradientCheck:
+    """What differences of floats say, f being called with its leaves moved."""
 
     def at(numbers: Sequence[Number]) -> tuple[Number, Number]:
         before = [leaf.data for leaf in case.leaves]
@@ -276,7 +298,15 @@ def _measured(case: _Case) -> GradientCheck:
 
     across = _along(at, [leaf.data for leaf in case.leaves], _direction(case.leaves))
     noise = max(noise_of(across, IN_FLOATS.wide_steps(1.0)), IN_FLOATS.rounding * case.size)
-    return replace(_heard(case, at, IN_FLOATS, noise), notes=(note,))
+    return replace(_heard(case, at, IN_FLOATS, noise), notes=notes)
+
+
+def _without_rounding(case: _Case, at: Numerically, fine: Arithmetic) -> GradientCheck | None:
+    """What is said of the gradient that the same rules give with many digits; None where they do not run on them."""
+    try:
+        return _heard(replace(case, given=gradient_in(fine, case.y, case.leaves)), at, fine, 0.0)
+    except (*NO_DIGITS, *FAILURES):
+        return None
 
 
 def _replayed(case: _Case, fine: Arithmetic) -> Numerically:

@@ -225,7 +225,8 @@ class Grade:
     def _next_steps(self) -> list[str]:
         causes = [result for result in self.results if result.status in (WRONG, MISSING) and not result.follows]
         first = next(iter(sorted(causes, key=lambda result: result.status == MISSING)), None)
-        missing = [result.name for result in self.results if result.status == MISSING]
+        lacking = [result.name for result in self.results if result.status == MISSING]
+        missing = [name for name in lacking if not _BY_NAME[name].generated]  # that one lacks operations that are right
         lines = [f"Begin with {first.name}."] if first else []
         return lines + ["What was not asked for can be left out:", f"  --skip {','.join(missing)}"] * bool(missing)
 

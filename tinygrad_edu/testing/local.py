@@ -11,14 +11,16 @@ from dataclasses import dataclass, replace
 
 from tinygrad_edu.engine import Value, apply
 from tinygrad_edu.errors import FAILURES
-from tinygrad_edu.gradients import RECORDING, grad
+from tinygrad_edu.gradients import RECORDING, sweep
 from tinygrad_edu.graph import topological_order
 from tinygrad_edu.ops import CONSTANT
 from tinygrad_edu.rules import Number, Op
 
+from .differences import Along, noise_of
 from .precision import IN_FLOATS, Arithmetic
 from .verdicts import SAME, Derivative, judged
 
+NEAR = 14  # steps: two spacings for `noise_of`
 NO_DIGITS = (TypeError, AttributeError)  # of a rule that does not run on mpmath's numbers, as it uses math or NumPy
 
 
@@ -70,6 +72,20 @@ def second_local_derivatives(graph: Sequence[Value], fine: Arithmetic | None) ->
     ]
 
 
+def gradient_in(kind: Arithmetic, y: Value, leaves: Sequence[Value]) -> list[Number]:
+    """The gradient that the rules give on numbers of that kind: in many digits, without the rounding of floats."""
+    return [kind.number(g) for g in sweep(y, leaves, kind.mathematics, numbers_in(kind, y).__getitem__)]
+
+
+def numbers_in(kind: Arithmetic, y: Value) -> dict[Value, Number]:
+    """The number of each node of a graph, computed with numbers of that kind."""
+    numbers: dict[Value, Number] = {}
+    for v in topological_order(y):
+        inputs = [numbers[x] for x in v._prev]
+        numbers[v] = kind.number(v._rule.value(kind.mathematics, *inputs) if inputs else v.data)
+    return numbers
+
+
 def _operations(graph: Sequence[Value]) -> Iterator[tuple[Op, tuple[float, ...], tuple[int, ...]]]:
     """Each operation, once at the same numbers: with these, and with the places of the inputs that are no constants."""
     used = [
@@ -97,7 +113,8 @@ def _of_one(op: Op, xs: tuple[float, ...], places: Sequence[int], fine: Arithmet
         y, slopes = value(kind, *at), given(kind, *at)
         found = []
         for i in places:
-            d = judged("", slopes[i], _along(value, kind, at, i), y, xs[i], kind, _rounding(kind, y, *at))
+            along = _along(value, kind, at, i)
+            d = judged("", slopes[i], along, y, xs[i], kind, _noise(kind, along, xs[i], y, *at))
             if slopes[i] is None or (d.verdict == "kink" and not _between(d)):
                 d = replace(d, verdict="wrong")
             elif d.verdict == "wrong" and _chosen(kind, at, i, d):
@@ -125,7 +142,7 @@ def _again(op: Op, xs: tuple[float, ...], places: Sequence[int], fine: Arithmeti
     def examined(kind: Arithmetic) -> list[LocalDerivative]:
         leaves = [Value(x) for x in xs]
         slopes = op.derivatives(RECORDING, apply(op, *leaves), *leaves)
-        given = [grad(slope, leaves) if isinstance(slope, Value) else [0.0] * len(xs) for slope in slopes]
+        given = [gradient_in(kind, s, leaves) if isinstance(s, Value) else [0.0] * len(xs) for s in slopes]
         at = [kind.number(x) for x in xs]
         found = []
         for j in places:
@@ -135,24 +152,25 @@ def _again(op: Op, xs: tuple[float, ...], places: Sequence[int], fine: Arithmeti
                 return kind.number(op.derivatives(m, op.value(m, *at), *at)[j])
 
             for i in places:
-                y = slope(kind, *at)
-                d = judged("", given[j][i], _along(slope, kind, at, i), y, xs[i], kind, _rounding(kind, y, *at))
+                y, along = slope(kind, *at), _along(slope, kind, at, i)
+                d = judged("", given[j][i], along, y, xs[i], kind, _noise(kind, along, xs[i], y, *at))
                 found.append(LocalDerivative(str(op), j, xs, d, again=i))
         return found
 
     return _in_the_best_numbers(examined, fine)
 
 
-def _along(f: Callable[..., Number], kind: Arithmetic, at: list[Number], i: int) -> Callable[[Number], Number]:
+def _along(f: Callable[..., Number], kind: Arithmetic, at: list[Number], i: int) -> Along:
     return lambda t: f(kind, *at[:i], at[i] + t, *at[i + 1 :])
 
 
-def _rounding(kind: Arithmetic, *numbers: Number) -> Number:
-    """The error of what is computed from these numbers, and from some that are not seen, as the 1 of 1 + exp(x).
+def _noise(kind: Arithmetic, f: Along, x: float, *numbers: Number) -> Number:
+    """The error of f near x, computed from these numbers, and from some that are not seen, as the 1 of 1 + exp(x).
 
-    Floats have no digits to spare for it.
+    Floats have no digits to spare for what can only be supposed: there it is measured, so near to x that a short period
+    is no noise.
     """
-    return kind.rounding * max(1, *map(abs, numbers)) if kind.exact else 0.0
+    return kind.rounding * max(1, *map(abs, numbers)) if kind.exact else noise_of(f, kind.wide_steps(x)[-NEAR:])
 
 
 def _between(d: Derivative) -> bool:

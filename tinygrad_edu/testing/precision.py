@@ -6,6 +6,7 @@ to `differences.py`, what follows from it to `gradcheck.py`.
 """
 
 import math
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -44,7 +45,8 @@ class Arithmetic:
     def wide_steps(self, x: float) -> list[Number]:
         """Steps from max(|x|, 1) down to the last digits of x; 0.73 of it, as a whole one could be a period of f."""
         last = self.number(2) ** (-64 if self.exact else -48)
-        return geometric(self.number(0.73 * max(abs(x), 1.0)), last * self.number(abs(x) or 1.0))
+        last = last * self.number(abs(x) or 1.0) or sys.float_info.min  # of tiny floats the last digits are 0
+        return geometric(self.number(0.73 * max(abs(x), 1.0)), last)
 
 
 IN_FLOATS = Arithmetic(FLOATS, float, float, 2.0**-52, 16)

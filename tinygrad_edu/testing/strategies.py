@@ -124,7 +124,8 @@ _PARAMETERS: dict[str, st.SearchStrategy[tuple[float, ...]]] = {  # of members o
 def _kinds(ops: Iterable[str | Op] | str | Op | None) -> list[_Kind]:
     if ops is None:
         ops = [*[op for op in OPS.values() if op not in (LEAF, CONSTANT)], *FAMILIES]
-    kinds = [kind for op in ([ops] if isinstance(ops, (str, Op)) else ops) for kind in _kinds_of(op)]
+    several: Iterable[str | Op] = [ops] if isinstance(ops, (str, Op)) or not isinstance(ops, Iterable) else ops
+    kinds = [kind for op in several for kind in _kinds_of(op)]
     if not kinds:
         raise ValueError("expressions need at least one operation")
     return kinds
@@ -142,8 +143,9 @@ def _kinds_of(op: str | Op) -> list[_Kind]:
         size = next((n for n in _SOME if _takes(member, n)), 0)
         parameters = _PARAMETERS[op] if op in _PARAMETERS else st.tuples(*[floats()] * size)
         return [_Kind(member, n, parameters) for n in _arities(member(*[1.0] * size))]
-    if op not in OPS or op in (LEAF.name, CONSTANT.name):
-        raise ValueError(f"no operation is called {op!r}: define it before, or choose from {', '.join(sorted(OPS))}")
+    known = sorted({*OPS, *FAMILIES} - {LEAF.name, CONSTANT.name})
+    if op not in known:
+        raise ValueError(f"no operation is called {op!r}: define it before, or choose from {', '.join(known)}")
     return _kinds_of(OPS[op])
 
 

@@ -5,6 +5,7 @@ differences are taken is left to `differences.py`; whose derivative it is, to `l
 """
 
 import math
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -47,6 +48,13 @@ class Derivative:
     def sides(self) -> str:
         """The one-sided derivatives in words."""
         return f"{_shown(self.left)} from the left, {_shown(self.right)} from the right"
+
+    def is_close(self, scale: float) -> bool:
+        """Whether the two are the same but for what floats may lose, of a function that can be as steep as `scale`."""
+        if self.given is None or self.expected is None:
+            return False
+        size = max(abs(self.given), abs(self.expected))
+        return abs(self.given - self.expected) <= max(TOLD * size, SAME * scale)
 
     def __str__(self) -> str:
         given = "no gradient" if self.given is None else f"gradient {self.given:.12g}"
@@ -92,7 +100,8 @@ def judged(
 
     def drowned() -> bool:
         large = noise > 1000 * kind.rounding * abs(y)
-        return bool(large and 100 * noise > max([c for _, c in changes()], default=0.0))
+        claimed = abs(given or 0.0) * kind.wide_steps(x)[FAR]  # and would be seen
+        return bool(large and 100 * noise > max([claimed, *[c for _, c in changes()]]))
 
     remainder = None
     verdict = _verdict(given, found, best, flat)
@@ -120,7 +129,7 @@ def _verdict(given: Number | None, found: Slopes, best: Slope | None, flat: Call
             return "kink"
     elif abs(best.value) == math.inf:
         return "outside the domain"
-    off, size = abs(given - best.value), max(abs(given), abs(best.value))
+    off, size = abs(given - best.value), max(abs(given), abs(best.value), sys.float_info.min)  # smaller: fewer digits
     if off > DOUBT * best.error + SAME * size:
         return "wrong"
     return "correct" if best.error <= TOLD * size or off + best.error <= flat() else "too noisy"
