@@ -1,7 +1,7 @@
-"""Files that went wrong, 10,000 of them: a reader raises a documented error and changes nothing, or it reads well.
+"""Files that went wrong, 10,000 for each reader: it raises a documented error and changes nothing, or it reads well.
 
 Every file starts as one that the package has written. Then bytes are flipped, cut out and put in, and in JSON values
-are swapped for those of other types, keys dropped, doubled and renamed. 1,000 files where a developer waits, all in CI.
+are swapped for those of other types, keys dropped, doubled and renamed. All of them in CI, 200 where a developer waits.
 Reading executes nothing: JSON and CSV cannot say what to execute, and no other reader is imported (the last test).
 """
 
@@ -24,7 +24,7 @@ from click.testing import CliRunner
 from tinygrad_edu import cli, data, nn, optim, train
 from tinygrad_edu.predictor import Predictor
 
-FILES = 10_000 if os.environ.get("CI") == "true" else 1_000
+FILES = 10_000 if os.environ.get("CI") == "true" else 200  # for each reader
 X, Y = [[0.0, 1.0], [1.0, 0.5], [2.0, 0.25]], [1.0, 3.0, 5.0]
 TABLE = data.Table(
     {"mass": [3.5, None, 5.0, 1e9], "colour": ["red", "blue", None, "red"], "kind": ["a", "b", "a", "b"]}
@@ -35,7 +35,8 @@ TABLE = data.Table(
 def spoiled(raw: bytes, rng: random.Random) -> bytes:
     """The file with something wrong in it, or a few things."""
     for _ in range(rng.choice([1, 1, 1, 2, 5])):
-        raw = rng.choice(SPOILERS)(raw, rng)
+        with suppress(RecursionError):  # it is nested too deeply to be spoiled any further
+            raw = rng.choice(SPOILERS)(raw, rng)
     return raw
 
 
@@ -311,14 +312,7 @@ class OfTheCommandsTables(OfTheCommandsModels):
         self.predict(path.with_name("model.json"), path)
 
 
-READERS: dict[Callable[[], Any], int] = {  # with the share of the files that each is to read, in percent
-    OfParameters: 20,
-    OfCheckpoints: 30,
-    OfModels: 25,
-    OfTables: 20,
-    OfTheCommandsModels: 3,
-    OfTheCommandsTables: 2,
-}
+READERS = [OfParameters, OfCheckpoints, OfModels, OfTables, OfTheCommandsModels, OfTheCommandsTables]
 
 
 @pytest.mark.parametrize("kind", READERS, ids=lambda kind: kind.__name__)
@@ -329,7 +323,7 @@ def test_a_spoiled_file_is_a_documented_error_or_is_read_well(
     original, path = tmp_path / "original", tmp_path / "file"
     kind().write(original)
     read = 0
-    for i in range(FILES * READERS[kind] // 100):
+    for i in range(FILES):
         rng = random.Random(f"{kind.__name__}/{i}")
         random.seed(i)
         reader = kind()
@@ -349,7 +343,7 @@ def test_a_spoiled_file_is_a_documented_error_or_is_read_well(
             raise
         assert time.process_time() - begun < 5.0
     assert not (tmp_path / "pwned").exists()
-    assert 0 < read < FILES * READERS[kind] / 200  # most are refused, and it is not all that is refused
+    assert 0 < read < FILES / 2  # most are refused, and it is not all that is refused
 
 
 def test_nothing_that_could_execute_a_file_is_even_imported():
