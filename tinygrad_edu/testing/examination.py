@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from tinygrad_edu.engine import Value
 from tinygrad_edu.errors import to_float
 from tinygrad_edu.rules import Op, find
 from tinygrad_edu.testing.concepts import CONCEPTS, REFUSALS, Concept
-from tinygrad_edu.testing.grades import MISSING, PASSED, WRONG, Place, Result, printable
+from tinygrad_edu.testing.grades import MISSING, NOT_RUN, PASSED, WRONG, Place, Result, printable
 
 SECONDS = 5.0  # a concept may take: our own engine needs less than 0.5 for the slowest one
 EXPRESSIONS = 150  # to generate, and a tenth of it for each operation by itself before
@@ -73,6 +74,8 @@ def examine(
     lacking = [name for name in concept.needs if not _has(value_class, name)]
     if lacking:
         return Result(concept.name, MISSING, reason=f"the class has no method {lacking[0]}")
+    if concept.generated and not find_spec("hypothesis"):
+        return Result(concept.name, NOT_RUN, reason="it needs Hypothesis: pip install 'tinygrad-edu[test]'")
     run = _Run(value_class, start + seconds, seconds, watch or (lambda program: None))
     found = _generated(concept, run) if concept.generated else _first_that_fails(concept, run)
     return replace(found or Result(concept.name, PASSED), seconds=time.monotonic() - start)

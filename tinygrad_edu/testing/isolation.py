@@ -160,7 +160,8 @@ def _examine_and_tell(task: dict[str, Any]) -> None:
 
         path, concepts = Path(task["path"]), [c for c in CONCEPTS if c.name in task["names"]]
         if any(concept.generated for concept in concepts):
-            from . import strategies  # noqa: F401  -- before the student's folder is on the path
+            with suppress(ImportError):  # then the concept says so
+                from . import strategies  # noqa: F401  -- before the student's folder is on the path
         _set_limits(task["cpu"])
         try:
             value_class = _loaded(path, task["class"])
