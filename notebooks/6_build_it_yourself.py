@@ -212,7 +212,7 @@ print(grade(Value, only=["shared-nodes"]))
 # %%
 
 
-def backward_in_order(self):
+def order_of(root):
     order, seen = [], set()
 
     def visit(node):
@@ -222,9 +222,13 @@ def backward_in_order(self):
                 visit(x)
             order.append(node)
 
-    visit(self)
+    visit(root)
+    return order
+
+
+def backward_in_order(self):
     self.grad = 1.0
-    for node in reversed(order):
+    for node in reversed(order_of(self)):
         node._backward()
 
 
@@ -238,20 +242,6 @@ examine("shared-nodes", "order", "equal-numbers", "inputs-unchanged", "separate-
 # pass has left in a node between must not get in: so these start at zero each time.
 
 # %%
-
-
-def order_of(root):
-    order, seen = [], set()
-
-    def visit(node):
-        if id(node) not in seen:
-            seen.add(id(node))
-            for x in node._prev:
-                visit(x)
-            order.append(node)
-
-    visit(root)
-    return order
 
 
 def backward_again(self):

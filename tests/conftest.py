@@ -1,4 +1,4 @@
-"""Hypothesis profiles: quick for a developer, thorough where CI=true. Node, to run JavaScript. Ctrl-C. Tidy figures."""
+"""Hypothesis profiles: quick for a developer, thorough where CI=true. Node, to run JavaScript. Ctrl-C. And tidying."""
 
 import os
 import shutil
@@ -9,6 +9,8 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import Phase, settings
 from javascript import JavaScript
+
+from tinygrad_edu.rules import OPS
 
 IN_CI = os.environ.get("CI") == "true"
 
@@ -37,6 +39,15 @@ def javascript() -> Iterator[JavaScript]:
     javascript = JavaScript()
     yield javascript
     javascript.close()
+
+
+@pytest.fixture(autouse=True)
+def _the_table_of_operations_is_left_as_it_was() -> Iterator[None]:
+    """What a test enters is taken out again."""
+    before = dict(OPS)
+    yield
+    OPS.clear()
+    OPS.update(before)
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ against the truth in `test_ops.py`. That the check can fail is checked too.
 
 import math
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from random import Random
@@ -79,15 +79,6 @@ def test_a_program_does_not_depend_on_the_numbers_it_was_recorded_with(row: Row,
 
 
 # ---- operations of one's own, and families with different numbers in one program -------------------------------------
-@pytest.fixture
-def own_operations() -> Iterator[None]:
-    """What a test enters in the table is taken out again."""
-    before = dict(OPS)
-    yield
-    OPS.clear()
-    OPS.update(before)
-
-
 POINTS = [(-1.25,), (0.75,), (2.0,)]
 PAIRS = [(-1.25, 0.5), (0.75, 0.875), (2.0, -0.5)]
 
@@ -103,26 +94,22 @@ def check_value_and_derivatives(f: Function, points: Sequence[Point], run: Funct
     check(run(record(seconds, *points[0]), points), true, points)
 
 
-@pytest.mark.usefixtures("own_operations")
 def test_an_operation_of_ones_own(run: Function) -> None:
     cube = define_op("cube", lambda m, x: x * x * x, lambda m, y, x: (3.0 * x * x,))
     check_value_and_derivatives(lambda x: cube(x) + cube(2.0 * x), POINTS, run)
 
 
-@pytest.mark.usefixtures("own_operations")
 def test_an_operation_of_ones_own_that_uses_others(run: Function) -> None:
     define_op("gate", lambda m, x: m.sigmoid(2.0 * x), lambda m, y, x: (2.0 * y * (1.0 - y),))
     swish = define_op("swish", lambda m, x: x * m.gate(x), lambda m, y, x: (m.gate(x) * (1.0 + 2.0 * (x - y)),))
     check_value_and_derivatives(lambda x: swish(x) * x, POINTS, run)
 
 
-@pytest.mark.usefixtures("own_operations")
 def test_an_operation_of_ones_own_on_any_number_of_inputs(run: Function) -> None:
     norm = define_op("norm", lambda m, *xs: m.sqrt(sum(x * x for x in xs)), lambda m, y, *xs: tuple(x / y for x in xs))
     check_value_and_derivatives(lambda a, b: norm(a, b) * norm(a, b, a * b) + norm(a), PAIRS, run)
 
 
-@pytest.mark.usefixtures("own_operations")
 def test_an_operation_of_ones_own_that_is_a_constant(run: Function) -> None:
     seven = define_op("seven", lambda m, x: 7.0, lambda m, y, x: (0.0,))
     check_value_and_derivatives(lambda x: seven(x) * x, POINTS, run)
@@ -132,7 +119,6 @@ def test_an_operation_of_ones_own_that_is_a_constant(run: Function) -> None:
 NAMES = "sum inner count len map print math np gamma exp2 hypot e pi var eval delete Infinity NaN f y v1 x a xs größe π"
 
 
-@pytest.mark.usefixtures("own_operations")
 @pytest.mark.parametrize("name", NAMES.split())
 def test_an_operation_and_a_variable_may_have_any_name(name: str, run: Function) -> None:
     op = define_op(name, lambda m, x: x * m.sin(x), lambda m, y, x: (m.sin(x) + x * m.cos(x),))
@@ -514,7 +500,6 @@ def test_names_that_look_the_same_in_latex_are_told_apart() -> None:
     assert shared.splitlines()[1:3] == [r"v_{1,3} &= v_{1} + v_{1,2} \\", r"y &= v_{1,3} \cdot v_{1,3}"]
 
 
-@pytest.mark.usefixtures("own_operations")
 def test_an_operation_of_ones_own_is_defined_in_latex_before_it_is_used() -> None:
     hat = define_op("my_hat", lambda m, x: m.exp(-x * x), lambda m, y, x: (-2.0 * x * y,))
     assert record(lambda x: hat(2.0 * x), 1.0).source("latex").splitlines()[1:-1] == [

@@ -18,7 +18,6 @@ from click.testing import CliRunner
 
 import tinygrad_edu as tg
 from tinygrad_edu.cli import main
-from tinygrad_edu.rules import OPS
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "notebooks" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -83,16 +82,6 @@ def timeless(printed: str) -> str:
     return re.sub(r"\bin \d+\.\d s\b", "in … s", printed)
 
 
-@pytest.fixture
-def own_operations() -> Any:
-    """What a page enters in the table of operations is taken out again."""
-    before = dict(OPS)
-    yield
-    OPS.clear()
-    OPS.update(before)
-
-
-@pytest.mark.usefixtures("own_operations")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: f"{page.parent.name}/{page.stem}")
 def test_the_blocks_of_a_page_run_and_print_what_it_says(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

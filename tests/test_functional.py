@@ -8,7 +8,7 @@ import inspect
 import math
 import pickle
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
@@ -288,14 +288,6 @@ def test_docstrings_state_the_kinks(name: str, words: str) -> None:
 
 
 # ---- operations of your own ------------------------------------------------------------------------------------------
-@pytest.fixture(autouse=True)
-def _the_table_is_left_as_it_was() -> Iterator[None]:
-    before = dict(OPS)
-    yield
-    OPS.clear()
-    OPS.update(before)
-
-
 def softsign() -> Callable[..., Any]:
     return define_op("softsign", lambda m, x: x / (1.0 + m.abs(x)), lambda m, y, x: ((1.0 - m.abs(y)) ** 2,))
 

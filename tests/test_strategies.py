@@ -7,7 +7,7 @@ that overwrites gradients, another one that visits nodes in a wrong order.
 import math
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -31,15 +31,6 @@ IN_THE_TABLE = sorted({*OPS, *FAMILIES} - {LEAF.name, CONSTANT.name})  # as impo
 FIVE = "add sub mul div neg".split()
 ANYTHING = strategies.expressions(max_nodes=20, kinks=True)
 some = settings(max_examples=min(settings.default.max_examples, 200))
-
-
-@pytest.fixture
-def own_operations() -> Iterator[None]:
-    """What a test enters in the table is taken out again."""
-    before = dict(OPS)
-    yield
-    OPS.clear()
-    OPS.update(before)
 
 
 def on_the_engine(f: Expression) -> list[float]:
@@ -217,7 +208,6 @@ def test_kinks_come_when_they_are_wanted(name: str) -> None:
 
 
 # ---- operations of one's own -----------------------------------------------------------------------------------------
-@pytest.mark.usefixtures("own_operations")
 def test_an_operation_of_ones_own_joins_by_its_entry_alone() -> None:
     define_op("hill", lambda m, x: m.exp(-x * x), lambda m, y, x: (-2.0 * x * y,))
     define_op("root_of_product", lambda m, a, b: m.sqrt(a * b), lambda m, y, a, b: (0.5 * b / y, 0.5 * a / y))
@@ -236,7 +226,6 @@ def test_an_op_that_is_not_in_the_table() -> None:
     assert str(f).splitlines()[-2] == "b = apply(sin, a)  # sin: an Op of your own, which is not in the table"
 
 
-@pytest.mark.usefixtures("own_operations")
 def test_what_is_wrong_with_a_rule_is_its_own_error() -> None:
     define_op("wrong", lambda m, x: x, lambda m, y, x: 1.0)
     with pytest.raises(TypeError, match="the derivatives of 'wrong' must be a tuple of 1"):
