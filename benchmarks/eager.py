@@ -11,6 +11,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import pairwise
 from statistics import median
 from time import perf_counter
 from typing import Any
@@ -86,6 +87,107 @@ def our_nn() -> dict[str, Any]:
     return train(model, lambda: losses.hinge([model(x) for x in X], y) + 1e-4 * dot(parameters, parameters))
 
 
+# ---- the fastest engine of its kind ----------------------------------------------------------------------------------
+class Plain:
+    """A Value in the style of a 200-line GPT: slots, local derivatives as plain numbers in a tuple, a recursive order.
+
+    It checks nothing, and a chain of a thousand nodes is too deep for it.
+    """
+
+    __slots__ = ("children", "data", "grad", "local_grads")
+
+    def __init__(self, data: float, children: tuple[Any, ...] = (), local_grads: tuple[float, ...] = ()) -> None:
+        self.data = data
+        self.grad: float = 0
+        self.children = children
+        self.local_grads = local_grads
+
+    def __add__(self, other: Any) -> "Plain":
+        other = other if isinstance(other, Plain) else Plain(other)
+        return Plain(self.data + other.data, (self, other), (1, 1))
+
+    def __mul__(self, other: Any) -> "Plain":
+        other = other if isinstance(other, Plain) else Plain(other)
+        return Plain(self.data * other.data, (self, other), (other.data, self.data))
+
+    def __pow__(self, n: float) -> "Plain":
+        return Plain(self.data**n, (self,), (n * self.data ** (n - 1),))
+
+    def relu(self) -> "Plain":
+        return Plain(max(0, self.data), (self,), (float(self.data > 0),))
+
+    def __neg__(self) -> "Plain":
+        return self * -1
+
+    __radd__, __rmul__ = __add__, __mul__
+
+    def backward(self) -> None:
+        order, visited = [], set()
+
+        def visit(v: "Plain") -> None:
+            if v not in visited:
+                visited.add(v)
+                for child in v.children:
+                    visit(child)
+                order.append(v)
+
+        visit(self)
+        self.grad = 1
+        for v in reversed(order):
+            for child, local_grad in zip(v.children, v.local_grads):
+                child.grad += local_grad * v.grad
+
+
+def one_pass(engine: Any) -> dict[str, Any]:
+    """Forward and backward through the network of half of the moons, written scalar by scalar; collector off."""
+    import gc
+
+    X, y = moons()
+    random.seed(1337)
+    widths = [2, 16, 16, 1]
+    layers = [
+        [([engine(random.uniform(-1, 1)) for _ in range(n)], engine(0.0)) for _ in range(m)]
+        for n, m in pairwise(widths)
+    ]
+    parameters = [p for layer in layers for w, b in layer for p in [*w, b]]
+
+    def loss() -> Any:
+        total = engine(0.0)
+        for row, target in zip(X[::2], y[::2]):
+            x = [engine(value) for value in row]
+            for layer in layers:
+                x = [sum((wi * xi for wi, xi in zip(w, x)), b).relu() for w, b in layer]
+            total = total + (1.0 + -target * x[0]).relu()
+        return total * (1.0 / 50.0)
+
+    forward, backward = [], []
+    gc.disable()
+    for _ in range(15):
+        for p in parameters:
+            p.grad = 0.0
+        start = perf_counter()
+        L = loss()
+        middle = perf_counter()
+        L.backward()
+        backward.append(perf_counter() - middle)
+        forward.append(middle - start)
+        gradients, number = [p.grad for p in parameters], L.data
+        del L
+        gc.collect()  # what has cycles is freed here, and not timed
+    return {"forward": forward, "backward": backward, "numbers": [number, *gradients]}
+
+
+def plain_pass() -> dict[str, Any]:
+    sys.setrecursionlimit(10**5)
+    return one_pass(Plain)
+
+
+def our_pass() -> dict[str, Any]:
+    from tinygrad_edu import Value
+
+    return one_pass(Value)
+
+
 def train(model: Any, loss: Callable[[], Any]) -> dict[str, Any]:
     losses, seconds = [], []
     for _ in range(STEPS):
@@ -126,8 +228,12 @@ def traced_bytes(model: Any, loss: Callable[[], Any]) -> int:
     return held if L.data is not None else 0
 
 
-def chains(n: int, times: int) -> dict[str, Any]:
+def chains(n: int, times: int, collector: bool = True) -> dict[str, Any]:
     """`chain(n)`, so many times: a single one of 10^4 is over in 12 ms, and anything may happen in these."""
+    import gc
+
+    if not collector:
+        gc.disable()
     runs = [chain(n) for _ in range(times)]
     return {"seconds_per_node": [seconds for seconds, _ in runs], "error": max(error for _, error in runs)}
 
@@ -160,8 +266,12 @@ JOBS: dict[str, Callable[[], dict[str, Any]]] = {
     "micrograd": micrograd,
     "same code on our Value": same_code_on_our_value,
     "our nn and losses": our_nn,
+    "a plain pass": plain_pass,
+    "our pass": our_pass,
     "chain of 10^4": lambda: chains(10**4, times=25),
     "chain of 10^6": lambda: chains(10**6, times=3),
+    "chain of 10^4, collector off": lambda: chains(10**4, times=25, collector=False),
+    "chain of 10^6, collector off": lambda: chains(10**6, times=3, collector=False),
 }
 
 
@@ -185,12 +295,31 @@ def main() -> None:
         print(f"{name:26}{1e3 * seconds:10.1f}{base / seconds:7.1f}x{nodes:8}{held / nodes:14.0f}{held / 1e6:12.2f}")
     print(f"the losses of all {STEPS} steps agree to 1e-12; the last one is {reference[-1]:.12f}\n")
 
-    short, long = (median(s for r in results[f"chain of 10^{k}"] for s in r["seconds_per_node"]) for k in (4, 6))
-    error = max(r["error"] for k in (4, 6) for r in results[f"chain of 10^{k}"])
-    if error > 1e-6:
-        sys.exit(f"the chain's gradient is off by {error}")
+    print("Forward and backward, MLP 2-16-16-1 scalar by scalar, 50 moons, collector off; ms")
+    print(f"{'':26}{'forward':>10}{'backward':>10}{'both':>8}{'ratio':>8}")
+    numbers = results["a plain pass"][0]["numbers"]
+    base = None
+    for title, name in (("Value of a 200-line GPT", "a plain pass"), ("our Value", "our pass")):
+        runs = results[name]
+        if not all(math.isclose(a, b, rel_tol=1e-12) for r in runs for a, b in zip(numbers, r["numbers"], strict=True)):
+            sys.exit(f"{title} did not compute the same loss and gradients")
+        parts = [1e3 * median(s for r in runs for s in r[part]) for part in ("forward", "backward")]
+        both = 1e3 * median(f + b for r in runs for f, b in zip(r["forward"], r["backward"]))
+        base = base or both
+        print(f"{title:26}{parts[0]:10.1f}{parts[1]:10.1f}{both:8.1f}{base / both:7.2f}x")
+    print("loss and gradients agree to 1e-12\n")
+
     print("A chain of operations, built, differentiated and freed")
-    print(f"10^4: {1e9 * short:.0f} ns a node, 10^6: {1e9 * long:.0f} ns a node, ratio {long / short:.2f}\n")
+    for collector in ("", ", collector off"):
+        chain = {k: results[f"chain of 10^{k}{collector}"] for k in (4, 6)}
+        short, long = (median(s for r in chain[k] for s in r["seconds_per_node"]) for k in (4, 6))
+        error = max(r["error"] for rs in chain.values() for r in rs)
+        if error > 1e-6:
+            sys.exit(f"the chain's gradient is off by {error}")
+        print(
+            f"10^4: {1e9 * short:.0f} ns a node, 10^6: {1e9 * long:.0f} ns a node, ratio {long / short:.2f}{collector}"
+        )
+    print()
 
     plain, with_import = (1e3 * median(column) for column in zip(*starts))
     added = 1e3 * median(b - a for a, b in starts)

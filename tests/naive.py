@@ -192,30 +192,20 @@ def grad(y: Number, xs: list[Number], create_graph: bool = False) -> list[list[A
 
 
 # ---- copies ----------------------------------------------------------------------------------------------------------
-def copied(v: Number, inner: dict[Number, Number], ends: dict[Number, Number]) -> Number:
-    """A copy of a graph; `inner` and `ends` hold the copies so far, of nodes with inputs and of those without."""
-    memo = inner if v.inputs else ends
-    if v not in memo:
-        memo[v] = Number(v.data, v.label, v.name, v.slopes, [copied(x, inner, ends) for x in v.inputs])
-        memo[v].grad, memo[v].rounding = v.grad, v.rounding
-    return memo[v]
-
-
 def deepcopied(roots: list[Number]) -> list[Number]:
-    """Whatever they share stays shared."""
-    inner: dict[Number, Number] = {}
-    ends: dict[Number, Number] = {}
-    return [copied(root, inner, ends) for root in roots]
+    """Copies of graphs, also by way of a pickle; whatever they share stays shared."""
+    copies: dict[Number, Number] = {}
+
+    def copied(v: Number) -> Number:
+        if v not in copies:
+            copies[v] = shallow(v, [copied(x) for x in v.inputs])
+        return copies[v]
+
+    return [copied(root) for root in roots]
 
 
-def pickled(roots: list[Number]) -> list[Number]:
-    """Graphs pickled together share leaves and constants, but have nodes of their own above them."""
-    ends: dict[Number, Number] = {}
-    copies = {root: copied(root, {}, ends) for root in roots}
-    return [copies[root] for root in roots]
-
-
-def shallow(root: Number) -> Number:
-    """New nodes on the same leaves; of a leaf, another leaf."""
-    ends = {x: x for x in nodes(root) if not x.inputs and x is not root}
-    return copied(root, {}, ends)
+def shallow(v: Number, inputs: Any = None) -> Number:
+    """Another node with the same inputs, unless others are given."""
+    copy = Number(v.data, v.label, v.name, v.slopes, v.inputs if inputs is None else inputs)
+    copy.grad, copy.rounding = v.grad, v.rounding
+    return copy

@@ -14,22 +14,21 @@ from typing import Any
 import pytest
 
 import tinygrad_edu as tg
-from tinygrad_edu import Value, grad, losses, nn, optim, train, watching
+from tinygrad_edu import Value, grad, losses, modes, nn, optim, train
 from tinygrad_edu.compiler import RecordingError
 from tinygrad_edu.rules import FLOATS, OPS
 from tinygrad_edu.testing import AnomalyError, detect_anomaly
 
-COVERED = [(Value, name) for name in ("data", "grad", "_second", "backward")] + [(tg.gradients, "sweep")]
-AS_THEY_ARE = [vars(owner)[name] for owner, name in COVERED]
-
 
 @pytest.fixture(autouse=True)
 def _nothing_is_left() -> Iterator[None]:
-    """Whatever happens in the mode, afterwards the engine is as it was, and no Value carries a note."""
+    """Whatever happens in the mode, afterwards nobody asks for one, and the class is as it was."""
+    before = {
+        name: thing for name, thing in vars(Value).items() if name != "__slotnames__"
+    }  # which copyreg keeps there
     yield
-    assert [vars(owner)[name] for owner, name in COVERED] == AS_THEY_ARE
-    assert not watching._watches
-    assert not any(type(thing) is Value and watching.noted(thing) for thing in gc.get_objects())
+    assert modes.inherited() == ()
+    assert {name: thing for name, thing in vars(Value).items() if name != "__slotnames__"} == before
 
 
 # ---- what is reported, word for word ---------------------------------------------------------------------------------
@@ -65,14 +64,16 @@ REPORTS = {
             it was made at train.py, line 1: x = Value(float("nan"), label="x")
         """,
     ),
-    "a constant that is inf": (
+    "what is made of a constant that is inf, where it is used": (
         """
         x = Value(1.0)
         y = x * float("inf")
+        z = y + 1.0
         """,
         """
-        AnomalyError: a constant is inf
-            it was made at train.py, line 2: y = x * float("inf")
+        AnomalyError: add gives inf at inf, 1.0
+            add was made at train.py, line 3: z = y + 1.0
+            its input inf was made at train.py, line 2: y = x * float("inf")
         """,
     ),
     "an inf that is born in an operation": (
@@ -112,24 +113,28 @@ REPORTS = {
             its input 5e+199 was made at train.py, line 3: half = x / 2.0
         """,
     ),
-    "a number that is set": (
+    "a number that has been set, where it is used": (
         """
         w = Value(1.0, label="w")
         w.data = w.data / 1e-300 * 1e300
+        y = w * 2.0
         """,
         """
-        AnomalyError: the .data of 'w' is set to inf
-            at train.py, line 2: w.data = w.data / 1e-300 * 1e300
+        AnomalyError: the .data of 'w' is inf, and was 1.0
+            it was made at train.py, line 1: w = Value(1.0, label="w")
+            that was found at train.py, line 3: y = w * 2.0; the line that has set it is not known
         """,
     ),
-    "a gradient that is set": (
+    "a gradient that has been set, where gradients are taken": (
         """
         w = Value(1.0)
         w.grad = float("nan")
+        (w * 2.0).backward()
         """,
         """
-        AnomalyError: the .grad of a leaf is set to nan
-            at train.py, line 2: w.grad = float("nan")
+        AnomalyError: the .grad of a leaf is nan
+            it was made at train.py, line 1: w = Value(1.0)
+            that was found at train.py, line 3: (w * 2.0).backward(); the line that has set it is not known
         """,
     ),
     "a gradient that overflows": (
@@ -154,7 +159,7 @@ REPORTS = {
         slope = grad(surprise * 1e150, p)
         """,
         """
-        AnomalyError: a gradient is inf, going back through log at 1e-200 (node 'p')
+        AnomalyError: the gradient of 'p' is inf, going back through log at 1e-200 (node 'p')
             log was made at train.py, line 2: surprise = tg.log(p)
             its input 'p', 1e-200, was made at train.py, line 1: p = Value(1e-200, label="p")
             gradients were asked for at train.py, line 3: slope = grad(surprise * 1e150, p)
@@ -167,7 +172,7 @@ REPORTS = {
         slope = grad(surprise * 1e150, p, create_graph=True)
         """,
         """
-        AnomalyError: a gradient is inf, going back through log at 1e-200
+        AnomalyError: the gradient of a leaf is inf, going back through log at 1e-200
             log was made at train.py, line 2: surprise = tg.log(p)
             its input 1e-200 was made at train.py, line 1: p = Value(1e-200)
             gradients were asked for at train.py, line 3: slope = grad(surprise * 1e150, p, create_graph=True)
@@ -186,7 +191,6 @@ REPORTS = {
         f"""
         AnomalyError: the graph is stale: 'w' was 1.0 when mul was computed from it, and is -0.20000000000000018 now
             mul was made at train.py, line 4: loss = (w * 3.0 - 1.0) ** 2
-            'w' was changed at train.py, line 5: optimizer.step()  (in optim.Optimizer.step)
             gradients were asked for at train.py, line 7: loss.backward()
             {MIXED}
         """,
@@ -201,7 +205,6 @@ REPORTS = {
         f"""
         AnomalyError: the graph is stale: a leaf was 2.0 when power(3) was computed from it, and is 5.0 now
             power(3) was made at train.py, line 2: y = x**3
-            a leaf was changed at train.py, line 3: x.data = 5.0
             gradients were asked for at train.py, line 4: slope = grad(y, x, create_graph=True)
             {MIXED}
         """,
@@ -216,7 +219,6 @@ REPORTS = {
         f"""
         AnomalyError: the graph is stale: a result of tanh was computed as 0.0, and is 0.5 now
             tanh was made at train.py, line 2: y = x.tanh()
-            a result of tanh was changed at train.py, line 3: y.data = 0.5
             gradients were asked for at train.py, line 4: y.backward()
             {MIXED}
         """,
@@ -308,8 +310,8 @@ REPORTS = {
         """
         AnomalyError: dot gives -inf at -1e+308, 100000000.0 (node 'neurons[0].w[0]')
             dot was made at train.py, line 4: loss = model([1e8]) - 1.0  (in nn.Layer.__call__)
-            its input 'neurons[0].w[0]', -1e+308, was set at train.py, line 6: descent.step()  (in optim.Optimizer.step)
-        """,
+            its input 'neurons[0].w[0]', -1e+308, was made {MODEL}, as 0.0, and has been changed since
+        """.replace("{MODEL}", 'at train.py, line 1: model = nn.Linear(1, 1, init="zeros")'),
     ),
     "at most three inputs, the largest": (
         """
@@ -380,7 +382,9 @@ def test_what_was_made_before_is_said_to_be_made_outside() -> None:
         with pytest.raises(ZeroDivisionError) as refused:
             y.backward()
         w.data = 2.0
-        with pytest.raises(AnomalyError, match=r"'w' was 1\.0 when sub was computed from it, and is 2\.0") as stale:
+        with pytest.raises(
+            AnomalyError, match=r"of sub is 0\.0, and of what its inputs are now it would be 1\.0"
+        ) as stale:
             y.backward()
     assert refused.value.__notes__ == [
         "sqrt was made outside detect_anomaly",
@@ -394,7 +398,19 @@ def test_what_was_changed_before_or_by_a_thread_that_is_not_watched() -> None:
         w = Value(1.0)
         y = w * 2.0
         in_a_thread(lambda: setattr(w, "data", 5.0))
-        with pytest.raises(AnomalyError, match="a leaf was changed outside detect_anomaly"):
+        with pytest.raises(AnomalyError, match=r"a leaf was 1\.0 when mul was computed from it, and is 5\.0 now"):
+            y.backward()
+
+
+def test_a_graph_that_was_made_outside_is_computed_again_to_see_whether_it_is_stale() -> None:
+    w = Value(1.0, label="w")
+    y = (w * 2.0).relu() + 1.0
+    with detect_anomaly():
+        y.backward()
+        w.data, w.grad = 5.0, 0.0
+        with pytest.raises(
+            AnomalyError, match=r"a result of mul is 2\.0, and of what its inputs are now it would be 10"
+        ):
             y.backward()
 
 
@@ -436,7 +452,7 @@ def test_an_inf_from_the_slopes_of_a_rule_alone() -> None:
         with detect_anomaly():
             x = Value(1.0)
             y = steep(steep(x))
-            with pytest.raises(AnomalyError, match=r"the gradients are \[inf\]\n    gradients were asked for at"):
+            with pytest.raises(AnomalyError, match=r"the gradient of a leaf is inf, going back through steep"):
                 grad(y, [x])
     finally:
         del OPS["steep"]
@@ -623,15 +639,14 @@ def test_it_is_over_when_the_block_is_left() -> None:
     assert (w.data, w.grad) == (float("inf"), 4.0)
 
 
-def test_what_it_knew_of_a_value_is_forgotten() -> None:
+def test_what_it_knows_of_a_value_is_kept_with_it() -> None:
     with detect_anomaly():
         w = Value(1.0, label="w")
         loss = w * 2.0
         loss.backward()
-        w.data = 3.0
-    with detect_anomaly():
-        loss.backward()  # not known to be stale, nor to be the second time
-        assert w.grad == 4.0
+    w.data = 3.0
+    with detect_anomaly(), pytest.raises(AnomalyError, match=r"'w' was 1\.0 when mul was computed from it"):
+        loss.backward()
 
 
 def test_it_keeps_no_node_alive() -> None:
@@ -679,34 +694,26 @@ def test_recording_inside_keeps_its_guard_and_gets_plain_numbers() -> None:
         tape = tg.record(lambda x: w * x + 1.0, 3.0)
         with pytest.raises(RecordingError, match="compares Values"):
             tg.record(lambda x: x if x > 0 else w, 3.0)
-        with pytest.raises(AnomalyError, match=r"mul gives inf(.|\n)*tg\.record\(lambda x: x \* 1e200"):
-            tg.record(lambda x: x * 1e200, 1e200)
         with pytest.raises(AnomalyError, match="stale"):
             stale()
     assert [type(x) for x in tape.example] == [float, float]
     assert tape.replay(FLOATS, 3.0, 2.0) == [7.0]
 
 
-def test_inside_a_recording_both_are_at_work() -> None:
-    @detect_anomaly()
-    def f(x: Any) -> Any:
-        return x * w * factor
-
-    w, factor = Value(2.0), 1.0
-    assert tg.compile(f)(3.0) == 6.0
-    factor = 1e308
-    with pytest.raises(AnomalyError, match=r"mul gives inf at 6\.0, 1e\+308"):
-        tg.compile(f)(3.0)
+def test_inside_a_trace_there_are_no_numbers_to_look_at() -> None:
+    w = Value(2.0)
+    assert tg.compile(detect_anomaly()(lambda x: x * w * 1e308))(3.0) == float("inf")
     with pytest.raises(RecordingError, match=r"sets the \.data"):
         tg.compile(detect_anomaly()(lambda x: setattr(w, "data", 1.0)))(1.0)
 
 
-def test_a_compiled_gradient_that_overflows_is_seen_where_it_is_added() -> None:
+def test_a_compiled_gradient_that_has_overflowed_is_seen_where_gradients_are_taken() -> None:
     w = Value(1e-300)
     f = tg.compile(lambda x: w * x * x)
-    f.backward(1.0)  # recorded before
-    with detect_anomaly(), pytest.raises(AnomalyError, match=r"the \.grad of a leaf is set to inf(.|\n)*f\.backward"):
+    with detect_anomaly():
         f.backward(1e200)
+        with pytest.raises(AnomalyError, match=r"the \.grad of a leaf is inf"):
+            (w * 2.0).backward()
 
 
 def test_python_prints_what_was_noted() -> None:

@@ -338,7 +338,7 @@ def test_a_notebook_gets_a_picture_unless_there_can_be_none(without_dot, monkeyp
 @pytest.mark.parametrize("label", HOSTILE)
 def test_a_label_means_only_itself(layout, label):
     x = Value(1.0, label=label)
-    y = apply(Op(label, label, lambda m, x: x, lambda m, y, x: (1.0,)), x)
+    y = apply(Op(label, label, lambda m, x: x, 1.0), x)
     for svg, places in ((draw(y).svg, 2), (draw_dot(y).pipe("svg", encoding="utf-8"), 2)):
         found = [line for lines in texts(svg) for line in lines]
         assert found.count(label) == places  # as the leaf's label, and as the operation's symbol

@@ -13,7 +13,7 @@ from tinygrad_edu import losses, nn
 from tinygrad_edu.engine import Value, apply
 from tinygrad_edu.functional import dot, sqrt, tanh, total
 from tinygrad_edu.gradients import grad
-from tinygrad_edu.recording import no_grad
+from tinygrad_edu.modes import no_grad
 from tinygrad_edu.rules import OPS, Op
 from tinygrad_edu.viz import graph, render
 from tinygrad_edu.viz.graph import draw, picture
@@ -65,7 +65,7 @@ def test_a_derivative_names_the_output_too():
 
 
 def test_the_formula_is_that_of_the_rule():
-    op = Op("twice", "twice", lambda m, x: x * 2.0, lambda m, y, x: (m.cosh(y) * 7.0,))
+    op = Op("twice", "twice", lambda m, x: x * 2.0, lambda m, y, x: m.cosh(y) * 7.0)
     assert on_arrows(draw(apply(op, Value(0.0, label="x")), derivatives="formula")) == ["cosh(v1)·7"]
 
 
@@ -110,7 +110,7 @@ def test_a_derivative_that_does_not_exist_is_called_undefined():
 
 
 def test_a_rule_that_looks_at_its_numbers_has_no_formula():
-    op = Op("bent", "bent", lambda m, x: x, lambda m, y, x: (3.0 if x > 0 else 0.0,))
+    op = Op("bent", "bent", lambda m, x: x, lambda m, y, x: 3.0 if x > 0 else 0.0)
     assert on_arrows(draw(apply(op, Value(1.0)))) == ["3"]
 
 

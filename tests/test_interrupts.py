@@ -21,7 +21,7 @@ import pytest
 
 from tinygrad_edu import Value, dot, grad, nn, no_grad, optim, total
 from tinygrad_edu.graph import no_cycle_collection
-from tinygrad_edu.recording import enable_grad, paused
+from tinygrad_edu.modes import enable_grad, open_modes
 from tinygrad_edu.train import History, fit
 
 MANY = 300 if os.environ.get("CI") == "true" else 12  # moments of a long run
@@ -101,7 +101,7 @@ def interrupted(
 
 def surroundings() -> list[Any]:
     """What has to be the same before and after."""
-    return [signal.getsignal(signal.SIGINT), gc.isenabled(), set(paused), slope_in_another_thread()]
+    return [signal.getsignal(signal.SIGINT), gc.isenabled(), open_modes(), slope_in_another_thread()]
 
 
 def slope_in_another_thread() -> float:

@@ -50,7 +50,7 @@ from .functional import (
     total,
 )
 from .gradients import derivative, grad, hessian, hvp, jacobian, value_and_grad
-from .recording import no_grad
+from .modes import no_grad
 
 if TYPE_CHECKING:
     from . import data, losses, nn, optim, testing, train
@@ -134,13 +134,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
-
-
-def _repr_svg_(value: Value) -> str | None:
-    """The graph, as a notebook shows it."""
-    from .viz import graph
-
-    return graph.picture(value)
-
-
-Value._repr_svg_ = _repr_svg_  # type: ignore[attr-defined]  # hung in from here: the engine knows nothing of drawing

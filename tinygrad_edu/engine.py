@@ -6,30 +6,37 @@ this file records nodes, and multiplies and adds what the rules say. Left to oth
 `functional.py`, gradients of gradients to `gradients.py`, the order of a graph and its copies to `graph.py`.
 """
 
+import math
 import operator
-from collections.abc import Callable, Iterable
+import os
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from itertools import repeat
-from threading import RLock, get_ident
+from threading import RLock
 from typing import Any
 
 from .errors import ARITHMETIC_ERRORS, is_number, located, refuse_nan, to_float
-from .graph import deepcopied, flattened, topological_order
-from .ops import CONSTANT, LEAF, clamp, elu, exponential, leaky_relu, power
-from .recording import paused
-from .rules import FLOATS, OPS, Op, with_symbol
-
-one_at_a_time = RLock()  # two threads may go back to the same leaves
+from .graph import copied, deepcopied, pickled, topological_order
+from .modes import inherited, open_modes, records
+from .ops import CONSTANT, DETACH, LEAF, clamp, elu, exponential, leaky_relu, power
+from .rules import FLOATS, OPS, Closure, Op, with_symbol
 
 
 def _unary(name: str) -> Callable[["Value"], "Value"]:
     op, value = OPS[name], OPS[name].value
 
     def method(self: "Value") -> "Value":
-        try:
-            return _node(op, value(FLOATS, self.data), self)
-        except ARITHMETIC_ERRORS:
-            pass
-        return apply(op, self)  # fails again, and says where
+        if not inherited():
+            try:
+                data = value(FLOATS, self.data)
+            except ARITHMETIC_ERRORS:
+                data = math.nan
+            if data == data and self._rule is not CONSTANT:
+                out = _new(Value)
+                out._rule, out._prev = op, (self,)
+                out.data, out.grad = data, 0.0
+                return out
+        return record(op, (self,))  # the same in general: asks the modes, and says what is wrong
 
     method.__name__, method.__qualname__, method.__doc__ = name, f"Value.{name}", f"The operation `{name}`."
     return method
@@ -44,11 +51,17 @@ def _binary(name: str) -> tuple[Callable[["Value", Any], "Value"], Callable[["Va
             if not is_number(other):
                 return NotImplemented
             other = constant(other)
-        try:
-            return _node(op, value(FLOATS, self.data, other.data), self, other)
-        except ARITHMETIC_ERRORS:
-            pass
-        return apply(op, self, other)  # fails again, and says where
+        if not inherited():
+            try:
+                data = value(FLOATS, self.data, other.data)
+            except ARITHMETIC_ERRORS:
+                data = math.nan
+            if data == data and (self._rule is not CONSTANT or other._rule is not CONSTANT):
+                out = _new(Value)
+                out._rule, out._prev = op, (self, other)
+                out.data, out.grad = data, 0.0
+                return out
+        return record(op, (self, other))
 
     def reflected(self: "Value", other: Any) -> Any:
         return forward(constant(other), self) if is_number(other) else NotImplemented
@@ -76,34 +89,31 @@ class Value:
     Raises `TypeError` for anything but an int, a float or a NumPy scalar. Source: the interface is micrograd's.
     """
 
-    # One or two inputs have slots of their own, only more of them stand there in tuples (`_prev` hides the difference):
-    # a node is 50 bytes smaller than with a tuple in each, and the cycle collector has half as many objects to visit.
-    __slots__ = ("_first", "_rule", "_second", "data", "grad", "label")
+    __slots__ = ("__dict__", "_prev", "_rule", "data", "grad")  # and whatever attributes you give it
+    label: str = ""  # most nodes have none, and need no room for it
     data: float
     grad: float
-    label: str
     _rule: Op
-    _first: Any
-    _second: Any
+    _prev: tuple["Value", ...]  # the inputs, in order; none for a leaf or a constant
 
     def __init__(self, data: float, _children: Iterable["Value"] = (), _op: str = "", label: str = "") -> None:
-        inputs = tuple(_children)
-        if not all(isinstance(x, Value) for x in inputs):
-            raise TypeError(f"the inputs of a node are Values, not {inputs!r}")
-        self._set(with_symbol(_op) if inputs else LEAF, to_float(data), 0.0, label, inputs)
+        self._set(LEAF, (), data if data.__class__ is float else to_float(data), label)
+        if _children:
+            self._prev = tuple(_children)
+            if not all(isinstance(x, Value) for x in self._prev):
+                raise TypeError(f"the inputs of a node are Values, not {self._prev!r}")
+            if self._prev:
+                self._rule = with_symbol(_op)
+        if inherited():
+            for mode in open_modes():
+                mode.leaf(self)
 
-    def _set(self, rule: Op, data: float, grad: float, label: str, inputs: tuple["Value", ...]) -> "Value":
-        self._rule, self.data, self.grad, self.label = rule, data, grad, label
-        self._first, self._second = inputs if len(inputs) == 2 else (inputs[0] if len(inputs) == 1 else inputs, None)
+    def _set(self, rule: Op, inputs: tuple["Value", ...], data: float, label: str = "") -> "Value":
+        self._rule, self._prev = rule, inputs
+        self.data, self.grad = data, 0.0
+        if label:
+            self.label = label
         return self
-
-    @property
-    def _prev(self) -> tuple["Value", ...]:
-        """The inputs, in order; none for a leaf or a constant."""
-        first, second = self._first, self._second
-        if first.__class__ is tuple:
-            return first if second is None else first + second
-        return (first,) if second is None else (first, second)
 
     @property
     def _op(self) -> str:
@@ -142,9 +152,18 @@ class Value:
             raise ValueError(f"clamp needs low <= high, not low={low} and high={high}")
         return apply(clamp(to_float(low), to_float(high)), self)
 
-    __lt__, __le__, __gt__ = map(_comparison, (operator.lt, operator.le, operator.gt))
-    __ge__, __eq__, __ne__ = map(_comparison, (operator.ge, operator.eq, operator.ne))
+    def __pos__(self) -> "Value":
+        return self
+
+    __lt__, __le__, __gt__, __ge__ = map(_comparison, (operator.lt, operator.le, operator.gt, operator.ge))
     __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> Any:
+        """Whether it is the same Value, so that `in`, `index` and `remove` find the one meant; else compares `data`."""
+        return self is other if isinstance(other, Value) else self.data == other
+
+    def __ne__(self, other: object) -> Any:
+        return self is not other if isinstance(other, Value) else self.data != other
 
     def __bool__(self) -> bool:
         return bool(self.data)
@@ -157,25 +176,28 @@ class Value:
 
     __int__ = __float__
 
+    def item(self) -> float:
+        """The number, `data`: as PyTorch calls it."""
+        return self.data
+
+    def __format__(self, spec: str) -> str:
+        return format(self.data, spec) if spec else str(self)
+
     def __repr__(self) -> str:
         return f"Value(data={self.data}, grad={self.grad}{f', label={self.label!r}' if self.label else ''})"
 
+    def _repr_svg_(self) -> str | None:
+        """The graph, as a notebook shows it."""
+        from .viz import graph
+
+        return graph.picture(self)
+
     def detach(self) -> "Value":
         """A constant with the same number: no gradient flows through it."""
-        return constant(self.data, self.label)
-
-    def _backward(self) -> None:
-        """The chain rule at one node: adds ∂L/∂node · ∂node/∂input to the gradient of each input."""
-        g, inputs = self.grad, self._prev
-        try:
-            slopes = self._rule.derivatives(FLOATS, self.data, *[x.data for x in inputs])
-        except ARITHMETIC_ERRORS as error:
-            raise located(error, f"the derivative of {self._rule}", inputs) from error
-        for x, slope in zip(inputs, slopes):
-            total = x.grad + g * slope
-            if total != total:
-                refuse_nan(f"the gradient through {self._rule}", self, g, x.grad)
-            x.grad = total
+        out = record(DETACH, (self,))
+        if self.label:
+            out.label = self.label
+        return out
 
     def backward(self) -> None:
         """Puts ∂self/∂node into the `grad` of every node of the graph.
@@ -187,59 +209,174 @@ class Value:
         """
         if self._rule is CONSTANT:
             raise RuntimeError("a constant has no graph to go back through; detach() and no_grad() make constants")
-        order = topological_order(self)
-        ends = [v for v in order if v._rule is LEAF or v._rule is CONSTANT]
-        with one_at_a_time:
-            before = [v.grad for v in ends]
-            outcome = map(setattr, ends, repeat("grad"), before)  # C code, which Ctrl-C does not stop halfway
+        if inherited():
+            targets = [v for v in topological_order(self) if v._rule is LEAF]
+            for mode in open_modes():
+                mode.gradients(self, targets, "backward")
+        leaves: list[Value] = []
+        before: list[float] = []
+        with backward_lock:
+            commit = setting(leaves, before)  # which takes back what follows, unless that comes to its end
             try:
-                for v in order:
-                    v.grad = 0.0
+                order = _zeroed(self, leaves, before)
                 self.grad = 1.0
-                for v in reversed(order):
-                    v._backward()
+                _go_back(order)
+                if any(v.grad != v.grad for v in leaves):
+                    _look_for_nan(order)
                 # None, as PyTorch's users set it, is no gradient
-                after = [(old or 0.0) + v.grad if v._rule is LEAF else 0.0 for v, old in zip(ends, before)]
-                outcome = map(setattr, ends, repeat("grad"), after)
+                commit = setting(leaves, [(old or 0.0) + v.grad for v, old in zip(leaves, before)])
             finally:
-                any(outcome)  # runs through it
+                commit()
 
+    @property
+    def _backward(self) -> Callable[[], object]:
+        """The chain rule at one node: adds ∂L/∂node · ∂node/∂input to the gradient of each input.
+
+        A function that is assigned takes its place, as in micrograd: `out._backward = closure`.
+        """
+        return self._rule.backward if isinstance(self._rule, Closure) else partial(_go_back, (self,))
+
+    @_backward.setter
+    def _backward(self, closure: Callable[[], object]) -> None:
+        if not self._prev:
+            raise AttributeError("a leaf has no inputs to go back to, and so no `_backward` of its own")
+        self._rule = Closure(self._rule.symbol, closure)
+
+    __copy__ = copied
     __deepcopy__ = deepcopied
-    __reduce__ = flattened
+    __reduce__ = pickled
 
 
 _new: Callable[[type[Value]], Value] = object.__new__
 
 
-def _node(op: Op, data: float, first: Any, second: Any = None) -> Value:
-    out = _new(Value)
-    out._rule, out.data, out.grad, out.label, out._first, out._second = op, data, 0.0, "", first, second
-    if data != data:
-        refuse_nan(str(op), out)
-    if first.__class__ is tuple:
-        fixed = all(x._rule is CONSTANT for x in out._prev)
-    else:
-        fixed = first._rule is CONSTANT and (second is None or second._rule is CONSTANT)
-    if fixed or (paused and get_ident() in paused):
-        out._rule, out._first, out._second = CONSTANT, (), None
-    return out
-
-
+# ---- forward ---------------------------------------------------------------------------------------------------------
 def apply(op: Op, *inputs: Value | float) -> Value:
     """The node that an operation makes of its inputs; plain numbers among them become constants."""
     return record(op, tuple([x if isinstance(x, Value) else constant(x) for x in inputs]))
 
 
-def record(op: Op, xs: tuple[Value, ...], ys: tuple[Value, ...] = ()) -> Value:
-    """The same for Values in one tuple or two, which are kept as they are: so many nodes can share one of them."""
-    inputs = xs + ys
+def record(op: Op, inputs: tuple[Value, ...]) -> Value:
+    """The same for Values alone, as the open modes have it, of which the innermost is asked first."""
+    make = _computed
+    for mode in open_modes():
+        make = partial(mode.operation, make)
+    return make(op, inputs)
+
+
+def _computed(op: Op, inputs: tuple[Value, ...]) -> Value:
     try:
         data = op.value(FLOATS, *[x.data for x in inputs])
     except ARITHMETIC_ERRORS as error:
         raise located(error, str(op), inputs) from error
-    return _node(op, data, *inputs) if 1 <= len(inputs) <= 2 else _node(op, data, xs, ys or None)
+    if data != data:
+        refuse_nan(str(op), op, inputs)
+    if op is not DETACH and records():
+        for x in inputs:
+            if x._rule is not CONSTANT:
+                return _new(Value)._set(op, inputs, data)
+    return constant(data)
 
 
 def constant(data: float, label: str = "") -> Value:
     """A node that gets no gradient, as the 2.0 in `2.0 * v`."""
-    return _new(Value)._set(CONSTANT, to_float(data), 0.0, label, ())
+    return _new(Value)._set(CONSTANT, (), data if data.__class__ is float else to_float(data), label)
+
+
+# ---- backward --------------------------------------------------------------------------------------------------------
+backward_lock = RLock()  # two threads may go back to the same leaves
+
+
+def _renew_lock() -> None:
+    """In a forked process the thread that holds it may not exist."""
+    global backward_lock
+    backward_lock = RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
+
+
+def setting(leaves: Sequence[Value], gradients: Iterable[float]) -> Callable[[], object]:
+    """A function that sets all their gradients. It is C code, so Ctrl-C comes before it or after it, not halfway."""
+    return partial(any, map(setattr, leaves, repeat("grad"), gradients))
+
+
+def add_to_gradients(leaves: Sequence[Value], gradients: Sequence[float]) -> None:
+    """What `backward()` does to leaves whose gradients have been computed elsewhere."""
+    with backward_lock:
+        setting(leaves, [(v.grad or 0.0) + g for v, g in zip(leaves, gradients)])()
+
+
+def _zeroed(root: Value, leaves: list[Value], before: list[float]) -> list[Value]:
+    """The nodes that root is computed by, each after its inputs, with gradients of 0, as all behind them.
+
+    It adds the leaves and constants, and the gradients that they had, to the lists. `topological_order` keeps a set of the nodes it
+    has visited. Here a visited node is known by its gradient, which is this very zero: that takes two thirds the time.
+    """
+    zero = float("0")  # a new object, and no other 0.0
+    order: list[Value] = []
+    unfinished: list[Value] = []
+    stack: list[Value | None] = [root]
+    pop, push, push_all, finish = stack.pop, stack.append, stack.extend, order.append  # each looked up once
+    while stack:
+        v = pop()
+        if v is None:  # all inputs of the last unfinished node are in order
+            finish(unfinished.pop())
+        elif v.grad is not zero:
+            if v._prev:
+                unfinished.append(v)
+                push(None)
+                push_all(v._prev)
+            else:
+                leaves.append(v)
+                before.append(v.grad)
+            v.grad = zero
+    return order
+
+
+def _go_back(order: Sequence[Value]) -> None:
+    """The chain rule at each node, the last one first: `x.grad += v.grad * ∂v/∂x` for each of its inputs x.
+
+    Nodes of one input and of two are written out, as a call and a loop would take longer than the arithmetic.
+    """
+    for v in reversed(order):
+        rule, inputs = v._rule, v._prev
+        partials = rule.partials
+        try:
+            if len(partials) == 2:
+                a, b = inputs
+                da, db = partials
+                g = v.grad
+                if a._rule is not CONSTANT:
+                    a.grad += g * da if da.__class__ is float else g * da(FLOATS, v.data, a.data, b.data)
+                if b._rule is not CONSTANT:
+                    b.grad += g * db if db.__class__ is float else g * db(FLOATS, v.data, a.data, b.data)
+            elif len(partials) == 1:
+                (a,), (da,) = inputs, partials
+                a.grad += v.grad * (da if da.__class__ is float else da(FLOATS, v.data, a.data))
+            elif isinstance(rule, Closure):
+                rule.backward()
+            elif inputs:
+                g = v.grad
+                for x, slope in zip(inputs, rule.derivatives(FLOATS, v.data, *[x.data for x in inputs])):
+                    if x._rule is not CONSTANT:
+                        x.grad += g * slope
+        except ARITHMETIC_ERRORS as error:
+            if isinstance(rule, Closure):
+                raise
+            raise located(error, f"the derivative of {rule}", inputs) from error
+
+
+def _look_for_nan(order: Sequence[Value]) -> None:
+    """Goes back once more, node by node, and says at which one a gradient stops being a number."""
+    for v in order:
+        for x in v._prev:
+            x.grad = 0.0
+    order[-1].grad = 1.0
+    for v in reversed(order):
+        before = [x.grad for x in v._prev]
+        v._backward()
+        for x, old in zip(v._prev, before):
+            if x.grad != x.grad:
+                refuse_nan(f"the gradient through {v._rule}", v._rule, v._prev, v.grad, old)

@@ -1,12 +1,16 @@
-"""What is said when arithmetic fails or an argument cannot be used: what it is, at which number, and the way out.
+"""What is said when something fails: what it is, at which number, at which line, and the way out.
 
 Python's own error types are kept; only the words are added. Where and when to check is left to those who call.
 """
 
+import linecache
+import sys
 from collections.abc import Iterable, Mapping, Sequence, Set
+from functools import lru_cache
 from itertools import islice
 from numbers import Real
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
 
 ARITHMETIC_ERRORS = (ValueError, ZeroDivisionError, OverflowError)
 FAILURES = (*ARITHMETIC_ERRORS, FloatingPointError)  # and a nan that is born of other numbers
@@ -41,7 +45,7 @@ def to_float(x: Any, name: str = "") -> float:
 
 
 def _way_out(x: Any) -> str:
-    if hasattr(x, "data") and hasattr(x, "grad"):
+    if hasattr(type(x), "backward"):
         return ": use the Value itself, or its .data"
     if isinstance(x, (str, bytes)):
         return ": convert a text with float(text)"
@@ -115,11 +119,10 @@ def located(error: Exception, what: str, nodes: Sequence[Node]) -> Exception:
     return kind(f"{what} {problem} {at(nodes)}")
 
 
-def refuse_nan(what: str, node: Any, *gradients: Any) -> None:
-    """A nan that was put in goes through; one that is born at a node, of other numbers, is a `FloatingPointError`."""
-    numbers = [x.data for x in node._prev]
-    if all(x == x for x in [*numbers, *gradients, *node._rule.parameters]):
-        raise FloatingPointError(f"{what} is not a number (nan) {at(node._prev)}")
+def refuse_nan(what: str, op: Any, inputs: Sequence[Node], *gradients: float) -> None:
+    """A nan that was put in goes through; one that is born of other numbers is a `FloatingPointError`."""
+    if all(x == x for x in [*[v.data for v in inputs], *gradients, *op.parameters]):
+        raise FloatingPointError(f"{what} is not a number (nan) {at(inputs)}")
 
 
 def at(nodes: Sequence[Node]) -> str:
@@ -140,3 +143,46 @@ def _numbers(numbers: Iterable[float]) -> str:
 def _names(nodes: Sequence[Node]) -> str:
     labels = [repr(n.label) for n in nodes if n.label]
     return f" (node {', '.join(labels[:4])}{', …' if len(labels) > 4 else ''})" if labels else ""
+
+
+# ---- lines -----------------------------------------------------------------------------------------------------------
+class Place(NamedTuple):
+    """A line of the user's, and the function of this package that it has called, as "losses.mse"; "" for none."""
+
+    file: str
+    line: int
+    function: str
+
+    def __str__(self) -> str:
+        return f"{self.file}, line {self.line}"
+
+    @property
+    def source(self) -> str:
+        """The text of the line, "" where it cannot be had."""
+        linecache.checkcache(self.file)
+        return linecache.getline(self.file, self.line).strip()
+
+
+def place() -> Place:
+    """The line that is being executed, outside of this package and of the libraries that it works with."""
+    here = first = sys._getframe(1)
+    called = None
+    while here.f_back and (whose := _whose(here.f_code.co_filename, here.f_globals.get("__name__", ""))) != "user":
+        if whose == "package":
+            called = here
+        here = here.f_back
+    if _whose(here.f_code.co_filename, here.f_globals.get("__name__", "")) != "user":
+        here = first
+    function = f"{called.f_globals['__name__'].partition('.')[2]}.{called.f_code.co_qualname}" if called else ""
+    return Place(here.f_code.co_filename, here.f_lineno, function)
+
+
+_PACKAGE = str(Path(__file__).parent)
+_LIBRARIES = {*sys.stdlib_module_names, "numpy"}  # such as copy: what they do is done for the line that called them
+
+
+@lru_cache(maxsize=1024)
+def _whose(file: str, module: str) -> str:
+    if file.startswith(_PACKAGE):
+        return "package"
+    return "library" if module.partition(".")[0] in _LIBRARIES else "user"

@@ -424,7 +424,7 @@ def define_op(name: str, value: Rule, derivatives: Rules, symbol: str | None = N
             )
         return [to_float(slope, f"a derivative of {name!r}") for slope in slopes] if m is FLOATS else slopes
 
-    op = define(name, name if symbol is None else symbol, checked_value, checked)
+    op = define(name, name if symbol is None else symbol, checked_value, every=checked)
 
     def function(*xs: Value | float) -> Any:
         return call(op, *xs)

@@ -6,17 +6,18 @@ differentiated again. The rest are functions of functions: each takes a function
 another one, which works under `no_grad()` too. The rules are left to `ops.py`, the graph to `engine.py`.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, Literal, TypeVar, overload
 
+from . import engine
 from .engine import Value, apply, constant
 from .errors import ARITHMETIC_ERRORS, described, length, located, refuse_nan, require_function
 from .functional import call
 from .graph import topological_order
-from .ops import CONSTANT
-from .recording import enable_grad
-from .rules import FLOATS, OPS, Mathematics, Number
+from .modes import Mode, enable_grad, open_modes, opened
+from .ops import CONSTANT, DETACH
+from .rules import FLOATS, OPS, Closure, Mathematics, Number
 
 S = TypeVar("S", Value, float)
 
@@ -64,6 +65,8 @@ def grad(y: Value, xs: Value | Sequence[Value], create_graph: bool = False) -> A
                 f"grad(y, xs) takes a Value y and a Value or several as xs, not {described(v)}"
                 + ("; of a function: derivative(f), value_and_grad(f)" if callable(v) else "")
             )
+    for mode in open_modes():
+        mode.gradients(y, targets, "graph" if create_graph else "numbers")
     if create_graph:
         gradients = [g if isinstance(g, Value) else constant(g) for g in sweep(y, targets, RECORDING, lambda v: v)]
     else:
@@ -73,27 +76,62 @@ def grad(y: Value, xs: Value | Sequence[Value], create_graph: bool = False) -> A
 
 def sweep(y: Value, targets: Sequence[Value], m: Mathematics, read: Callable[[Value], Number]) -> list[Number]:
     """The gradients of y in the targets, computed with `m` on the numbers that `read` takes from the nodes."""
+    gradients: dict[Value, Number] = {}
+    for _ in steps(y, targets, m, read, gradients):
+        pass
+    return [gradients.get(x, 0.0) for x in targets]
+
+
+def steps(
+    y: Value,
+    targets: Sequence[Value],
+    m: Mathematics,
+    read: Callable[[Value], Number],
+    gradients: dict[Value, Number],
+) -> Iterator[Value]:
+    """Goes back through one node after the other, giving each before it does, and puts gradients into the dict."""
     order = topological_order(y)
     between = {x for x in targets if x._rule is not CONSTANT}  # and the nodes that depend on them; no other is visited
     for v in order:
-        if not between.isdisjoint(v._prev):
+        if v._rule is not DETACH and not between.isdisjoint(v._prev):
             between.add(v)
-    gradients: dict[Value, Number] = {y: 1.0} if y in between else {}
+    if y in between:
+        gradients[y] = 1.0
     for v in reversed(order):
-        inputs = v._prev
+        rule, inputs = v._rule, v._prev
         if v not in gradients or between.isdisjoint(inputs):
             continue
-        try:
-            slopes = v._rule.derivatives(m, read(v), *map(read, inputs))
-        except ARITHMETIC_ERRORS as error:
-            raise located(error, f"the derivative of {v._rule}", inputs) from error
+        yield v
+        if isinstance(rule, Closure) and m is FLOATS:
+            slopes: Sequence[Number] = _by_closure(v, rule)
+        else:
+            wanted = [x in between for x in inputs]
+            try:
+                slopes = rule.derivatives(m, read(v), *map(read, inputs), wanted=wanted)
+            except ARITHMETIC_ERRORS as error:
+                raise located(error, f"the derivative of {rule}", inputs) from error
         for x, slope in zip(inputs, slopes, strict=True):
             if x in between:
                 term = _times(gradients[v], slope)
                 gradients[x] = total = gradients[x] + term if x in gradients else term
                 if total.__class__ is float and total != total:  # a Value has been looked at when it was made
-                    refuse_nan(f"the gradient through {v._rule}", v, gradients[v])
-    return [gradients.get(x, 0.0) for x in targets]
+                    refuse_nan(f"the gradient through {rule}", rule, inputs, gradients[v])
+
+
+def _by_closure(v: Value, rule: Closure) -> list[float]:
+    """The local derivatives of a node with a closure, which adds them to `grad`; all of these are then as they were."""
+    nodes = [v, *dict.fromkeys(v._prev)]
+    with engine.backward_lock:
+        restore = engine.setting(nodes, [x.grad for x in nodes])
+        try:
+            for x in nodes:
+                x.grad = 0.0
+            v.grad = 1.0
+            rule.backward()
+            slopes = {x: x.grad for x in nodes[1:]}
+        finally:
+            restore()
+    return [slopes.pop(x, 0.0) for x in v._prev]  # of an input that stands there twice, the first has it all
 
 
 def _times(g: Number, slope: Number) -> Number:
@@ -103,8 +141,43 @@ def _times(g: Number, slope: Number) -> Number:
     return slope if g.__class__ is float and g == 1.0 else g * slope
 
 
-def value_and_grad(f: Callable[..., Value | float]) -> Callable[..., tuple[float, list[float]]]:
+# ---- functions of functions ------------------------------------------------------------------------------------------
+class _Arguments(Mode):
+    """What a function is called with while it is differentiated.
+
+    Another one may be differentiated inside it, or it inside another one or a trace. What is computed with the results
+    is then to be differentiated or traced too: they stay Values where they depend on something of those around.
+    """
+
+    records, follows = True, True
+
+    def __init__(self, xs: Sequence[Value | float]) -> None:
+        self.around = [mode for mode in open_modes() if mode.follows]
+        self.are_values = any(isinstance(x, Value) for x in xs)
+        self.as_graph = self.are_values or bool(self.around)  # whether gradients have to be Values
+        with enable_grad():
+            self.values = [self._argument(x) for x in xs]
+
+    def _argument(self, x: Value | float) -> Value:
+        """A leaf; of a Value a node that depends on it, and not itself: the function may use that besides."""
+        if not isinstance(x, Value):
+            return Value(x)
+        return Value(x.data) if x._rule is CONSTANT else x * 1.0
+
+    def depends(self, v: Value) -> bool:
+        return not {*self.values}.isdisjoint(topological_order(v))
+
+    def result(self, y: Value | float) -> Any:
+        """A plain number, unless Values came in, or something around depends on it."""
+        if isinstance(y, Value) and not self.are_values and not any(mode.depends(y) for mode in self.around):
+            return y.data
+        return y
+
+
+def value_and_grad(f: Callable[..., Value | float]) -> Callable[..., tuple[Any, list[Any]]]:
     """f's value with its n first derivatives: a function of n numbers that returns (f, [∂f/∂x₁, …, ∂f/∂xₙ]).
+
+    At Values it returns Values, as do all functions of this kind.
 
     >>> value_and_grad(lambda x, y: x * y + x)(2.0, 3.0)
     (8.0, [4.0, 2.0])
@@ -113,11 +186,12 @@ def value_and_grad(f: Callable[..., Value | float]) -> Callable[..., tuple[float
     """
     require_function("f", f, "value_and_grad(lambda x, y: x * y)")
 
-    @enable_grad()
-    def function(*xs: float) -> tuple[float, list[float]]:
-        leaves = [Value(x) for x in xs]
-        y = _scalar(f(*leaves))
-        return y.data, grad(y, leaves)
+    def function(*xs: Value | float) -> tuple[Any, list[Any]]:
+        at = _Arguments(xs)
+        with opened(at):
+            y = _scalar(f(*at.values))
+            slopes = _gradients(y, at)
+        return at.result(y), [at.result(slope) for slope in slopes]
 
     return function
 
@@ -128,27 +202,31 @@ def derivative(f: Callable[[Value], Value | float], n: int = 1) -> Callable[[S],
     >>> derivative(lambda x: x**4, n=3)(2.0)
     48.0
 
+    Inside a function that is differentiated itself, it returns a Value where the result depends on the arguments of
+    that one: so derivatives can be nested.
+
+    >>> derivative(lambda x: x * derivative(lambda y: x * y)(2.0))(1.0)  # d/dx of x · x
+    2.0
+
     Raises `ValueError` unless n is an int ≥ 0, `TypeError` when f is no function or does not return one number.
     """
     require_function("f", f, "derivative(lambda x: x**2)")
     if not isinstance(n, int) or n < 0:
         raise ValueError(f"the order of a derivative is an int of 0 or more, not {n!r}")
 
-    @enable_grad()
     def function(x: S) -> S:
-        if isinstance(x, Value) and x._rule is not CONSTANT:
-            at = x * 1.0  # a node that depends on x, not x itself: f may use that besides
-        else:
-            at = Value(x.data if isinstance(x, Value) else x)
-        y = _scalar(f(at))
-        for _ in range(n):
-            y = grad(y, at, create_graph=True)
-        return y if isinstance(x, Value) else y.data
+        at = _Arguments([x])
+        with opened(at):
+            y = _scalar(f(*at.values))
+            for _ in range(n):
+                y = grad(y, at.values[0], create_graph=True)
+        result: S = at.result(y)
+        return result
 
     return function
 
 
-def jacobian(f: Callable[..., Sequence[Value | float]]) -> Callable[..., list[list[float]]]:
+def jacobian(f: Callable[..., Sequence[Value | float]]) -> Callable[..., list[list[Any]]]:
     """All first derivatives of a function of n numbers that returns m: m rows of n, row i being ∂fᵢ/∂x.
 
     >>> jacobian(lambda x, y: [x * y, x + y])(2.0, 3.0)
@@ -158,21 +236,22 @@ def jacobian(f: Callable[..., Sequence[Value | float]]) -> Callable[..., list[li
     """
     require_function("f", f, "jacobian(lambda x, y: [x * y, x + y])")
 
-    @enable_grad()
-    def function(*xs: float) -> list[list[float]]:
-        leaves = [Value(x) for x in xs]
-        ys = f(*leaves)
-        if not isinstance(ys, Iterable):
-            raise TypeError(
-                f"jacobian takes a function that returns a sequence of numbers, not {type(ys).__name__}; "
-                "for one number: value_and_grad"
-            )
-        return [grad(_scalar(y, "each result of the function must be"), leaves) for y in ys]
+    def function(*xs: Value | float) -> list[list[Any]]:
+        at = _Arguments(xs)
+        with opened(at):
+            ys = f(*at.values)
+            if not isinstance(ys, Iterable):
+                raise TypeError(
+                    f"jacobian takes a function that returns a sequence of numbers, not {type(ys).__name__}; "
+                    "for one number: value_and_grad"
+                )
+            rows = [_gradients(_scalar(y, "each result of the function must be"), at) for y in ys]
+        return [[at.result(slope) for slope in row] for row in rows]
 
     return function
 
 
-def hessian(f: Callable[..., Value | float]) -> Callable[..., list[list[float]]]:
+def hessian(f: Callable[..., Value | float]) -> Callable[..., list[list[Any]]]:
     """All second derivatives of a function of n numbers: n rows of n, entry (i, j) being ∂²f/∂xᵢ∂xⱼ.
 
     >>> hessian(lambda x, y: x**2 * y)(2.0, 3.0)
@@ -182,16 +261,17 @@ def hessian(f: Callable[..., Value | float]) -> Callable[..., list[list[float]]]
     """
     require_function("f", f, "hessian(lambda x, y: x**2 * y)")
 
-    @enable_grad()
-    def function(*xs: float) -> list[list[float]]:
-        leaves = [Value(x) for x in xs]
-        slopes = grad(_scalar(f(*leaves)), leaves, create_graph=True)
-        return [grad(slope, leaves) for slope in slopes]
+    def function(*xs: Value | float) -> list[list[Any]]:
+        at = _Arguments(xs)
+        with opened(at):
+            slopes = grad(_scalar(f(*at.values)), at.values, create_graph=True)
+            rows = [_gradients(slope, at) for slope in slopes]
+        return [[at.result(second) for second in row] for row in rows]
 
     return function
 
 
-def hvp(f: Callable[..., Value | float], v: Sequence[float]) -> Callable[..., list[float]]:
+def hvp(f: Callable[..., Value | float], v: Sequence[Value | float]) -> Callable[..., list[Any]]:
     """The Hessian times a vector of n numbers, Σⱼ ∂²f/∂xᵢ∂xⱼ · vⱼ, without the n² entries of the Hessian.
 
     >>> hvp(lambda x, y: x**2 * y, [1.0, 0.0])(2.0, 3.0)
@@ -203,15 +283,20 @@ def hvp(f: Callable[..., Value | float], v: Sequence[float]) -> Callable[..., li
     require_function("f", f, "hvp(lambda x, y: x * y, [1.0, 0.0])")
     n = length("the vector v", v)
 
-    @enable_grad()
-    def function(*xs: float) -> list[float]:
+    def function(*xs: Value | float) -> list[Any]:
         if len(xs) != n:
             raise ValueError(f"the vector has {n} numbers, the function {len(xs)} arguments; hvp needs as many of each")
-        leaves = [Value(x) for x in xs]
-        slopes = grad(_scalar(f(*leaves)), leaves, create_graph=True)
-        return grad(apply(OPS["dot"], *slopes, *v), leaves)
+        at = _Arguments(xs)
+        with opened(at):
+            slopes = grad(_scalar(f(*at.values)), at.values, create_graph=True)
+            products = _gradients(apply(OPS["dot"], *slopes, *v), at)
+        return [at.result(product) for product in products]
 
     return function
+
+
+def _gradients(y: Value, at: _Arguments) -> Sequence[Value | float]:
+    return grad(y, at.values, create_graph=True) if at.as_graph else grad(y, at.values)
 
 
 def _scalar(y: object, must: str = "") -> Value:

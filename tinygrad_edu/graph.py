@@ -6,9 +6,15 @@ What a node computes and how gradients flow is left to `engine.py`.
 from __future__ import annotations
 
 import gc
+import operator
+import threading
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
+
+from .rules import Closure
 
 if TYPE_CHECKING:
     from .engine import Value
@@ -23,16 +29,58 @@ def topological_order(*roots: Value, seen: set[Value] | None = None) -> list[Val
     unfinished: list[Value] = []
     seen = set() if seen is None else seen
     stack: list[Value | None] = list(roots)
+    pop, push, push_all, see, finish = (
+        stack.pop,
+        stack.append,
+        stack.extend,
+        seen.add,
+        order.append,
+    )  # each looked up once
     while stack:
-        node = stack.pop()
+        node = pop()
         if node is None:  # all that lay above this mark, the inputs of the last unfinished node, is in order now
-            order.append(unfinished.pop())
+            finish(unfinished.pop())
         elif node not in seen:
-            seen.add(node)
-            unfinished.append(node)
-            stack.append(None)
-            stack.extend(node._prev)
+            see(node)
+            if node._prev:
+                unfinished.append(node)
+                push(None)
+                push_all(node._prev)
+            else:
+                finish(node)
     return order
+
+
+# ---- copies ----------------------------------------------------------------------------------------------------------
+def kind(v: Value) -> type[Value]:
+    """The class of v as its user knows it, also while a trace guards it by another one."""
+    cls = type(v)
+    return getattr(cls, "_guarded", cls)
+
+
+def _rule(v: Value) -> Any:
+    """The rule of v, unless that is a closure, which belongs to one node and cannot go back through a copy of it."""
+    return v._rule.value() if isinstance(v._rule, Closure) else v._rule  # the value of a closure is an error
+
+
+def _attributes(v: Value) -> dict[str, Any]:
+    """What stands in its `__dict__`; to ask for that would make an empty one for each node, and keep it."""
+    state: Any = object.__getstate__(v)
+    return state[0] or {}
+
+
+def _copy(v: Value, inputs: tuple[Value, ...]) -> Value:
+    cls = kind(v)
+    out = cls.__new__(cls)._set(_rule(v), inputs, v.data)
+    out.grad = v.grad
+    return out
+
+
+def copied(v: Value) -> Value:
+    """A node with the same inputs, for `copy.copy`."""
+    out = _copy(v, v._prev)
+    vars(out).update(_attributes(v))
+    return out
 
 
 _COPIED: Any = "the nodes that this memo has copies of"
@@ -40,31 +88,93 @@ _COPIED: Any = "the nodes that this memo has copies of"
 
 def deepcopied(root: Value, memo: dict[int, Any]) -> Value:
     """A copy of the whole graph; by `memo`, that of `copy.deepcopy`, nodes that two graphs share stay shared."""
-    for v in topological_order(root, seen=memo.setdefault(_COPIED, set())):
-        inputs = tuple([memo[id(x)] for x in v._prev])
-        memo[id(v)] = type(v).__new__(type(v))._set(v._rule, v.data, v.grad, v.label, inputs)
+    nodes = topological_order(root, seen=memo.setdefault(_COPIED, set()))
+    for v in nodes:
+        memo[id(v)] = _copy(v, tuple([memo[id(x)] for x in v._prev]))
+    for v in nodes:  # once all nodes have copies, as an attribute may be one of them
+        if attributes := _attributes(v):
+            vars(memo[id(v)]).update(deepcopy(attributes, memo))
     copy: Value = memo[id(root)]
     return copy
 
 
-def flattened(root: Value) -> tuple[Callable[..., Value], tuple[Any, ...]]:
-    """For pickle: a flat list of the nodes, leaves as themselves, so that graphs pickled together share them."""
-    place = {v: i for i, v in enumerate(topological_order(root))}
-    records = [
-        v if not v._prev and v is not root else (v._rule, v.data, v.grad, v.label, [place[x] for x in v._prev])
-        for v in place
-    ]
-    return rebuilt, (type(root), records)
+# ---- pickles ---------------------------------------------------------------------------------------------------------
+# A pickler writes each object but once, and remembers which it has written. Values hold their inputs, though, and to
+# follow them one by one would be a recursion as deep as the graph. So a Value is written as a place in a batch, which
+# is a flat list of nodes; a node that is pickled later, made of nodes in a batch, begins another one that refers to it.
+class _Memo:
+    """The places of all nodes that a pickler has written. It lives as long as the pickler, which remembers it too."""
+
+    def __init__(self) -> None:
+        self.places: dict[Value, tuple[_Batch, int]] = {}
+        self.seen: set[Value] = set()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Called by a pickler that has not met it: the places known to another one are of no use there."""
+        self.places.clear()
+        self.seen.clear()
+        return str, ()
 
 
-def rebuilt(kind: type[Value], records: list[Any]) -> Value:
+class _Batch:
+    """Nodes in topological order, each with its inputs: the places of these, in this batch or in another one."""
+
+    def __init__(self, memo: _Memo, root: Value) -> None:
+        self.nodes = topological_order(root, seen=memo.seen)
+        memo.places.update({v: (self, i) for i, v in enumerate(self.nodes)})
+        self.inputs = [
+            [i if batch is self else (batch, i) for batch, i in map(memo.places.__getitem__, v._prev)]
+            for v in self.nodes
+        ]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        records = [(kind(v), _rule(v), v.data, v.grad, inputs) for v, inputs in zip(self.nodes, self.inputs)]
+        attributes = {i: found for i, v in enumerate(self.nodes) if (found := _attributes(v))}
+        return rebuilt, (records,), attributes or None, None, None, _set_attributes
+
+
+class _Place:
+    """A node. A pickler asks for it once it has the memo."""
+
+    def __init__(self, memo: _Memo, v: Value) -> None:
+        self.memo, self.v = memo, v
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self.v not in self.memo.places:
+            _Batch(self.memo, self.v)
+        return operator.getitem, self.memo.places[self.v]
+
+
+_here = threading.local()  # the memo of the pickler that is at work in a thread
+
+
+def pickled(v: Value) -> tuple[Callable[..., Value], tuple[Any, ...]]:
+    """For pickle: what is pickled together stays connected."""
+    memo = getattr(_here, "memo", lambda: None)()
+    if memo is None:
+        memo = _Memo()
+        _here.memo = weakref.ref(memo)
+    return _second, (memo, _Place(memo, v))
+
+
+def _second(_: object, node: Value) -> Value:
+    return node
+
+
+def rebuilt(records: list[Any]) -> list[Value]:
+    """The nodes of a batch."""
     nodes: list[Value] = []
-    for r in records:
-        if isinstance(r, tuple):
-            rule, data, grad, label, inputs = r
-            r = kind.__new__(kind)._set(rule, data, grad, label, tuple([nodes[i] for i in inputs]))
-        nodes.append(r)
-    return nodes[-1]
+    for cls, rule, data, grad, places in records:
+        inputs = [nodes[i] if isinstance(i, int) else i[0][i[1]] for i in places]
+        node = cls.__new__(cls)._set(rule, tuple(inputs), data)
+        node.grad = grad
+        nodes.append(node)
+    return nodes
+
+
+def _set_attributes(nodes: list[Value], attributes: dict[int, dict[str, Any]]) -> None:
+    for i, found in attributes.items():
+        vars(nodes[i]).update(found)
 
 
 @contextmanager

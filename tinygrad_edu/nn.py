@@ -202,7 +202,7 @@ class Neuron(Module):
         self.activation = activation
 
     def __call__(self, x: Sequence[Scalar] | Scalar) -> Value:
-        z: Value = record(_DOT, tuple(self.w), _nodes(x, len(self.w))) + self.b
+        z: Value = record(_DOT, (*self.w, *_nodes(x, len(self.w)))) + self.b
         activate: Activation = _named(ACTIVATIONS, self.activation, "activation")
         return activate(z) if self.nonlin else z
 

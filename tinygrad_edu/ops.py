@@ -9,7 +9,7 @@ gradients are left to `engine.py`, the functions for users to `functional.py`.
 from functools import reduce
 from operator import mul
 
-from .rules import Mathematics, Number, Rules, define, family
+from .rules import Mathematics, Number, Op, Partial, define, family
 
 
 def _zero(m: Mathematics, x: Number) -> Number:
@@ -24,44 +24,48 @@ def _shares(xs: list[Number]) -> list[Number]:
 
 
 # ---- arithmetic ------------------------------------------------------------------------------------------------------
-LEAF = define("leaf", "", lambda m: None, lambda m, y: ())
-CONSTANT = define("constant", "", lambda m: None, lambda m, y: ())
-define("add", "+", lambda m, a, b: a + b, lambda m, y, a, b: (1.0, 1.0))
-define("sub", "-", lambda m, a, b: a - b, lambda m, y, a, b: (1.0, -1.0))
-define("mul", "*", lambda m, a, b: a * b, lambda m, y, a, b: (b, a))
-define("div", "/", lambda m, a, b: a / b, lambda m, y, a, b: (1.0 / b, -y / b))
-define("neg", "neg", lambda m, x: -x, lambda m, y, x: (-1.0,))
+LEAF = define("leaf", "", lambda m: None)
+CONSTANT = define("constant", "", lambda m: None)
+DETACH = Op(
+    "detach", "detach", lambda m, x: x, 0.0
+)  # not in the table: its slope is 0 by decree, not that of its value
+define("add", "+", lambda m, a, b: a + b, 1.0, 1.0)
+define("sub", "-", lambda m, a, b: a - b, 1.0, -1.0)
+define("mul", "*", lambda m, a, b: a * b, lambda m, y, a, b: b, lambda m, y, a, b: a)
+define("div", "/", lambda m, a, b: a / b, lambda m, y, a, b: 1.0 / b, lambda m, y, a, b: -y / b)
+define("neg", "neg", lambda m, x: -x, -1.0)
 
 # ---- functions that every kind of number brings along ----------------------------------------------------------------
-_native: dict[str, Rules] = {
-    "exp": lambda m, y, x: (y,),
-    "expm1": lambda m, y, x: (y + 1.0,),
-    "log": lambda m, y, x: (1.0 / x,),
-    "log1p": lambda m, y, x: (1.0 / (1.0 + x),),
-    "sqrt": lambda m, y, x: (0.5 / y,),
-    "sin": lambda m, y, x: (m.cos(x),),
-    "cos": lambda m, y, x: (-m.sin(x),),
-    "tan": lambda m, y, x: (1.0 + y * y,),
-    "asin": lambda m, y, x: (1.0 / m.sqrt((1.0 - x) * (1.0 + x)),),
-    "acos": lambda m, y, x: (-1.0 / m.sqrt((1.0 - x) * (1.0 + x)),),
-    "atan": lambda m, y, x: (1.0 / (1.0 + x * x),),
-    "sinh": lambda m, y, x: (m.cosh(x),),
-    "cosh": lambda m, y, x: (m.sinh(x),),
-    "tanh": lambda m, y, x: (1.0 - y * y,),
-    "erfc": lambda m, y, x: (-2.0 / m.sqrt(m.pi) * m.exp(-x * x),),
-    "abs": lambda m, y, x: (m.sign(x),),
-    "step": lambda m, y, x: (0.0,),
-    "sign": lambda m, y, x: (0.0,),
-    "maximum": lambda m, y, a, b: (0.5 + 0.5 * m.sign(a - b), 0.5 - 0.5 * m.sign(a - b)),
-    "minimum": lambda m, y, a, b: (0.5 - 0.5 * m.sign(a - b), 0.5 + 0.5 * m.sign(a - b)),
+_native: dict[str, tuple[Partial, ...]] = {
+    "exp": (lambda m, y, x: y,),
+    "expm1": (lambda m, y, x: y + 1.0,),
+    "log": (lambda m, y, x: 1.0 / x,),
+    "log1p": (lambda m, y, x: 1.0 / (1.0 + x),),
+    "sqrt": (lambda m, y, x: 0.5 / y,),
+    "sin": (lambda m, y, x: m.cos(x),),
+    "cos": (lambda m, y, x: -m.sin(x),),
+    "tan": (lambda m, y, x: 1.0 + y * y,),
+    "asin": (lambda m, y, x: 1.0 / m.sqrt((1.0 - x) * (1.0 + x)),),
+    "acos": (lambda m, y, x: -1.0 / m.sqrt((1.0 - x) * (1.0 + x)),),
+    "atan": (lambda m, y, x: 1.0 / (1.0 + x * x),),
+    "sinh": (lambda m, y, x: m.cosh(x),),
+    "cosh": (lambda m, y, x: m.sinh(x),),
+    "tanh": (lambda m, y, x: 1.0 - y * y,),
+    "erfc": (lambda m, y, x: -2.0 / m.sqrt(m.pi) * m.exp(-x * x),),
+    "abs": (lambda m, y, x: m.sign(x),),
+    "step": (0.0,),
+    "sign": (0.0,),
+    "maximum": (lambda m, y, a, b: 0.5 + 0.5 * m.sign(a - b), lambda m, y, a, b: 0.5 - 0.5 * m.sign(a - b)),
+    "minimum": (lambda m, y, a, b: 0.5 - 0.5 * m.sign(a - b), lambda m, y, a, b: 0.5 + 0.5 * m.sign(a - b)),
 }
-for _name, _derivatives in _native.items():
-    define(_name, _name, lambda m, *xs, _name=_name: getattr(m, _name)(*xs), _derivatives)
+for _name, _partials in _native.items():
+    define(_name, _name, lambda m, *xs, _name=_name: getattr(m, _name)(*xs), *_partials)
 define(  # 0⁰ is 1 and flat, not 0·∞; and 0ᵇ is flat in b, not 0·(-∞)
     "pow",
     "**",
     lambda m, a, b: m.pow(a, b),
-    lambda m, y, a, b: (b * (a + _zero(m, a) * _zero(m, b)) ** (b - 1.0), y * m.log(a + _zero(m, a))),
+    lambda m, y, a, b: b * (a + _zero(m, a) * _zero(m, b)) ** (b - 1.0),
+    lambda m, y, a, b: y * m.log(a + _zero(m, a)),
 )
 
 # ---- functions made of these, each in the form that does not overflow ------------------------------------------------
@@ -69,36 +73,36 @@ define(
     "sigmoid",
     "sigmoid",
     lambda m, x: m.exp(m.minimum(x, 0.0)) / (1.0 + m.exp(-m.abs(x))),
-    lambda m, y, x: (y * (1.0 - y),),
+    lambda m, y, x: y * (1.0 - y),
 )
 define(
     "softplus",
     "softplus",
     lambda m, x: m.maximum(x, 0.0) + m.log1p(m.exp(-m.abs(x))),
-    lambda m, y, x: (m.sigmoid(x),),
+    lambda m, y, x: m.sigmoid(x),
 )
-define("relu", "ReLU", lambda m, x: m.maximum(x, 0.0), lambda m, y, x: (m.step(x),))
-define("silu", "SiLU", lambda m, x: x * m.sigmoid(x), lambda m, y, x: (m.sigmoid(x) * (1.0 + (x - y)),))
+define("relu", "ReLU", lambda m, x: m.maximum(x, 0.0), lambda m, y, x: m.step(x))
+define("silu", "SiLU", lambda m, x: x * m.sigmoid(x), lambda m, y, x: m.sigmoid(x) * (1.0 + (x - y)))
 define(
     "gelu",
     "GELU",
     lambda m, x: 0.5 * x * m.erfc(-x * m.sqrt(0.5)),
-    lambda m, y, x: (0.5 * m.erfc(-x * m.sqrt(0.5)) + x * m.exp(-0.5 * x * x) / m.sqrt(2.0 * m.pi),),
+    lambda m, y, x: 0.5 * m.erfc(-x * m.sqrt(0.5)) + x * m.exp(-0.5 * x * x) / m.sqrt(2.0 * m.pi),
 )
 
 # ---- operations on any number of inputs ------------------------------------------------------------------------------
-define("total", "total", lambda m, *xs: sum(xs, 0.0), lambda m, y, *xs: (1.0,) * len(xs))
+define("total", "total", lambda m, *xs: sum(xs, 0.0), every=lambda m, y, *xs: (1.0,) * len(xs))
 define(  # x₁·w₁ + x₂·w₂ + …, the inputs being x₁, x₂, …, w₁, w₂, …
     "dot",
     "dot",
     lambda m, *xws: sum(map(mul, xws[: len(xws) // 2], xws[len(xws) // 2 :]), 0.0),
-    lambda m, y, *xws: xws[len(xws) // 2 :] + xws[: len(xws) // 2],
+    every=lambda m, y, *xws: xws[len(xws) // 2 :] + xws[: len(xws) // 2],
 )
 define(  # max + log Σ exp(x - max): the largest term is exp(0)
     "logsumexp",
     "logsumexp",
     lambda m, *xs: (lambda top: top + m.log(sum(m.exp(x - top) for x in xs)))(reduce(m.maximum, xs)),
-    lambda m, y, *xs: _shares([m.exp(x - y) for x in xs]),
+    every=lambda m, y, *xs: _shares([m.exp(x - y) for x in xs]),
 )
 
 
@@ -107,29 +111,29 @@ power = family(  # for a negative x, where a variable exponent would meet a loga
     "power",
     "**{}",
     lambda n: lambda m, x: m.pow(x, n),
-    lambda n: lambda m, y, x: (n * m.pow(x, n - 1) if n else 0.0,),
+    lambda n: lambda m, y, x: n * m.pow(x, n - 1) if n else 0.0,
 )
 exponential = family(
     "exponential",
     "{}**",
     lambda base: lambda m, x: m.pow(base, x),
-    lambda base: lambda m, y, x: (y * m.log(base) if base else 0.0,),
+    lambda base: lambda m, y, x: y * m.log(base) if base else 0.0,
 )
 leaky_relu = family(
     "leaky_relu",
     "LeakyReLU",
     lambda slope: lambda m, x: m.maximum(x, 0.0) + slope * m.minimum(x, 0.0),
-    lambda slope: lambda m, y, x: (m.step(x) + slope * (1.0 - m.step(x)),),
+    lambda slope: lambda m, y, x: m.step(x) + slope * (1.0 - m.step(x)),
 )
 elu = family(
     "elu",
     "ELU",
     lambda alpha: lambda m, x: m.maximum(x, 0.0) + alpha * m.expm1(m.minimum(x, 0.0)),
-    lambda alpha: lambda m, y, x: (m.step(x) + (1.0 - m.step(x)) * alpha * m.exp(m.minimum(x, 0.0)),),
+    lambda alpha: lambda m, y, x: m.step(x) + (1.0 - m.step(x)) * alpha * m.exp(m.minimum(x, 0.0)),
 )
 clamp = family(
     "clamp",
     "clamp",
     lambda low, high: lambda m, x: m.minimum(m.maximum(x, low), high),
-    lambda low, high: lambda m, y, x: (1.0 - m.step(low - x) - m.step(x - high),),
+    lambda low, high: lambda m, y, x: 1.0 - m.step(low - x) - m.step(x - high),
 )

@@ -14,8 +14,8 @@ from typing import Any
 from . import nn, storage
 from .errors import shown
 from .functional import sigmoid, softmax
+from .modes import no_grad
 from .preprocessing import Features, Target
-from .recording import no_grad
 from .tables import Table
 
 # Each loss with the power of the target's unit that it is measured in.

@@ -13,22 +13,42 @@ from typing import Any
 
 Number = Any  # a float, a Value, an array, a text: whatever `m` is the mathematics of
 Rule = Callable[..., Number]
+Partial = Rule | float  # a local derivative; a plain number where it is the same everywhere
 Rules = Callable[..., Sequence[Number]]
 
 
 class Op:
-    """One operation: y = value(m, *xs) and (∂y/∂x₁, ∂y/∂x₂, …) = derivatives(m, y, *xs).
+    """One operation: its value y = value(m, *xs), and its local derivatives ∂y/∂x₁, ∂y/∂x₂, …
 
-    `parameters` are the plain numbers fixed in it, as the 3 of x**3. It is pickled by name: rules stay in the code.
+    `partials` holds one for each input, so that only those are computed that somebody asks for: ∂y/∂xᵢ =
+    partials[i](m, y, *xs), or a plain number. An operation on any number of inputs has `every` in their place, a rule
+    that gives all of them at once. `parameters` are the plain numbers fixed in the operation, as the 3 of x**3. It is
+    pickled by name: rules stay in the code.
     """
 
-    __slots__ = ("derivatives", "name", "parameters", "symbol", "value")
+    __slots__ = ("every", "name", "parameters", "partials", "symbol", "value")
 
     def __init__(
-        self, name: str, symbol: str, value: Rule, derivatives: Rules, parameters: tuple[float, ...] = ()
+        self,
+        name: str,
+        symbol: str,
+        value: Rule,
+        *partials: Partial,
+        every: Rules | None = None,
+        parameters: tuple[float, ...] = (),
     ) -> None:
         self.name, self.symbol, self.parameters = name, symbol, parameters
-        self.value, self.derivatives = value, derivatives
+        self.value, self.every = value, every
+        self.partials: tuple[Any, ...] = partials
+
+    def derivatives(self, m: "Mathematics", y: Number, *xs: Number, wanted: Sequence[bool] = ()) -> Sequence[Number]:
+        """The local derivatives, one for each input; where `wanted` says False there may be None in place of one."""
+        if self.every:
+            return self.every(m, y, *xs)
+        return [
+            (partial(m, y, *xs) if callable(partial) else partial) if not wanted or wanted[i] else None
+            for i, partial in enumerate(self.partials)
+        ]
 
     def __str__(self) -> str:
         return f"{self.name}({', '.join(map(str, self.parameters))})" if self.parameters else self.name
@@ -40,21 +60,40 @@ class Op:
         return find, (self.name, *self.parameters)
 
 
+class Closure(Op):
+    """The rule of one node that has a function of its own to go back with, as micrograd's nodes have."""
+
+    __slots__ = ("backward",)
+
+    def __init__(self, symbol: str, backward: Callable[[], object]) -> None:
+        super().__init__(symbol, symbol, self._refused, every=self._refused)
+        self.backward = backward
+
+    def _refused(self, *_: Any) -> Any:
+        raise NotImplementedError(
+            f"a node of {self.name!r} has only a function `_backward`, which computes gradients as floats: to "
+            "differentiate it twice, trace, copy or pickle it, enter the operation in the table with define_op"
+        )
+
+    __reduce__ = _refused
+
+
 OPS: dict[str, Op] = {}
 FAMILIES: dict[str, Callable[..., Op]] = {}  # operations that differ in plain numbers only, as x**2 and x**3
 
 
-def define(name: str, symbol: str, value: Rule, derivatives: Rules) -> Op:
-    """Enters an operation in the table."""
-    OPS[name] = op = Op(name, symbol, value, derivatives)
+def define(name: str, symbol: str, value: Rule, *partials: Partial, every: Rules | None = None) -> Op:
+    """Enters an operation in the table; what it consists of stands at `Op`."""
+    OPS[name] = op = Op(name, symbol, value, *partials, every=every)
     return op
 
 
-def family(name: str, symbol: str, value: Callable[..., Rule], derivatives: Callable[..., Rules]) -> Callable[..., Op]:
-    """Enters a family: its value and derivatives take the plain numbers first, and return the rules of one member."""
+def family(name: str, symbol: str, value: Callable[..., Rule], *partials: Callable[..., Rule]) -> Callable[..., Op]:
+    """Enters a family: its value and partials take the plain numbers first, and return the rules of one member."""
 
     def member(*parameters: float) -> Op:
-        return Op(name, symbol.format(*parameters), value(*parameters), derivatives(*parameters), parameters)
+        rules = [partial(*parameters) for partial in partials]
+        return Op(name, symbol.format(*parameters), value(*parameters), *rules, parameters=parameters)
 
     FAMILIES[name] = cached = lru_cache(maxsize=1024, typed=True)(member)
     return cached
@@ -73,7 +112,7 @@ def with_symbol(symbol: str) -> Op:
         with suppress(ValueError):
             return find("power", (float if "." in symbol else int)(symbol[2:]))
     known = {op.symbol: op for op in reversed(OPS.values()) if op.symbol}  # the first one of a symbol stays
-    return known.get(symbol) or Op(symbol, symbol, _unknown(symbol), _unknown(symbol))
+    return known.get(symbol) or Op(symbol, symbol, _unknown(symbol), every=_unknown(symbol))
 
 
 def _unknown(symbol: str) -> Rule:

@@ -24,9 +24,9 @@ from .engine import Value
 from .errors import described, is_number, length, require_function, shown, to_float
 from .graph import no_cycle_collection
 from .losses import mse
+from .modes import no_grad
 from .nn import Module
 from .optim import SGD, Optimizer
-from .recording import no_grad
 
 Loss: TypeAlias = Callable[[Sequence[Any], Sequence[Any]], Any]
 Objective: TypeAlias = Callable[[Sequence[Any], Sequence[Any]], Any]  # has `data` and `backward()`, as a Value

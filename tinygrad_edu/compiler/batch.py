@@ -44,12 +44,6 @@ def over_samples(recorded: "Program", labels: Sequence[str], numbers: Sequence[A
     return outputs
 
 
-def in_first_sample(error: Exception, labels: Sequence[str], numbers: Sequence[Any]) -> Exception:
-    """An error that was met when the function was recorded, which is done with the first sample."""
-    shape = _common_shape(labels, [as_array(label, x) for label, x in zip(labels, numbers)])
-    return _in_sample(error, 0, shape) if math.prod(shape) else error
-
-
 def _in_sample(error: Exception, index: int, shape: tuple[int, ...]) -> Exception:
     """The same error, saying in which sample of a batch."""
     where = tuple(map(int, np.unravel_index(index, shape)))

@@ -227,9 +227,9 @@ _ARITHMETIC = {OPS[name] for name in ("add", "sub", "mul", "div", "neg")}
 
 # ---- sums over a batch -----------------------------------------------------------------------------------------------
 _no_rule: Any = None
-SUM = Op("sum of samples", "Σ", _no_rule, _no_rule)  # names that no operation of a user can have
-INNER = Op("inner product", "·", _no_rule, _no_rule)
-COUNT = Op("number of samples", "n", _no_rule, _no_rule)
+SUM = Op("sum of samples", "Σ", _no_rule, every=_no_rule)  # names that no operation of a user can have
+INNER = Op("inner product", "·", _no_rule, every=_no_rule)
+COUNT = Op("number of samples", "n", _no_rule, every=_no_rule)
 
 
 def summed(tape: Tape, batched: Sequence[bool]) -> Tape:

@@ -1,7 +1,7 @@
 """Compiled functions: `compile` records a function of Values once, and then runs it as a program, without a graph.
 
 Called with numbers it runs plain Python, called with NumPy arrays it runs once for all samples. How a function is
-recorded is left to `recorder.py`, the text of the programs to `source.py`, what they do with arrays to `batch.py`.
+traced is left to `trace.py`, the text of the programs to `source.py`, what they do with arrays to `batch.py`.
 """
 
 import inspect
@@ -11,17 +11,17 @@ from copy import copy
 from functools import lru_cache, update_wrapper
 from typing import Any, Literal
 
-from tinygrad_edu.engine import Value, constant, one_at_a_time
+from tinygrad_edu.engine import Value, add_to_gradients, constant
 from tinygrad_edu.errors import FAILURES, described, require_function, to_float
 from tinygrad_edu.gradients import grad
-from tinygrad_edu.recording import enable_grad
+from tinygrad_edu.modes import enable_grad
 
 from . import source
 from .languages import LANGUAGES
 from .passes import summed
-from .recorder import Recorded, RecordingError, recorded
 from .structure import NUMBER, Structure, flattened, rebuilt
 from .tape import Tape
+from .trace import Traced, traced
 
 Gradients = Literal["none", "inputs", "parameters", "all"]  # in which leaves
 
@@ -53,7 +53,7 @@ def record(f: Callable[..., Any], *example: Any, gradients: bool = False) -> Tap
         example = (*f._first, *example)
         f = f.function
     call = _Call(f, _names_of_arguments(f, len(example)), example, {})
-    (tape, _), _ = call.recorded("all" if gradients else "none", call.example())
+    (tape, _), _ = call.traced("all" if gradients else "none")
     return tape
 
 
@@ -170,7 +170,7 @@ class Compiled:
         call = _Call(self.function, self._names[len(args)], args, kwargs)
         compiled = self._programs.get((gradients, call.structure))
         if compiled is None:
-            compiled = self._programs[gradients, call.structure] = call.compiled(gradients)
+            compiled = self._programs[gradients, call.structure] = Program(call, gradients)
             if compiled.takes_numbers_only and not kwargs:
                 self._quick[gradients, len(args)] = compiled
         return compiled, compiled.run(call.numbers)
@@ -212,19 +212,8 @@ class _Call:
         rest = iter(numbers)
         return [rebuilt(structure, rest, constants=False) for structure in (*self._args, *self._kwargs.values())]
 
-    def compiled(self, gradients: Gradients) -> "Program":
-        try:
-            return Program(self, gradients)
-        except FAILURES as error:
-            is_arithmetic = isinstance(error, FloatingPointError) or error.__cause__  # and no error of f's own
-            if not is_arithmetic or not is_batch(self.numbers):
-                raise
-            from .batch import in_first_sample
-
-            raise in_first_sample(error, self.labels, self.numbers) from None
-
-    def recorded(self, gradients: Gradients, numbers: Sequence[float]) -> tuple[Recorded, Structure]:
-        """The function recorded at these numbers, and the structure of what it returns."""
+    def traced(self, gradients: Gradients) -> tuple[Traced, Structure]:
+        """The function as a tape, and the structure of what it returns."""
         structures = []
 
         def f(leaves: list[Value]) -> list[Value]:
@@ -237,7 +226,7 @@ class _Call:
                 )
             return results
 
-        return recorded(f, _name(self.function), [*zip(self.labels, numbers)], _LEAVES[gradients]), structures[0]
+        return traced(f, _name(self.function), [*zip(self.labels, self.example())], _LEAVES[gradients]), structures[0]
 
 
 _LEAVES: dict[Gradients, Callable[[list[Value], list[Value]], list[Value]]] = {
@@ -252,15 +241,7 @@ class Program:
     """A recorded function, the programs made of it, and what to do where they fail."""
 
     def __init__(self, call: _Call, gradients: Gradients) -> None:
-        numbers = call.example()
-        (self.tape, self.parameters), self.structure = call.recorded(gradients, numbers)
-        (again, parameters), _ = call.recorded(gradients, numbers)
-        is_same = self.tape == again or repr(self.tape.nodes) == repr(again.nodes)  # nan is not nan
-        if not is_same or [*map(id, parameters)] != [*map(id, self.parameters)]:
-            raise RecordingError(
-                f"{_name(call.function)} computes something else when it is called again with the same numbers, which "
-                "a tape cannot replay: draw random numbers outside, and pass them as arguments"
-            )
+        (self.tape, self.parameters), self.structure = call.traced(gradients)
         self.call, self._gradients = copy(call), gradients
         self.call.numbers = []  # they may be large
         self.takes_numbers_only = all(part == NUMBER for part in call.structure)
@@ -279,9 +260,7 @@ class Program:
         return over_samples(self, self.call.labels, numbers)
 
     def add_to_gradients(self, slopes: Sequence[float]) -> None:
-        with one_at_a_time:
-            for p, slope in zip(self.parameters, slopes):
-                p.grad = (p.grad or 0.0) + slope  # None, as PyTorch's users set it, is no gradient
+        add_to_gradients(self.parameters, slopes)
 
     def on_arrays(self, batched: tuple[bool, ...]) -> Callable[..., Sequence[Any]]:
         """The program for arrays in place of some inputs."""

@@ -2,7 +2,7 @@
 
 A `Builder` writes tapes, and keeps them short while it does: what is there already is shared, what changes nothing is
 left out. A pass reads one tape and builds the next one (`passes.py`). How a tape is recorded from a function of Values
-is left to `recorder.py`, how it becomes a program to `source.py`.
+is left to `trace.py`, how it becomes a program to `source.py`.
 """
 
 from collections.abc import Sequence

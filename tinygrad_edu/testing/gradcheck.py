@@ -12,13 +12,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tinygrad_edu.compiler.recorder import recorded
+from tinygrad_edu.compiler.trace import traced
 from tinygrad_edu.engine import Value, constant
 from tinygrad_edu.errors import FAILURES, is_number, require_function, to_float
 from tinygrad_edu.gradients import grad
 from tinygrad_edu.graph import topological_order
+from tinygrad_edu.modes import enable_grad
 from tinygrad_edu.ops import LEAF
-from tinygrad_edu.recording import enable_grad
 from tinygrad_edu.rules import Number
 
 from .differences import Along, noise_of
@@ -312,7 +312,7 @@ def _without_rounding(case: _Case, at: Numerically, fine: Arithmetic) -> Gradien
 def _replayed(case: _Case, fine: Arithmetic) -> Numerically:
     if case.f.value().data != case.y.data:
         raise TypeError("its value is another one at each call")
-    tape, parameters = recorded(lambda _: [case.f.value()], case.f.name(), [])
+    tape, parameters = traced(lambda _: [case.f.value()], case.f.name(), [])
     place = {leaf: i for i, leaf in enumerate(case.leaves)}
     if not place.keys() >= {*parameters}:
         raise TypeError("it uses other Values at each call")

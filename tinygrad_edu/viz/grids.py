@@ -13,7 +13,7 @@ from tinygrad_edu.compiler import RecordingError, compile
 from tinygrad_edu.engine import Value, apply
 from tinygrad_edu.errors import FAILURES, described
 from tinygrad_edu.graph import topological_order
-from tinygrad_edu.recording import no_grad
+from tinygrad_edu.modes import no_grad
 
 Array = Any  # of floats
 

@@ -18,7 +18,7 @@ MAX_LEVELS = 8  # of modules in modules that are told apart
 NEAR = 8  # the nodes that a collapsed picture shows one by one behind the root, as long as whole steps are so few
 
 _DOT, _MUL, _TOTAL = OPS["dot"], OPS["mul"], OPS["total"]
-_SUM = Op("total", "+", _TOTAL.value, _TOTAL.derivatives)  # drawn as the sum that it is
+_SUM = Op("total", "+", _TOTAL.value, every=_TOTAL.every)  # drawn as the sum that it is
 
 
 class Group:
@@ -109,7 +109,9 @@ def opened(view: View) -> tuple[View, dict[Node | None, Node]]:
 def _stand_in(op: Op, inputs: tuple[Value, ...], label: str, grad: float) -> Value:
     """A node that is in the picture only: made past the engine, which under `no_grad` would not record it."""
     data = op.value(FLOATS, *[x.data for x in inputs])
-    return Value.__new__(Value)._set(op, data, grad, label, inputs)
+    stand_in = Value.__new__(Value)._set(op, inputs, data, label)
+    stand_in.grad = grad
+    return stand_in
 
 
 # ---- groups ----------------------------------------------------------------------------------------------------------

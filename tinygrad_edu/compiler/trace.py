@@ -1,0 +1,361 @@
+"""Tracing: a function of Values is run without numbers, and the operations that it asks for become a tape.
+
+For that time a mode answers in place of the engine. The nodes that it makes have no `data`: what the function decides
+by a number would be frozen into the tape, so to look at one is an error that shows the line and what to write instead.
+The Values that the function uses beside its arguments, its parameters, do have numbers. They are known once it has been
+run: so it is run twice, the second time they are guarded, and the two tapes must agree. There is no derivative here:
+gradients are traced as what `grad(…, create_graph=True)` computes. What a tape is, is left to `tape.py`.
+"""
+
+import math
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import lru_cache, partial
+from threading import Lock
+from types import FunctionType, MethodType, ModuleType
+from typing import Any, NamedTuple, NoReturn
+
+from tinygrad_edu.engine import Value, constant
+from tinygrad_edu.errors import place
+from tinygrad_edu.gradients import grad
+from tinygrad_edu.graph import kind, no_cycle_collection, topological_order
+from tinygrad_edu.modes import Make, Mode, Way, open_modes, opened, records
+from tinygrad_edu.ops import CONSTANT, DETACH, LEAF
+from tinygrad_edu.rules import Closure, Op
+
+from .passes import gathered, in_order_of_use
+from .tape import Builder, Output, Tape
+
+
+class RecordingError(TypeError):
+    """The function that is traced looks at a number, or changes one, which a tape cannot do when it is replayed."""
+
+
+class Traced(NamedTuple):
+    """A tape, and the Values that its parameters are."""
+
+    tape: Tape
+    parameters: list[Value]
+
+
+@no_cycle_collection()
+def traced(
+    f: Callable[[list[Value]], Sequence[Any]],
+    name: str,
+    inputs: Sequence[tuple[str, float]],
+    wanted: Callable[[list[Value], list[Value]], list[Value]] = lambda inputs, parameters: [],
+) -> Traced:
+    """Traces a function of a list of Values that returns a sequence of Values and plain numbers.
+
+    `inputs` are labels with numbers. `wanted` chooses from the inputs and the parameters those leaves in which the
+    gradients of the first result are outputs too.
+    """
+    guarded = {v for v in _values_within(f) if v._rule is not CONSTANT}
+    first, used = _run(f, name, inputs, wanted, guarded)
+    second, _ = _run(f, name, inputs, wanted, guarded.union(used))
+    is_same = first.tape == second.tape or repr(first.tape.nodes) == repr(second.tape.nodes)  # nan is not nan
+    if not is_same or first.parameters != second.parameters:
+        raise RecordingError(
+            f"{name} computes something else when it is called again with the same numbers, which a tape cannot "
+            "replay: draw random numbers outside, and pass them as arguments"
+        )
+    return second
+
+
+def _run(
+    f: Callable[[list[Value]], Sequence[Any]],
+    name: str,
+    inputs: Sequence[tuple[str, float]],
+    wanted: Callable[[list[Value], list[Value]], list[Value]],
+    guarded: Iterable[Value],
+) -> tuple[Traced, list[Value]]:
+    """What one run of f gives, and the Values made before it that f uses."""
+    trace = _Trace()
+    with _guarding(guarded), opened(trace):
+        leaves: list[Value] = [_node(LEAF, (), label) for label, _ in inputs]
+        results = [y if isinstance(y, Value) else constant(y) for y in f(leaves)]
+        known = {*leaves, *trace.nodes}
+        needed: set[Value] = set()
+        earlier = [v for v in topological_order(*results, seen=needed) if v not in known]
+        parameters = [v for v in earlier if v._rule is LEAF]
+        targets = wanted(leaves, parameters)
+        slopes = grad(results[0], targets, create_graph=True) if targets else []
+        topological_order(*slopes, seen=needed)
+    builder, places = Builder(), dict[Value, int]()
+    for leaf in [*leaves, *parameters]:
+        places[leaf] = builder.leaf(leaf.label)
+    for v in [*earlier, *trace.nodes, *results, *slopes]:  # nodes in the order in which f made them
+        if v in places or v not in needed:
+            continue
+        if isinstance(v._rule, Closure):
+            v._rule.value()  # an error, which says what to do
+        for x in v._prev:
+            if x not in places:  # a constant
+                places[x] = builder.constant(_number(x))
+        if v._prev:
+            places[v] = builder.operation(v._rule, tuple([places[x] for x in v._prev]), v.label)
+        else:  # a constant, or a leaf that the function has made itself and would make again
+            places[v] = builder.constant(_number(v))
+    tape = builder.tape(
+        name,
+        [places[v] for v in leaves],
+        [places[v] for v in parameters],
+        [Output(places[y]) for y in results] + [Output(places[g], places[x]) for g, x in zip(slopes, targets)],
+        [*[float(example) for _, example in inputs], *map(_number, parameters)],
+    )
+    tape, order = in_order_of_use(gathered(tape))
+    return Traced(tape, [parameters[i] for i in order]), earlier
+
+
+# ---- the mode --------------------------------------------------------------------------------------------------------
+class _Trace(Mode):
+    """Makes nodes without numbers, and lists them."""
+
+    alone, follows = True, True
+
+    def __init__(self) -> None:
+        self.nodes: list[Value] = []
+
+    def operation(self, make: Make, op: Op, inputs: tuple[Value, ...]) -> Value:
+        for x in inputs:
+            if x._rule is not CONSTANT:
+                break
+        else:
+            constants: Value = make(op, inputs)
+            return constants
+        node = _node(op, inputs)
+        self.nodes.append(node)
+        return node if records() or op is DETACH else self.operation(make, DETACH, (node,))
+
+    def leaf(self, v: Value) -> None:
+        if v._prev:
+            raise RecordingError(
+                f"a node of {v._op!r} is given a number while a function is traced, which would be frozen into the "
+                "tape: enter the operation in the table with define_op"
+            )
+        self.nodes.append(v)
+
+    def gradients(self, y: Value, targets: Sequence[Value], way: Way) -> None:
+        if way != "graph":
+            _refuse(way)
+
+    def depends(self, v: Value) -> bool:
+        return isinstance(v, Tracing)
+
+
+def is_traced() -> bool:
+    """Whether the code that runs here is being traced."""
+    return any(isinstance(mode, _Trace) for mode in open_modes())
+
+
+_DECIDE = (
+    "an operation decides for each number anew: relu(x), maximum(a, b), minimum(a, b), clamp(x, low, high), abs(x), "
+    "sign(x), or step(x), which is 1 for x > 0 and else 0"
+)
+_AS_VALUES = "grad(y, xs, create_graph=True) gives gradients as Values"
+_REASONS = {
+    "compare": (
+        "compares Values",
+        f"where(step(a - b), x, y) is x where a > b, and else y; {_DECIDE}",
+    ),
+    "bool": ("asks whether a Value is true", _DECIDE),
+    "data": (
+        "looks at the .data of a Value",
+        "v.detach() is the number as a Value without a gradient, as in maximum(*vs).detach() for max(v.data for v in "
+        f"vs); {_DECIDE}",
+    ),
+    "numbers": ("takes gradients as plain numbers", _AS_VALUES),
+    "backward": ("calls backward()", _AS_VALUES + ", to return or use"),
+    "data =": ("sets the .data of a Value", "return the new number, and set it outside"),
+    ".grad": ("looks at the .grad of a Value", _AS_VALUES),
+    ".grad =": ("sets the .grad of a Value", "set it outside, before each call"),
+}
+
+
+def _refuse(what: str) -> NoReturn:
+    problem, way_out = _REASONS[what]
+    line = place()
+    raise RecordingError(
+        f"{line}: a function {problem} while it is traced, which a tape cannot replay: {way_out}"
+        + (f"\n    {line.source}" if line.source else "")
+    )
+
+
+# ---- Values that are not to be looked at -----------------------------------------------------------------------------
+_DATA, _GRAD = (vars(Value)[name] for name in ("data", "grad"))  # the slots
+
+
+def _number(v: Value) -> float:
+    """The number of a Value, guarded or not; nan where it has none, as it belongs to a trace around this one."""
+    return math.nan if isinstance(v, Tracing) else float(_DATA.__get__(v))
+
+
+class _Unreadable:
+    """What a Value with a guard refuses to the code that is traced, and to no other."""
+
+    __slots__ = ()
+    label: str
+
+    def _check(self, what: str) -> None:
+        if is_traced():
+            _refuse(what)
+
+    @property
+    def data(self) -> Any:
+        self._check("data")
+        return _DATA.__get__(self)
+
+    @data.setter
+    def data(self, number: float) -> None:
+        self._check("data =")
+        _DATA.__set__(self, number)
+
+    @property
+    def grad(self) -> Any:
+        self._check(".grad")
+        return _GRAD.__get__(self)
+
+    @grad.setter
+    def grad(self, number: float) -> None:
+        self._check(".grad =")
+        _GRAD.__set__(self, number)
+
+    def __lt__(self, other: Any) -> Any:
+        return self._compared("__lt__", other)
+
+    def __le__(self, other: Any) -> Any:
+        return self._compared("__le__", other)
+
+    def __gt__(self, other: Any) -> Any:
+        return self._compared("__gt__", other)
+
+    def __ge__(self, other: Any) -> Any:
+        return self._compared("__ge__", other)
+
+    def __eq__(self, other: object) -> Any:
+        return super().__eq__(other) if isinstance(other, Value) else self._compared("__eq__", other)
+
+    def __ne__(self, other: object) -> Any:
+        return super().__ne__(other) if isinstance(other, Value) else self._compared("__ne__", other)
+
+    __hash__ = object.__hash__
+
+    def _compared(self, how: str, other: Any) -> Any:
+        self._check("compare")
+        return getattr(super(), how)(other)
+
+    def __bool__(self) -> bool:
+        self._check("bool")
+        return bool(self.data)
+
+    def __repr__(self) -> str:  # a message or a log may show it
+        return f"Value(traced{f', label={self.label!r}' if self.label else ''})" if is_traced() else super().__repr__()
+
+
+class Tracing(_Unreadable, Value):
+    """A node that has no number, as it was made while a function was traced."""
+
+    __slots__ = ()
+
+    def _check(self, what: str) -> None:
+        if is_traced():
+            _refuse(what)
+        raise RecordingError("this Value was made while a function was traced: it has no number, and is no use outside")
+
+    def __repr__(self) -> str:
+        return f"<Value: {self.label or self._rule}, traced>"
+
+
+_new: Callable[[type[Tracing]], Tracing] = object.__new__
+
+
+def _node(op: Op, inputs: tuple[Value, ...], label: str = "") -> Tracing:
+    out = _new(Tracing)
+    out._rule, out._prev = op, inputs
+    if label:
+        out.label = label
+    return out
+
+
+@lru_cache(maxsize=256)
+def _guard(cls: type[Value]) -> type[Value]:
+    """A class with the same slots. `graph.kind` knows it as a guard, and so copies and pickles name `cls`."""
+    make: Any = type(cls)
+    guard: type[Value] = make(
+        cls.__name__, (_Unreadable, cls), {"__slots__": (), "__module__": cls.__module__, "_guarded": cls}
+    )
+    return guard
+
+
+_PACKAGE = __name__.partition(".")[0]
+_guards: Counter[Value] = Counter()  # by how many traces each is guarded: they may overlap
+_guards_lock = Lock()
+
+
+def _renew_lock() -> None:
+    """In a forked process the thread that holds it may not exist."""
+    global _guards_lock
+    _guards_lock = Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
+
+
+@contextmanager
+def _guarding(values: Iterable[Value]) -> Iterator[None]:
+    values = list(values)
+    try:
+        with _guards_lock:
+            _guards.update(values)
+            for v in values:
+                v.__class__ = _guard(kind(v))  # type: ignore[arg-type]  # a class has a hash
+        yield
+    finally:
+        with _guards_lock:
+            _guards.subtract(values)
+            for v in values:
+                if _guards[v] <= 0:
+                    del _guards[v]
+                    v.__class__ = kind(v)
+
+
+def _values_within(thing: Any) -> Iterator[Value]:
+    """The Values that a function can get at: in its closure, the globals that it names, its object, lists, models.
+
+    Those that it takes a number from, and does not use otherwise, are found in no other way.
+    """
+    stack, seen = [thing], set[int]()
+    while stack:
+        thing = stack.pop()
+        if id(thing) in seen or isinstance(thing, (float, int, str, type, ModuleType)):
+            continue
+        seen.add(id(thing))
+        if isinstance(thing, Value):
+            yield thing
+        elif isinstance(thing, FunctionType):
+            with suppress(ValueError):  # a cell that is empty yet
+                stack += [cell.cell_contents for cell in thing.__closure__ or ()]
+            stack += [*(thing.__defaults__ or ()), *(thing.__kwdefaults__ or {}).values()]
+            if not str(thing.__module__).startswith(_PACKAGE):
+                stack += [thing.__globals__[name] for name in _names(thing.__code__) if name in thing.__globals__]
+        elif isinstance(thing, MethodType):
+            stack += [thing.__self__, thing.__func__]
+        elif isinstance(thing, partial):
+            stack += [thing.func, thing.args, thing.keywords]
+        elif isinstance(thing, dict):
+            stack += thing.values()
+        elif isinstance(thing, (list, tuple, set, frozenset)):
+            stack += thing
+        elif hasattr(thing, "__dict__"):
+            stack += vars(thing).values()
+
+
+def _names(code: Any) -> Iterator[str]:
+    """The globals that a function names, and the functions in it."""
+    yield from code.co_names
+    for inner in code.co_consts:
+        if isinstance(inner, type(code)):
+            yield from _names(inner)
