@@ -99,7 +99,7 @@ class Number:
                 v.grad = (v.grad or 0.0) + math.fsum(terms)
                 v.rounding += sum(map(abs, terms))
             elif v.name == "constant":
-                v.grad, v.rounding = 0.0, 0.0
+                v.grad = v.grad or 0.0
             else:
                 v.grad, v.rounding = math.fsum(terms), sum(map(abs, terms))
 

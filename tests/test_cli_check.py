@@ -28,7 +28,7 @@ def test_a_correct_gradient():
 
 
 def test_a_wrong_rule_is_named(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(OPS["tanh"], "derivatives", lambda m, y, x: (1.0005 * (1.0 - y * y),))
+    monkeypatch.setattr(OPS["tanh"], "partials", (lambda m, y, x: 1.0005 * (1.0 - y * y),))
     result = check("3*tanh(x)", "x=0")
     assert result.exit_code == 1
     assert "wrong: tanh, input 0 at 0.0: the rule says 1.0005, it is 1\n" in result.stdout

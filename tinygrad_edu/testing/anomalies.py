@@ -50,7 +50,7 @@ def detect_anomaly() -> Iterator[None]:
     compiled has no numbers or no nodes, and is not seen.
 
     It serves as a decorator too, and watches the thread or task that it is called in and no other one. What it knows of
-    a Value is kept with it. A training step takes some ten times as long in it: it is for searching, not for every day.
+    a Value is kept with it. A training step takes four to eight times as long in it: it is for searching, not for every day.
     PyTorch has one of the same name.
 
     >>> w = Value(1.0, label="w")
@@ -103,7 +103,11 @@ class _Anomalies(Mode):
     def operation(self, make: Make, op: Op, inputs: tuple[Value, ...]) -> Value:
         line = place()
         for x in inputs:
-            if x._rule is not CONSTANT and not isfinite(x.data) and isfinite(_note(x).computed):
+            if isfinite(x.data):
+                continue
+            if x._rule is CONSTANT and x.data != x.data and not _note(x).place:
+                _refuse(f"a constant is {x.data}", f"it was made {_at(line)}")
+            if x._rule is not CONSTANT and isfinite(_note(x).computed):
                 _refuse(f"the .data of {_called(x)} is {x.data}, and was {_note(x).computed}", _made(x), _unknown(line))
         try:
             v: Value = make(op, inputs)
