@@ -1305,3 +1305,11 @@ def test_nodes_of_a_tape_come_after_their_inputs_whatever_the_graph() -> None:
     tape = record(f, 0.1, 0.2, 0.3)
     assert all(i < place for place, node in enumerate(tape.nodes) for i in node.inputs)
     assert all(a < b for a, b in pairwise((*tape.inputs, *tape.parameters)))
+
+
+def test_a_list_that_holds_itself_is_an_error() -> None:
+    own: list[Any] = [1.0]
+    own.append(own)
+    for run in (lambda: compile(lambda x: x[0])(own), lambda: record(lambda x: x[0], own), lambda: record(lambda: own)):
+        with pytest.raises(ValueError, match="is a list that holds itself, or is nested too deep"):
+            run()

@@ -1321,3 +1321,24 @@ def test_a_derivative_that_nobody_asked_for_need_not_exist() -> None:
         grad(a**b, [b])
     with pytest.raises(ValueError, match="the derivative of pow is not defined"):
         (a**b).backward()
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.float32, int], ids=lambda kind: kind.__name__)
+def test_a_number_of_numpy_in_data_stays_where_the_user_has_put_it(kind: Any) -> None:
+    """What the engine sets and returns by itself is a plain float."""
+    w, x = Value(1.0), Value(2.0)
+    w.data, x.grad = kind(3), kind(1)
+    y = w * x + w**2
+    y.backward()
+    assert [(g, type(g)) for g in (w.grad, x.grad, *grad(y, [w, x]), y.item())] == [
+        (8.0, float), (4.0, float), (8.0, float), (3.0, float), (15.0, float)
+    ]  # fmt: skip
+    value, slopes = tg.value_and_grad(lambda v: v * w)(2.0)
+    assert (value, slopes, type(value), type(slopes[0])) == (6.0, [3.0], float, float)
+    f = tg.compile(lambda v: v * w * kind(2))
+    assert [type(number) for number in (f(2.0), f.backward(2.0), w.grad)] == [float] * 3
+    assert f(np.array([2.0])).tolist() == [12.0]
+    tape = tg.record(lambda v: v * w + kind(2) * w.detach(), 1)
+    assert {type(number) for number in (*tape.example, *[node.number for node in tape.nodes])} == {float}
+    assert "np." not in tape.source("python")
+    assert type(w.data) is kind

@@ -177,8 +177,8 @@ class Value:
     __int__ = __float__
 
     def item(self) -> float:
-        """The number, `data`: as PyTorch calls it."""
-        return self.data
+        """The number, `data`, as a plain float: as PyTorch calls it."""
+        return float(self.data)
 
     def __format__(self, spec: str) -> str:
         return format(self.data, spec) if spec else str(self)
@@ -224,7 +224,7 @@ class Value:
                 if any(v.grad != v.grad for v in leaves):
                     _look_for_nan(order)
                 # None, as PyTorch's users set it, is no gradient
-                commit = setting(leaves, [(old or 0.0) + v.grad for v, old in zip(leaves, before)])
+                commit = setting(leaves, [float((old or 0.0) + v.grad) for v, old in zip(leaves, before)])
             finally:
                 commit()
 
@@ -305,7 +305,7 @@ def setting(leaves: Sequence[Value], gradients: Iterable[float]) -> Callable[[],
 def add_to_gradients(leaves: Sequence[Value], gradients: Sequence[float]) -> None:
     """What `backward()` does to leaves whose gradients have been computed elsewhere."""
     with backward_lock:
-        setting(leaves, [(v.grad or 0.0) + g for v, g in zip(leaves, gradients)])()
+        setting(leaves, [float((v.grad or 0.0) + g) for v, g in zip(leaves, gradients)])()
 
 
 def _zeroed(root: Value, leaves: list[Value], before: list[float]) -> list[Value]:

@@ -70,7 +70,7 @@ def grad(y: Value, xs: Value | Sequence[Value], create_graph: bool = False) -> A
     if create_graph:
         gradients = [g if isinstance(g, Value) else constant(g) for g in sweep(y, targets, RECORDING, lambda v: v)]
     else:
-        gradients = sweep(y, targets, FLOATS, lambda v: v.data)
+        gradients = [float(g) for g in sweep(y, targets, FLOATS, lambda v: v.data)]
     return gradients[0] if isinstance(xs, Value) else gradients
 
 
@@ -170,7 +170,7 @@ class _Arguments(Mode):
     def result(self, y: Value | float) -> Any:
         """A plain number, unless Values came in, or something around depends on it."""
         if isinstance(y, Value) and not self.are_values and not any(mode.depends(y) for mode in self.around):
-            return y.data
+            return y.item()
         return y
 
 

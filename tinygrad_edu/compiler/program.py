@@ -285,7 +285,7 @@ class Program:
             results = self._on_numbers(*leaves)
             whole = sum(results)
             if whole == whole:
-                return results
+                return results if whole.__class__ is float else [*map(float, results)]  # NumPy's, from a `.data`
         except FAILURES:
             pass
         return self.on_values(numbers)
@@ -297,7 +297,7 @@ class Program:
             results = [y if isinstance(y, Value) else constant(y) for y in self.call.on(inputs)[1]]
             targets = _LEAVES[self._gradients](inputs, self.parameters)
             slopes = grad(results[0], targets) if targets else []
-        return [*[y.data for y in results], *slopes]
+        return [*[y.item() for y in results], *slopes]
 
 
 @lru_cache(maxsize=256)

@@ -14,8 +14,19 @@ def flattened(thing: Any, label: str, numbers: list[tuple[str, Any]]) -> Structu
     """The structure of a thing; its numbers are added to the list, with labels.
 
     A number is an int, a float, a Value, or an array of numbers; an array of Values is a list. What is none of these,
-    also a bool, is a part of the structure. Raises `TypeError` for what has no hash.
+    also a bool, is a part of the structure. Raises `TypeError` for what has no hash, `ValueError` for lists that are
+    nested some hundred times.
     """
+    try:
+        return _flattened(thing, label, numbers)
+    except RecursionError:
+        raise ValueError(
+            f"{label or 'the result'} is a {type(thing).__name__} that holds itself, or is nested too deep for a "
+            "compiled function: give it lists in lists"
+        ) from None
+
+
+def _flattened(thing: Any, label: str, numbers: list[tuple[str, Any]]) -> Structure:
     if isinstance(thing, Value) or (is_number(thing) and not isinstance(thing, bool)):
         numbers.append((label, thing))
         return NUMBER
@@ -26,9 +37,9 @@ def flattened(thing: Any, label: str, numbers: list[tuple[str, Any]]) -> Structu
             return NUMBER
         thing = thing.tolist()
     if isinstance(thing, (list, tuple)):
-        return "sequence", type(thing), *[flattened(item, f"{label}[{i}]", numbers) for i, item in enumerate(thing)]
+        return "sequence", type(thing), *[_flattened(item, f"{label}[{i}]", numbers) for i, item in enumerate(thing)]
     if isinstance(thing, dict):
-        items = [flattened(item, f"{label}.{name}", numbers) for name, item in thing.items()]
+        items = [_flattened(item, f"{label}.{name}", numbers) for name, item in thing.items()]
         return "dict", tuple(thing), *items
     try:
         hash(thing)
