@@ -259,8 +259,9 @@ def apply(op: Op, *inputs: Value | float) -> Value:
 def record(op: Op, inputs: tuple[Value, ...]) -> Value:
     """The same for Values alone, as the open modes have it, of which the innermost is asked first."""
     make = _computed
-    for mode in open_modes():
-        make = partial(mode.operation, make)
+    if inherited():
+        for mode in open_modes():
+            make = partial(mode.operation, make)
     return make(op, inputs)
 
 
@@ -271,7 +272,7 @@ def _computed(op: Op, inputs: tuple[Value, ...]) -> Value:
         raise located(error, str(op), inputs) from error
     if data != data:
         refuse_nan(str(op), op, inputs)
-    if op is not DETACH and records():
+    if op is not DETACH and (not inherited() or records()):
         for x in inputs:
             if x._rule is not CONSTANT:
                 return _new(Value)._set(op, inputs, data)
@@ -311,8 +312,8 @@ def add_to_gradients(leaves: Sequence[Value], gradients: Sequence[float]) -> Non
 def _zeroed(root: Value, leaves: list[Value], before: list[float]) -> list[Value]:
     """The nodes that root is computed by, each after its inputs, with gradients of 0, as all behind them.
 
-    It adds the leaves and constants, and the gradients that they had, to the lists. `topological_order` keeps a set of the nodes it
-    has visited. Here a visited node is known by its gradient, which is this very zero: that takes two thirds the time.
+    It adds the leaves and constants, and the gradients that they had, to the lists. `topological_order` keeps a set of
+    the nodes that it has visited; here they are known by their gradient, which is this very zero: that is faster.
     """
     zero = float("0")  # a new object, and no other 0.0
     order: list[Value] = []

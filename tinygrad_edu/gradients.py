@@ -67,6 +67,7 @@ def grad(y: Value, xs: Value | Sequence[Value], create_graph: bool = False) -> A
             )
     for mode in open_modes():
         mode.gradients(y, targets, "graph" if create_graph else "numbers")
+    gradients: list[Any]
     if create_graph:
         gradients = [g if isinstance(g, Value) else constant(g) for g in sweep(y, targets, RECORDING, lambda v: v)]
     else:

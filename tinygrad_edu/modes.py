@@ -21,7 +21,8 @@ class Mode:
 
     is_open = True  # until its block ends; then it is ignored, wherever it was inherited
     records: bool | None = None  # whether operations are recorded; None leaves that to the block around
-    alone = False  # whether the modes around it are not asked
+    alone = False  # whether the modes around it are not asked while it is open
+    around: tuple["Mode", ...] = ()  # these, if so
     follows = False  # whether results that depend on its nodes must not become plain numbers
 
     def operation(self, make: Make, op: Any, inputs: tuple[Node, ...]) -> Node:
@@ -44,30 +45,43 @@ inherited = _modes.get  # takes 20 ns; some of them may be closed already
 
 
 def open_modes() -> tuple[Mode, ...]:
-    """The modes of the current context that are asked, the innermost last."""
-    modes = _all_open()
-    alone = [i for i, mode in enumerate(modes) if mode.alone]
-    return modes[alone[-1] :] if alone else modes
+    """The modes of the current context, the innermost last; an `alone` one is the first."""
+    modes = inherited()
+    for mode in modes:
+        if not mode.is_open:
+            return _without_closed(modes)
+    return modes
 
 
-def _all_open() -> tuple[Mode, ...]:
-    return tuple([mode for mode in inherited() if mode.is_open])
+def _without_closed(modes: tuple[Mode, ...]) -> tuple[Mode, ...]:
+    """Those that are open yet; in the place of one that was alone, those around it."""
+    found: list[Mode] = []
+    for mode in modes:
+        found += (mode,) if mode.is_open else _without_closed(mode.around)
+    return tuple(found)
 
 
 def records() -> bool:
     """Whether operations are recorded. The innermost block that has a say decides."""
-    return next((mode.records for mode in reversed(open_modes()) if mode.records is not None), True)
+    for mode in reversed(open_modes()):
+        if mode.records is not None:
+            return mode.records
+    return True
 
 
 @contextmanager
 def opened(mode: Mode) -> Iterator[None]:
     """Opens a block; it ends in whatever order blocks are left, as each takes out only itself."""
     try:
-        _modes.set((*_all_open(), mode))
+        if mode.alone:
+            mode.around = open_modes()
+            _modes.set((mode,))
+        else:
+            _modes.set((*open_modes(), mode))
         yield
     finally:
         mode.is_open = False
-        _modes.set(_all_open())
+        _modes.set(open_modes())
 
 
 @contextmanager

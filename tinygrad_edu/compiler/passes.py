@@ -35,6 +35,17 @@ def _finished(tape: Tape, builder: Builder, new: Sequence[int]) -> Tape:
     )
 
 
+def simplified(tape: Tape) -> Tape:
+    """The tape without what changes nothing, each operation but once on the same inputs, and the leaves first."""
+    builder, new = Builder(), [-1] * len(tape.nodes)
+    for place in (*tape.inputs, *tape.parameters):
+        new[place] = builder.copy(tape.nodes[place], new)
+    for place, node in enumerate(tape.nodes):
+        if new[place] < 0:
+            new[place] = builder.copy(node, new)
+    return _finished(tape, builder, new)
+
+
 # ---- sums of products ------------------------------------------------------------------------------------------------
 def gathered(tape: Tape) -> Tape:
     """Chains of `+`, and the products in them, as one `dot` and one `total`.

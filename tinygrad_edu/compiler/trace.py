@@ -25,8 +25,8 @@ from tinygrad_edu.modes import Make, Mode, Way, open_modes, opened, records
 from tinygrad_edu.ops import CONSTANT, DETACH, LEAF
 from tinygrad_edu.rules import Closure, Op
 
-from .passes import gathered, in_order_of_use
-from .tape import Builder, Output, Tape
+from .passes import gathered, in_order_of_use, simplified
+from .tape import Node, Output, Tape
 
 
 class RecordingError(TypeError):
@@ -53,15 +53,16 @@ def traced(
     gradients of the first result are outputs too.
     """
     guarded = {v for v in _values_within(f) if v._rule is not CONSTANT}
-    first, used = _run(f, name, inputs, wanted, guarded)
-    second, _ = _run(f, name, inputs, wanted, guarded.union(used))
-    is_same = first.tape == second.tape or repr(first.tape.nodes) == repr(second.tape.nodes)  # nan is not nan
-    if not is_same or first.parameters != second.parameters:
+    first, parameters, used = _run(f, name, inputs, wanted, guarded)
+    tape, again, _ = _run(f, name, inputs, wanted, guarded.union(used))
+    is_same = first == tape or repr(first.nodes) == repr(tape.nodes)  # nan is not nan
+    if not is_same or parameters != again:
         raise RecordingError(
             f"{name} computes something else when it is called again with the same numbers, which a tape cannot "
             "replay: draw random numbers outside, and pass them as arguments"
         )
-    return second
+    tape, order = in_order_of_use(gathered(simplified(tape)))
+    return Traced(tape, [parameters[i] for i in order])
 
 
 def _run(
@@ -70,53 +71,44 @@ def _run(
     inputs: Sequence[tuple[str, float]],
     wanted: Callable[[list[Value], list[Value]], list[Value]],
     guarded: Iterable[Value],
-) -> tuple[Traced, list[Value]]:
-    """What one run of f gives, and the Values made before it that f uses."""
+) -> tuple[Tape, list[Value], list[Value]]:
+    """What one run of f writes, the parameters, and all Values made before it that it uses."""
     trace = _Trace()
     with _guarding(guarded), opened(trace):
         leaves: list[Value] = [_node(LEAF, (), label) for label, _ in inputs]
+        for leaf in leaves:
+            trace.write(leaf)
         results = [y if isinstance(y, Value) else constant(y) for y in f(leaves)]
-        known = {*leaves, *trace.nodes}
-        needed: set[Value] = set()
-        earlier = [v for v in topological_order(*results, seen=needed) if v not in known]
-        parameters = [v for v in earlier if v._rule is LEAF]
+        ends = [trace.place(y) for y in results]
+        parameters = trace.parameters_behind(ends)
         targets = wanted(leaves, parameters)
         slopes = grad(results[0], targets, create_graph=True) if targets else []
-        topological_order(*slopes, seen=needed)
-    builder, places = Builder(), dict[Value, int]()
-    for leaf in [*leaves, *parameters]:
-        places[leaf] = builder.leaf(leaf.label)
-    for v in [*earlier, *trace.nodes, *results, *slopes]:  # nodes in the order in which f made them
-        if v in places or v not in needed:
-            continue
-        if isinstance(v._rule, Closure):
-            v._rule.value()  # an error, which says what to do
-        for x in v._prev:
-            if x not in places:  # a constant
-                places[x] = builder.constant(_number(x))
-        if v._prev:
-            places[v] = builder.operation(v._rule, tuple([places[x] for x in v._prev]), v.label)
-        else:  # a constant, or a leaf that the function has made itself and would make again
-            places[v] = builder.constant(_number(v))
-    tape = builder.tape(
+        outputs = [Output(end) for end in ends]
+        outputs += [Output(trace.place(slope), trace.place(leaf)) for slope, leaf in zip(slopes, targets)]
+    tape = Tape(
         name,
-        [places[v] for v in leaves],
-        [places[v] for v in parameters],
-        [Output(places[y]) for y in results] + [Output(places[g], places[x]) for g, x in zip(slopes, targets)],
-        [*[float(example) for _, example in inputs], *map(_number, parameters)],
+        trace.nodes(),
+        tuple(map(trace.place, leaves)),
+        tuple(map(trace.place, parameters)),
+        tuple(outputs),
+        (*[float(example) for _, example in inputs], *map(_number, parameters)),
     )
-    tape, order = in_order_of_use(gathered(tape))
-    return Traced(tape, [parameters[i] for i in order]), earlier
+    return tape, parameters, trace.earlier
 
 
 # ---- the mode --------------------------------------------------------------------------------------------------------
 class _Trace(Mode):
-    """Makes nodes without numbers, and lists them."""
+    """Makes nodes without numbers, and writes down which operation each is, and where its inputs stand."""
 
     alone, follows = True, True
 
     def __init__(self) -> None:
-        self.nodes: list[Value] = []
+        self.values: list[Value] = []
+        self.inputs: list[tuple[int, ...]] = []
+        self.places: dict[Value, int] = {}
+        self.earlier: list[Value] = []  # those that were made before
+        self.fixed: set[Value] = set()  # leaves that were made inside, and would be made again
+        self._seen: set[Value] = set()
 
     def operation(self, make: Make, op: Op, inputs: tuple[Value, ...]) -> Value:
         for x in inputs:
@@ -126,8 +118,47 @@ class _Trace(Mode):
             constants: Value = make(op, inputs)
             return constants
         node = _node(op, inputs)
-        self.nodes.append(node)
-        return node if records() or op is DETACH else self.operation(make, DETACH, (node,))
+        self.write(node)
+        return node if op is DETACH or records() else self.operation(make, DETACH, (node,))
+
+    def write(self, v: Value) -> None:
+        try:
+            at = tuple(map(self.places.__getitem__, v._prev))
+        except KeyError:
+            at = tuple(map(self.place, v._prev))
+        self.places[v] = len(self.values)
+        self.values.append(v)
+        self.inputs.append(at)
+
+    def place(self, v: Value) -> int:
+        """Where a Value stands; one that was made before is written first, with all that it is computed from."""
+        if v not in self.places:
+            for x in topological_order(v, seen=self._seen) if v._prev else [v]:
+                self.write(x)
+                if x._rule is not CONSTANT:
+                    self.earlier.append(x)
+        return self.places[v]
+
+    def nodes(self) -> tuple[Node, ...]:
+        """The entries of the tape, now that all labels are known."""
+        entries = []
+        for v, inputs in zip(self.values, self.inputs):
+            if isinstance(v._rule, Closure):
+                v._rule.value()  # an error, which says what to do
+            is_constant = v._rule is CONSTANT or v in self.fixed
+            entries.append(Node(CONSTANT, number=_number(v)) if is_constant else Node(v._rule, inputs, v.label))
+        return tuple(entries)
+
+    def parameters_behind(self, ends: Sequence[int]) -> list[Value]:
+        """The leaves made before that the nodes at these places depend on."""
+        needed = [False] * len(self.values)
+        for i in ends:
+            needed[i] = True
+        for i in range(len(needed) - 1, -1, -1):
+            if needed[i]:
+                for k in self.inputs[i]:
+                    needed[k] = True
+        return [v for v in self.earlier if v._rule is LEAF and needed[self.places[v]]]
 
     def leaf(self, v: Value) -> None:
         if v._prev:
@@ -135,7 +166,8 @@ class _Trace(Mode):
                 f"a node of {v._op!r} is given a number while a function is traced, which would be frozen into the "
                 "tape: enter the operation in the table with define_op"
             )
-        self.nodes.append(v)
+        self.fixed.add(v)
+        self.write(v)
 
     def gradients(self, y: Value, targets: Sequence[Value], way: Way) -> None:
         if way != "graph":

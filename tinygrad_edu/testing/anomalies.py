@@ -50,8 +50,8 @@ def detect_anomaly() -> Iterator[None]:
     compiled has no numbers or no nodes, and is not seen.
 
     It serves as a decorator too, and watches the thread or task that it is called in and no other one. What it knows of
-    a Value is kept with it. A training step takes four to eight times as long in it: it is for searching, not for every day.
-    PyTorch has one of the same name.
+    a Value is kept with it. A training step takes four to eight times as long in it: it is for searching, not for every
+    day. PyTorch has one of the same name.
 
     >>> w = Value(1.0, label="w")
     >>> with detect_anomaly():  # doctest: +ELLIPSIS
