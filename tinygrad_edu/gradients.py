@@ -153,9 +153,9 @@ class _Arguments(Mode):
     records, follows = True, True
 
     def __init__(self, xs: Sequence[Value | float]) -> None:
-        self.around = [mode for mode in open_modes() if mode.follows]
+        self.followers = [mode for mode in open_modes() if mode.follows]
         self.are_values = any(isinstance(x, Value) for x in xs)
-        self.as_graph = self.are_values or bool(self.around)  # whether gradients have to be Values
+        self.as_graph = self.are_values or bool(self.followers)  # whether gradients have to be Values
         with enable_grad():
             self.values = [self._argument(x) for x in xs]
 
@@ -170,7 +170,7 @@ class _Arguments(Mode):
 
     def result(self, y: Value | float) -> Any:
         """A plain number, unless Values came in, or something around depends on it."""
-        if isinstance(y, Value) and not self.are_values and not any(mode.depends(y) for mode in self.around):
+        if isinstance(y, Value) and not self.are_values and not any(mode.depends(y) for mode in self.followers):
             return y.item()
         return y
 
