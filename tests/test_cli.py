@@ -514,6 +514,14 @@ def test_a_failure_while_files_are_written_leaves_the_earlier_ones(monkeypatch: 
     assert not Path("new").exists()
 
 
+def test_a_model_that_was_private_stays_private():
+    fit(*LINE, "--out", "out")
+    Path("out/model.json").chmod(0o600)
+    before = {name: Path("out", name).stat().st_mode for name in NAMES}
+    fit(*LINE, "--out", "out")
+    assert {name: Path("out", name).stat().st_mode for name in NAMES} == before
+
+
 def test_a_folder_in_the_way_of_one_file_keeps_all_from_being_written():
     Path("tinygrad-edu-fit/neuron.png").mkdir(parents=True)
     result = call("fit", *LINE, "--epochs", 1)

@@ -3,8 +3,10 @@
 import copy
 import json
 import math
+import os
 import pickle
 import random
+import stat
 import threading
 from pathlib import Path
 
@@ -329,6 +331,54 @@ def test_a_link_stays_a_link(tmp_path: Path):
     model.save(link)
     assert link.is_symlink()
     assert json.loads(target.read_text())["parameters"] == model.state_dict()
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o666, 0o400])
+def test_a_file_keeps_its_permissions_and_is_never_open_to_others_on_the_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int
+):
+    path, on_the_way, replace = tmp_path / "model.json", [], os.replace
+    path.touch()
+    path.chmod(mode)
+    created = os.open
+
+    def watched(name: str, flags: int, mode: int = 0o777, **options: object) -> int:
+        file = created(name, flags, mode, **options)
+        if str(name).endswith(".tmp"):
+            on_the_way.append(permissions(name))
+        return file
+
+    def replaced(temporary: str, target: str) -> None:
+        on_the_way.append(permissions(temporary))
+        replace(temporary, target)
+
+    monkeypatch.setattr(os, "open", watched)
+    monkeypatch.setattr(os, "replace", replaced)
+    nn.Neuron(1).save(path)
+    assert permissions(path) == on_the_way[1] == mode
+    assert on_the_way[0] & ~mode == 0
+
+
+def permissions(path: str | Path) -> int:
+    return stat.S_IMODE(os.stat(path).st_mode)
+
+
+def test_what_a_killed_program_left_open_to_all_is_not_written_into(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = tmp_path / "model.json"
+    left = tmp_path / f".model.json.{os.getpid()}.{threading.get_ident()}.tmp"
+    for file, mode in ((path, 0o600), (left, 0o666)):
+        file.touch()
+        file.chmod(mode)
+    with open(left) as somebody_reading:
+        nn.Neuron(1).save(path)
+        assert somebody_reading.read() == ""
+    assert permissions(path) == 0o600
+
+
+def test_a_new_file_has_the_usual_permissions(tmp_path: Path):
+    nn.Neuron(1).save(tmp_path / "model.json")
+    (tmp_path / "usual").touch()
+    assert permissions(tmp_path / "model.json") == permissions(tmp_path / "usual")
 
 
 def test_threads_that_write_one_file_do_not_mix(tmp_path: Path):

@@ -6,6 +6,7 @@ on the way is in its `notes`. What comes out of it is a `Predictor` (`predictor.
 """
 
 import os
+import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -297,6 +298,7 @@ def missing_values(table: Table, features: Features) -> list[str]:
 def all_or_none(folder: Path) -> Iterator[Path]:
     """A new folder to write files into, which at the end replace those of the same names in `folder`.
 
+    They take over the permissions of those they replace.
     On an error nothing has changed. Raises `OSError` at the beginning where `folder` cannot be made or written to.
     """
     made = [path for path in (folder, *folder.parents) if not path.exists()]
@@ -309,6 +311,8 @@ def all_or_none(folder: Path) -> Iterator[Path]:
                 if place.is_dir():
                     raise IsADirectoryError(f"{place} is a folder, and in the way of a file of that name")
             for file, place in places.items():
+                with suppress(FileNotFoundError):
+                    shutil.copymode(place, file)  # what was private stays so
                 os.replace(file, place)
     except BaseException:
         for path in made:

@@ -6,6 +6,7 @@ who write them (`nn.py`, `train.py`, `predictor.py`).
 
 import os
 import re
+import stat
 from contextlib import suppress
 from threading import get_ident
 from time import time
@@ -20,8 +21,9 @@ ABANDONED = 3600.0  # seconds: what has been written on for longer is what a pro
 def write(path: str | os.PathLike[str], content: str | bytes) -> None:
     """Writes a file in one step: a reader, or a crash at any moment, finds the old content or the new, never a part.
 
-    A device or a pipe is written to and stays what it is. Raises `OSError` where the folder is missing or cannot be
-    written to; the old file is then untouched. What a program that was killed at it has left behind is cleared away.
+    An old file's permissions stay, so that what is private stays so; a new file has the usual ones. A device or a pipe
+    is written to and stays what it is. Raises `OSError` where the folder is missing or cannot be written to; the old
+    file is then untouched. What a program that was killed at it has left behind is cleared away.
     """
     path = named(path)
     data = content.encode() if isinstance(content, str) else content
@@ -32,8 +34,18 @@ def write(path: str | os.PathLike[str], content: str | bytes) -> None:
     target = os.path.realpath(path)  # of a link, the file it points to is written, and the link stays
     folder, name = os.path.split(target)
     temporary = os.path.join(folder, f".{name}.{os.getpid()}.{get_ident()}.tmp")  # no other writer's
+    permissions = _permissions(target)
+
+    def create(name: str, flags: int) -> int:
+        """With no more permissions than the target's from the first byte on: its content may be private."""
+        return os.open(name, flags, 0o666 if permissions is None else permissions)
+
     try:
-        with open(temporary, "wb") as file:
+        with suppress(FileNotFoundError):
+            os.remove(temporary)  # a killed program of the same number may have left it, with other permissions
+        with open(temporary, "xb", opener=create) as file:
+            if permissions is not None:
+                os.chmod(temporary, permissions)  # all of them, as the umask takes some from a file that is created
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -46,6 +58,14 @@ def write(path: str | os.PathLike[str], content: str | bytes) -> None:
     finally:
         if os.path.exists(temporary):
             os.remove(temporary)
+
+
+def _permissions(path: str) -> int | None:
+    """Who may read and write a file, in the bits of `os.chmod`; None where there is none."""
+    try:
+        return stat.S_IMODE(os.stat(path).st_mode)
+    except OSError:  # what else is wrong with the path, creating the file will tell
+        return None
 
 
 def _clear_away(folder: str, name: str) -> None:
