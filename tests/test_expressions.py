@@ -1,5 +1,6 @@
 """Expressions as text: what they may contain, what is refused and where, and the commands that take them."""
 
+import ast
 import string
 import warnings
 from html import unescape
@@ -187,17 +188,62 @@ def test_a_number_without_a_place_is_an_error():
         parse("2*a", {"a": 1.0, "b": 2.0})
 
 
-PARTS = [*"xy()[],.+-*/^=<>'\"\\:;@~ 0129ef_", "**", "tanh", "dot", "lambda", "__class__", "\x00", "é", "\n", "if"]
+def test_nothing_is_changed_that_other_threads_share(monkeypatch: pytest.MonkeyPatch):
+    """Such as the filter of warnings, while Python parses."""
+    seen, before, read = [], list(warnings.filters), ast.parse
+
+    def watched(*arguments: object, **options: object) -> ast.AST:
+        seen.append(list(warnings.filters))
+        return read(*arguments, **options)
+
+    monkeypatch.setattr(ast, "parse", watched)
+    parse("x + 1", {"x": 1.0})
+    assert seen == [before] == [list(warnings.filters)]
+
+
+@pytest.mark.parametrize(
+    "text", ["x + 1or 2", "0x1for", "5.if x else 1", "x*.5and x", "'\\d'", "x \\ 2", "[1 for x in 1_0in x]"]
+)
+def test_what_python_only_warns_of_is_an_error(text: str):
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        with pytest.raises(ExpressionError, match=r"^column \d+: this is no expression \((a number that|a backslash)"):
+            parse(text, {"x": 1.0})
+    assert heard == []
+
+
+@pytest.mark.parametrize(
+    ("text", "number"), [("1e5 + x", 1e5), ("0xdead - x", 0xDEAD), ("x1or + 5.", 5.0), ("x_2in*2 + .5", 0.5)]
+)
+def test_a_number_with_letters_and_a_name_with_a_keyword_in_it_are_none_of_these(text: str, number: float):
+    name = next(name for name in ("x1or", "x_2in", "x") if occurs(name, text))
+    assert parse(text, {name: 0.0}).data == number
+
+
+PARTS = [
+    *"xy()[],.+-*/^=<>'\"\\:;@~ 0129ef_",
+    "**",
+    "tanh",
+    "dot",
+    "lambda",
+    "__class__",
+    "\x00",
+    "é",
+    "\n",
+    "if",
+    "or",
+]
 
 
 @given(st.lists(st.sampled_from([*PARTS, *string.ascii_letters]), max_size=12).map("".join))
-def test_any_text_is_an_expression_or_an_error_of_one_line(text: str):
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
+def test_any_text_is_an_expression_or_an_error_of_one_line_and_never_a_warning(text: str):
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
         try:
             result = repr(parse(text, {}))
         except ExpressionError as error:
             result = str(error)
+    assert heard == []
     assert result.startswith(("Value(", "column ", "the expression is empty"))
     assert "\n" not in result
 

@@ -6,12 +6,15 @@ import os
 import random
 import subprocess
 import sys
+import threading
+import warnings
 from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import matplotlib
 import numpy as np
 import pytest
+from matplotlib.backend_bases import FigureCanvasBase
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.image import imread
@@ -648,6 +651,33 @@ def test_another_suffix_is_refused(tmp_path, name):
     with pytest.raises(ValueError, match=r"must be \.svg or \.png"):
         save(axes(), tmp_path / name)
     assert not any(tmp_path.iterdir())
+
+
+def test_two_threads_that_save_leave_settings_and_warnings_as_they_were(tmp_path, monkeypatch):
+    """The second to come would find what the first has changed, and put that back when it leaves as the last."""
+    begun, both, left = threading.Event(), threading.Event(), threading.Event()
+
+    def slow(self, file, **options):
+        if not begun.is_set():
+            begun.set()
+            both.wait(0.1)  # in vain, as the second one has to wait outside
+        else:
+            both.set()
+            left.wait(0.1)
+
+    def save_and_leave(name):
+        save(axes(), tmp_path / name)
+        left.set()
+
+    monkeypatch.setattr(FigureCanvasBase, "print_figure", slow)
+    before = list(warnings.filters), dict(matplotlib.rcParams)
+    threads = [threading.Thread(target=save_and_leave, args=(name,)) for name in ("1.svg", "2.svg")]
+    for thread in threads:
+        thread.start()
+        begun.wait()
+    for thread in threads:
+        thread.join()
+    assert (list(warnings.filters), dict(matplotlib.rcParams)) == before
 
 
 def test_a_failure_leaves_the_old_file(tmp_path):

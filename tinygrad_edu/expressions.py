@@ -8,7 +8,7 @@ points at its column.
 import ast
 import math
 import operator
-import warnings
+import re
 from collections.abc import Callable, Mapping, Sequence
 from keyword import iskeyword
 from sys import float_info
@@ -28,6 +28,11 @@ OF_ANY = ["total", "mean", "prod", "logsumexp"]
 FUNCTIONS = sorted([*OF_ONE, *OF_MORE, *OF_ANY, "dot"])
 CONSTANTS = {"pi": math.pi, "e": math.e}
 LONGEST = 10_000  # characters: more is no expression that somebody typed
+
+# What Python reads with a warning: a number that runs into a keyword, as 1or 2, and texts with a backslash. Nothing of
+# it is an expression here, so it is an error before Python sees it: warnings could be turned into errors for the whole
+# process only, other threads included.
+_DOUBTFUL = re.compile(r"\\|(?<!\w)[0-9][\w.]*?(?:and|else|for|if|in|is|not|or)")
 
 _OPERATORS: dict[type, tuple[str, Callable[[Any, Any], Any]]] = {
     ast.Add: ("add", operator.add),
@@ -121,10 +126,12 @@ class _Reader:
         return y if isinstance(y, Value) else constant(y)
 
     def parsed(self) -> ast.expr:
+        doubtful = _DOUBTFUL.search(self.text)
+        if doubtful:
+            what = "a backslash" if doubtful[0] == "\\" else "a number that runs into a word"
+            raise self.wrong_at(doubtful.start(), f"this is no expression ({what})")
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("error")  # what Python finds doubtful, as 1or 2, is an error here
-                return ast.parse(self.text, mode="eval").body
+            return ast.parse(self.text, mode="eval").body
         except SyntaxError as error:
             column = error.offset - 1 if error.offset else len(self.text)  # 0 is where something is missing: the end
             raise self.wrong_at(min(column, len(self.text)), f"this is no expression ({_clipped(error.msg)})") from None

@@ -9,6 +9,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import matplotlib
@@ -30,6 +31,10 @@ INK, LIGHT_INK = "#333333", "#E6E6E6"  # of letters and lines, on a light backgr
 
 Look = dict[str, Any]  # of an artist
 
+# Matplotlib's settings and Python's warnings are those of the whole process: of two threads that change them for a
+# moment, one would put back what it has found of the other's.
+_one_at_a_time = Lock()
+
 
 def save(ax: Axes, path: str | os.PathLike[str]) -> None:
     """Writes the figure of these Axes as .svg or .png; the file is written whole or not at all.
@@ -43,7 +48,7 @@ def save(ax: Axes, path: str | os.PathLike[str]) -> None:
     file = io.BytesIO()
     # text that stays text can be searched and read aloud; the same plot is the same file, whenever it is written
     style: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "tinygrad_edu"}
-    with matplotlib.rc_context(style), warnings.catch_warnings():
+    with _one_at_a_time, matplotlib.rc_context(style), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from")  # a name may be in any script
         metadata = {"Date": None} if suffix == ".svg" else None
         ax.figure.canvas.print_figure(file, format=suffix[1:], dpi=150, metadata=metadata)
