@@ -1,9 +1,12 @@
 """Promises that are kept by tests: a light import, the public names, the size of the core, and who may import whom."""
 
 import ast
+import importlib.metadata
 import os
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -90,6 +93,41 @@ def test_training_loads_the_compiler_when_it_is_asked_to():
         "    print('tinygrad_edu.compiler' in sys.modules, 'numpy' in sys.modules)"
     )
     assert run(code).split() == ["False", "False", "True", "True"]
+
+
+def distributions(requirements: list[str]) -> set[str]:
+    """The names of the packages, as PEP 503 spells them."""
+    names = [re.match(r"[\w.-]+", requirement)[0] for requirement in requirements]
+    return {re.sub(r"[-_.]+", "-", name).lower() for name in names}
+
+
+def third_party_imports() -> dict[str, set[str]]:
+    """The packages that are imported anywhere in ours, each with the files that do it."""
+    providers, found = importlib.metadata.packages_distributions(), {}
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and not node.level:
+                modules = [node.module]
+            for module in modules:
+                top = module.split(".")[0]
+                if top and top not in sys.stdlib_module_names and top != "tinygrad_edu":
+                    (name,) = distributions([*{*providers[top]}])
+                    found.setdefault(name, set()).add(path.relative_to(PACKAGE).as_posix())
+    return found
+
+
+def test_every_package_that_is_imported_is_declared():
+    """Also one that another package brings along: that may do without it in its next version."""
+    project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text())["project"]
+    declared, imports = distributions(project["dependencies"]), third_party_imports()
+    assert {"numpy", "pillow", "tqdm"} <= imports.keys()
+    rest = {name: files for name, files in imports.items() if name not in declared}
+    assert rest.keys() <= distributions(project["optional-dependencies"]["test"])
+    assert {file.split("/")[0] for files in rest.values() for file in files} <= {
+        "testing"
+    }  # which says what to install
+    assert declared <= imports.keys()  # and none too many
 
 
 def test_compiling_for_plain_numbers_loads_no_third_party_package():
