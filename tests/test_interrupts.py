@@ -226,6 +226,20 @@ def test_an_update_moves_all_parameters_or_none(make: Callable[[list[Value]], op
         assert state() in whole
 
 
+def test_all_gradients_are_clipped_or_none() -> None:
+    params, seen = [Value(1.0), Value(2.0)], []
+
+    def clip() -> None:
+        for p in params:
+            p.grad = 3.0
+        optim.clip_grad_norm(params, 1.0)
+
+    for moment in moments_of(clip):
+        interrupted(clip, moment)
+        seen.append((params[0].grad == 3.0, params[1].grad == 3.0))
+    assert {*seen} == {(True, True), (False, False)}
+
+
 # ---- fit -------------------------------------------------------------------------------------------------------------
 X, Y = [[0.0], [0.5], [1.0]], [1.0, 2.0, 3.0]
 

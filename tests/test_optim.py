@@ -1,13 +1,16 @@
 """Optimizers and schedules: held equal to a second implementation and to PyTorch; all or nothing; saved and resumed."""
 
+import copy
 import json
 import math
+import pickle
 
+import numpy as np
 import pytest
 
 from tinygrad_edu import Value, no_grad, optim, sin
 from tinygrad_edu.losses import sse
-from tinygrad_edu.optim import OPTIMIZERS, SGD, AdaGrad, Adam, AdamW, Optimizer, RMSProp, by_name
+from tinygrad_edu.optim import OPTIMIZERS, SGD, AdaGrad, Adam, AdamW, Optimizer, RMSProp, by_name, clip_grad_norm
 
 STEPS = 50
 START = (0.5, -1.5, 2.0)
@@ -217,11 +220,11 @@ def test_an_optimizer_of_your_own_states_its_update_and_what_it_remembers():
         w.grad = gradient
         optimizer.step()
         assert w.data == after
-    assert optimizer.state_dict() == {"optimizer": "Largest", "steps": 3, "buffers": {"largest": [8.0]}}
+    assert optimizer.state_dict() == {"optimizer": "Largest", "steps": 3, "buffers": {"largest": {"w": 8.0}}}
     decaying = Largest([w], lr=0.5, weight_decay=2.0)
     w.grad = 1.0
     decaying.step()
-    assert decaying.state_dict()["buffers"] == {"largest": [1.0 + 2.0 * 2.25]}
+    assert decaying.state_dict()["buffers"] == {"largest": {"w": 1.0 + 2.0 * 2.25}}
 
 
 def test_sgd_on_the_two_samples_of_lesson_5():
@@ -354,7 +357,7 @@ def test_a_resumed_run_ends_with_the_same_bits(kind, options, _):
     stopped = kind(leaves(), **options)
     descend(stopped, 20)
     saved = json.loads(json.dumps([[p.data for p in stopped.params], stopped.state_dict()], allow_nan=False))
-    resumed = kind([Value(x) for x in saved[0]], **options)
+    resumed = kind([Value(x, label=name) for x, name in zip(saved[0], "abc")], **options)
     resumed.load_state_dict(saved[1])
     assert resumed.steps == 20
     assert resumed.state_dict() == stopped.state_dict()
@@ -371,11 +374,12 @@ def test_state_dict_is_a_copy():
     optimizer = Adam(leaves())
     descend(optimizer, 2)
     before = json.dumps(optimizer.state_dict())
-    optimizer.state_dict()["buffers"]["m"][0] = 99.0
+    optimizer.state_dict()["buffers"]["m"]["a"] = 99.0
     assert json.dumps(optimizer.state_dict()) == before
 
 
-GOOD = {"optimizer": "Adam", "steps": 3, "buffers": {"m": [0.1, 0.2, 0.3], "v": [0.1, 0.2, 0.3]}}
+M, V, T = ({"a": x, "b": 0.2, "c": 0.3} for x in (-0.1, 0.1, 3.0))
+GOOD = {"optimizer": "Adam", "steps": 3, "buffers": {"m": M, "v": V, "t": T}}
 
 
 @pytest.mark.parametrize(
@@ -390,16 +394,26 @@ GOOD = {"optimizer": "Adam", "steps": 3, "buffers": {"m": [0.1, 0.2, 0.3], "v": 
         ({"steps": -1}, "steps .* not -1"),
         ({"steps": 2.0}, "steps .* not 2.0"),
         ({"steps": True}, "steps .* not True"),
-        ({"buffers": {"m": [0.1, 0.2, 0.3]}}, "a dict of m, v"),
-        ({"buffers": [1.0]}, "a dict of m, v"),
-        ({"buffers": {"m": [0.1, 0.2, 0.3], "v": [0.1, 0.2, 0.3], "s": [0.1, 0.2, 0.3]}}, "a dict of m, v"),
-        ({"buffers": {"m": [0.1, 0.2, 0.3], "v": [0.1, 0.2]}}, "buffer 'v' must be a list of 3 numbers.* not 2"),
-        ({"buffers": {"m": [0.1] * 4, "v": [0.1] * 3}}, "buffer 'm' must be a list of 3 numbers.* not 4"),
-        ({"buffers": {"m": 0.5, "v": [0.1, 0.2, 0.3]}}, "buffer 'm' must be a list of 3 numbers.* not float"),
-        ({"buffers": {"m": [0.1, 0.2, "x"], "v": [0.1, 0.2, 0.3]}}, "finite floats, not 'x'"),
-        ({"buffers": {"m": [0.1, 0.2, 0.3], "v": [0.1, math.nan, 0.3]}}, "finite floats, not nan"),
-        ({"buffers": {"m": [-0.1, 0.2, 0.3], "v": [0.1, 0.2, -0.3]}}, "'v' is made of squares.* not -0.3"),
-        ({"buffers": {"m": [0.1, 0.2, 10**400], "v": [0.1, 0.2, 0.3]}}, "finite floats, not 1000"),
+        ({"buffers": {"m": M, "v": V}}, "a dict of m, v, t"),
+        ({"buffers": [1.0]}, "a dict of m, v, t"),
+        ({"buffers": {"m": M, "v": V, "t": T, "s": V}}, "a dict of m, v, t"),
+        (
+            {"buffers": {"m": M, "v": {"a": 0.1, "b": 0.2}, "t": T}},
+            r"buffer 'v' is not .* 1 missing \['c'\], 0 unknown \[\]",
+        ),
+        (
+            {"buffers": {"m": {**M, "d": 0.1}, "v": V, "t": T}},
+            r"buffer 'm' is not .* 0 missing \[\], 1 unknown \['d'\]",
+        ),
+        ({"buffers": {"m": {"0": 0.1, "1": 0.2, "2": 0.3}, "v": V, "t": T}}, r"3 missing \['a', 'b', 'c'\], 3 unknown"),
+        ({"buffers": {"m": [0.1, 0.2, 0.3], "v": V, "t": T}}, "buffer 'm' must be a dict of numbers .*, not a list"),
+        ({"buffers": {"m": 0.5, "v": V, "t": T}}, "buffer 'm' must be a dict of numbers .*, not 0.5"),
+        ({"buffers": {"m": {**M, "c": "x"}, "v": V, "t": T}}, "finite numbers, not 'x'"),
+        ({"buffers": {"m": {**M, "c": None}, "v": V, "t": T}}, "finite numbers, not None"),
+        ({"buffers": {"m": M, "v": {**V, "b": math.nan}, "t": T}}, "finite numbers, not nan"),
+        ({"buffers": {"m": {**M, "c": 10**400}, "v": V, "t": T}}, "finite numbers, not 1000"),
+        ({"buffers": {"m": M, "v": {**V, "c": -0.3}, "t": T}}, "'v' is never negative.* not -0.3"),
+        ({"buffers": {"m": M, "v": V, "t": {**T, "a": -1.0}}}, "'t' is never negative.* not -1.0"),
     ],
 )
 def test_a_state_that_does_not_fit_is_refused_and_changes_nothing(change, words):
@@ -416,6 +430,188 @@ def test_so_is_one_of_which_a_part_is_missing(missing):
     with pytest.raises(ValueError, match="a dict of optimizer, steps, buffers"):
         optimizer.load_state_dict({key: part for key, part in GOOD.items() if key != missing})
     assert optimizer.state_dict() == Adam(leaves()).state_dict()
+
+
+def test_the_state_goes_by_names_and_not_by_places():
+    saved = Adam(leaves(), lr=0.05)
+    descend(saved, 3)
+    a, b, c = saved.params
+    for params in ([c, a, b], [("b", b), ("c", c), ("a", a)], [c, ("b", b), a]):
+        loaded = Adam(params, lr=0.05)
+        loaded.load_state_dict(json.loads(json.dumps(saved.state_dict())))
+        for buffer, numbers in loaded.state_dict()["buffers"].items():
+            assert list(numbers) != ["a", "b", "c"]
+            assert numbers == saved.state_dict()["buffers"][buffer]
+
+
+@pytest.mark.parametrize(
+    ("params", "keys"),
+    [
+        ([("layer.w", Value(1.0, label="w")), ("layer.b", Value(1.0))], ["layer.w", "layer.b"]),
+        ([Value(1.0, label="w"), Value(1.0, label="b")], ["w", "b"]),
+        ([Value(1.0), Value(1.0)], ["0", "1"]),
+        ([Value(1.0, label="w"), Value(1.0)], ["w", "1"]),
+        ([Value(1.0, label="w"), Value(1.0, label="w")], ["0", "1"]),
+        ([Value(1.0, label="1"), Value(1.0)], ["0", "1"]),
+    ],
+)
+def test_a_parameter_without_a_name_of_its_own_goes_by_its_place(params, keys):
+    optimizer = SGD(params, lr=0.1, momentum=0.5)
+    for i, p in enumerate(optimizer.params):
+        p.grad = float(i)
+    optimizer.step()
+    assert optimizer.state_dict()["buffers"] == {"v": {keys[0]: 0.0, keys[1]: 1.0}}
+    twin = SGD(params, lr=0.1, momentum=0.5)
+    twin.load_state_dict(optimizer.state_dict())
+    assert twin.state_dict() == optimizer.state_dict()
+
+
+# ---- several processes, and copies -----------------------------------------------------------------------------------
+@pytest.mark.parametrize("lr", [0.05, *(schedule for schedule, *_ in SCHEDULES.values())])
+@pytest.mark.parametrize("again", [lambda thing: pickle.loads(pickle.dumps(thing)), copy.deepcopy])
+def test_an_optimizer_that_was_pickled_or_copied_goes_on_with_parameters_of_its_own(lr, again):
+    optimizer = Adam(leaves(), lr)
+    descend(optimizer, 3)
+    before = [p.data for p in optimizer.params]
+    params, twin = again((optimizer.params, optimizer))
+    path = descend(twin, 5)
+    assert [p.data for p in params] == path[-1] != before  # it moves the parameters that it came with
+    assert [p.data for p in optimizer.params] == before
+    assert path == descend(optimizer, 5)
+    assert twin.state_dict() == optimizer.state_dict()
+
+
+# ---- gradients that are not there ------------------------------------------------------------------------------------
+@pytest.mark.parametrize(("kind", "options", "_"), CASES, ids=IDS)
+def test_a_parameter_without_a_gradient_stays_as_it_is_and_so_does_its_state(kind, options, _):
+    """As if an optimizer of its own had not been called at all: PyTorch's rule."""
+    other, w, v = Value(0.3, label="other"), Value(0.7, label="w"), Value(0.7, label="w")
+    both, alone = kind([other, w], **options), kind([v], **options)
+    for gradient in (None, 1.0, None, None, -3.0, 0.5):
+        other.grad, w.grad, v.grad = 2.0, gradient, gradient
+        before = w.data, of(both, "w")
+        both.step()
+        if gradient is None:
+            assert (w.data, of(both, "w"), w.grad) == (*before, None)
+        else:
+            alone.step()
+        assert (w.data, of(both, "w")) == (v.data, of(alone, "w"))
+    assert (both.steps, alone.steps) == (6, 3)
+
+
+def of(optimizer, name):
+    return [numbers[name] for numbers in optimizer.state_dict()["buffers"].values()]
+
+
+def test_nor_is_one_without_a_gradient_looked_at():
+    class Own(Optimizer):
+        def update(self, θ, g, η, state):
+            seen.append((θ, g))
+            return θ - η * g, state
+
+    seen = []
+    a, b = Value(1.0), Value(2.0)
+    a.grad, b.grad, b.data = 4.0, None, "unfinished"
+    Own([a, b], lr=0.25).step()
+    assert (seen, a.data, b.data) == ([(1.0, 4.0)], 0.0, "unfinished")
+
+
+# ---- numbers that are no plain floats --------------------------------------------------------------------------------
+@pytest.mark.parametrize("kind", REFERENCE, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("number", [np.float64, np.float32, np.int64, np.array, int])
+def test_what_a_step_leaves_behind_are_plain_floats(kind, number):
+    plain, other = (kind(leaves(), lr=0.5) for _ in range(2))
+    for optimizer, make in ((plain, float), (other, number)):
+        for p in optimizer.params:
+            p.data, p.grad = make(2), make(3)
+        optimizer.step()
+    assert [p.data for p in other.params] == [p.data for p in plain.params]
+    assert other.state_dict() == plain.state_dict()
+    numbers = [p.data for p in other.params] + [
+        x for row in other.state_dict()["buffers"].values() for x in row.values()
+    ]
+    assert {*map(type, numbers)} == {float}
+
+
+def test_also_where_an_update_of_your_own_computes_with_other_numbers():
+    class Own(Optimizer):
+        buffers = ("n",)
+
+        def update(self, θ, g, η, state):
+            return np.float64(θ - η * g), [np.int64(state[0] + 1)]
+
+    w = Value(1.0)
+    w.grad = 2.0
+    optimizer = Own([w], lr=np.float32(0.25))
+    optimizer.step()
+    assert [type(x) for x in (w.data, optimizer.lr, optimizer.state_dict()["buffers"]["n"]["0"])] == [float] * 3
+    assert w.data == 0.5
+
+
+def test_and_where_a_state_is_loaded():
+    optimizer = SGD([Value(1.0), Value(2.0), Value(3.0)], lr=0.1)
+    state = {"v": {"0": np.float64(0.5), "1": 2, "2": np.float32(0.25)}}
+    optimizer.load_state_dict({"optimizer": "SGD", "steps": 1, "buffers": state})
+    assert repr(optimizer.state_dict()["buffers"]) == "{'v': {'0': 0.5, '1': 2.0, '2': 0.25}}"
+
+
+# ---- gradients that are too long -------------------------------------------------------------------------------------
+def with_gradients(*gradients):
+    params = [Value(0.0, label=f"p{i}") for i in range(len(gradients))]
+    for p, g in zip(params, gradients):
+        p.grad = g
+    return params
+
+
+# As PyTorch's clip_grad_norm_ does it: what is too long is multiplied by max_norm / (norm + 1e-6).
+@pytest.mark.parametrize(
+    ("gradients", "max_norm", "norm", "after"),
+    [
+        ((3.0, 4.0), 1.0, 5.0, [3.0 / 5.000001, 4.0 / 5.000001]),
+        ((3.0, -4.0), 2.5, 5.0, [3.0 * 2.5 / 5.000001, -4.0 * 2.5 / 5.000001]),
+        ((3.0, 4.0), 0.0, 5.0, [0.0, 0.0]),
+        ((3.0, 4.0), 5.0, 5.0, [3.0, 4.0]),
+        ((3.0, 4.0), 7.0, 5.0, [3.0, 4.0]),
+        ((3.0, 4.0), math.inf, 5.0, [3.0, 4.0]),
+        ((0.0, 0.0), 1.0, 0.0, [0.0, 0.0]),
+        ((3.0, None, 4.0), 1.0, 5.0, [3.0 / 5.000001, None, 4.0 / 5.000001]),
+        ((None, None), 1.0, 0.0, [None, None]),
+        ((), 1.0, 0.0, []),
+        ((3e200, 4e200), 1.0, 5e200, [0.6, 0.8]),
+        ((3e-200, 4e-200), 1e-300, 5e-200, [3e-200 * (1e-300 / 1e-6), 4e-200 * (1e-300 / 1e-6)]),
+        ((np.float64(3.0), 4), 1, 5.0, [3.0 / 5.000001, 4.0 / 5.000001]),
+    ],
+)
+def test_gradients_are_clipped_by_their_common_norm(gradients, max_norm, norm, after):
+    params = with_gradients(*gradients)
+    assert clip_grad_norm(params, max_norm) == close(norm)
+    assert [p.grad for p in params] == [x if x is None else close(x) for x in after]
+    if norm > max_norm:
+        assert {type(p.grad) for p in params} <= {float, type(None)}
+    assert [p.data for p in params] == [0.0] * len(params)
+
+
+def test_they_are_those_of_named_parameters_as_well():
+    a, b = with_gradients(3.0, 4.0)
+    assert clip_grad_norm(iter([("a", a), ("b", b)]), 1.0) == 5.0
+    assert (a.grad, b.grad) == close((0.6 / 1.0000002, 0.8 / 1.0000002))
+
+
+@pytest.mark.parametrize(
+    ("gradients", "error", "words"),
+    [
+        ((1.0, math.nan), FloatingPointError, "norm of the gradients is nan.*parameter 'p1' is nan"),
+        ((1e300, -math.inf), FloatingPointError, "norm of the gradients is inf.*parameter 'p1' is -inf"),
+        ((1e300, math.inf, math.nan), FloatingPointError, "norm of the gradients is inf.*parameter 'p1' is inf"),
+        ((1.0, 1e308, -1.7e308, 1e308), FloatingPointError, r"norm of the gradients is inf.*'p2' is -1.7e\+308"),
+        ((1.0, "2"), TypeError, "the gradient of parameter 'p1' must be one real number.*str '2'"),
+    ],
+)
+def test_a_norm_that_is_no_number_is_an_error_and_changes_nothing(gradients, error, words):
+    params = with_gradients(*gradients)
+    with pytest.raises(error, match=words):
+        clip_grad_norm(params, 1.0)
+    assert str([p.grad for p in params]) == str([*gradients])
 
 
 # ---- gradients that are no numbers -----------------------------------------------------------------------------------
@@ -471,7 +667,7 @@ def test_the_parameter_is_named_by_its_name_its_label_or_its_place(params, name)
 
 
 @pytest.mark.parametrize("kind", REFERENCE, ids=lambda kind: kind.__name__)
-@pytest.mark.parametrize("bad", [None, "0.1", [0.1]])
+@pytest.mark.parametrize("bad", ["0.1", [0.1], 1j])
 def test_what_is_no_number_is_named_before_anything_changes(kind, bad):
     optimizer = kind(leaves(), lr=0.05)
     before = [p.data for p in optimizer.params], optimizer.state_dict()
@@ -535,6 +731,12 @@ TWICE = Value(1.0, label="w")
         (lambda: Adam(leaves(), betas=0.9), ValueError, r"betas must be two numbers.*not 0\.9"),
         (lambda: Adam(leaves(), eps=math.nan), ValueError, "eps .* nan"),
         (lambda: AdamW(leaves(), weight_decay=math.inf), ValueError, "weight_decay .* inf"),
+        (lambda: clip_grad_norm(leaves(), -1.0), ValueError, r"max_norm must lie in \[0, ∞\], not be -1.0"),
+        (lambda: clip_grad_norm(leaves(), math.nan), ValueError, "max_norm .* nan"),
+        (lambda: clip_grad_norm(leaves(), None), TypeError, "max_norm must be one real number.*NoneType"),
+        (lambda: clip_grad_norm(Value(1.0), 1.0), TypeError, r"list of Values.*model.parameters\(\).*not Value"),
+        (lambda: clip_grad_norm([product()], 1.0), ValueError, "parameter 0 is computed, by 'mul'"),
+        (lambda: clip_grad_norm([TWICE, TWICE], 1.0), ValueError, "'w' is given twice"),
         (lambda: by_name("newton"), ValueError, "'newton': choose from sgd, adagrad, rmsprop, adam, adamw"),
         (lambda: optim.constant(-1.0), ValueError, "lr .* -1.0"),
         (lambda: optim.step_decay(0.1, every=0), ValueError, "every .* not 0"),

@@ -76,6 +76,21 @@ def length(name: str, xs: Any) -> int:
     return len(xs)
 
 
+def require_names(what: str, found: Iterable[Any], expected: Iterable[str]) -> None:
+    """Raises `ValueError` unless the names are the expected ones, in any order; it names some of those that are not.
+
+    >>> require_names("these are not the parameters of this Neuron", ["w", "c"], ["w", "b"])
+    Traceback (most recent call last):
+    ValueError: these are not the parameters of this Neuron: 1 missing ['b'], 1 unknown ['c']
+    """
+    there, wanted = set(found), set(expected)
+    if there != wanted:
+        parts = []
+        for word, names in (("missing", wanted - there), ("unknown", there - wanted)):
+            parts.append(f"{len(names)} {word} [{', '.join(sorted(map(shown, names))[:3])}]")
+        raise ValueError(f"{what}: {', '.join(parts)}")
+
+
 def require_function(name: str, f: Any, example: str) -> None:
     """Raises `TypeError` for what cannot be called.
 

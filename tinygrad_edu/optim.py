@@ -9,25 +9,27 @@ learning rate, and can stand wherever a learning rate can. When to step is left 
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from itertools import starmap
 from typing import Any, ClassVar
 
 from .engine import Value
-from .errors import described, shown, to_float
+from .errors import described, require_names, shown, to_float
 from .ops import LEAF
 
 Schedule = Callable[[int], float]  # the number of updates made so far -> the learning rate of the next one
 Parameters = Iterable[Value | tuple[str, Value]]
 State = tuple[float, ...]  # what an optimizer remembers of one parameter
+Changes = Sequence[tuple[object, str, object]]  # objects, each with the name of an attribute and what it is to be
 
 
 class Optimizer:
     """What optimizers share; one of your own states its `update`, and in `buffers` the names of what it remembers.
 
-    `params` are n Values, or n pairs of a name and a Value as `model.named_parameters()` gives them; `lr` is a learning
-    rate or a schedule; `weight_decay` is the λ of a term ½λθ² in the loss; `steps` counts the updates made. Raises
-    `ValueError` for no parameters, for one that is given twice or is computed from others, and for numbers out of
-    range, `TypeError` for what is no Value.
+    `params` are n Values, or n pairs of a name and a Value as `model.named_parameters()` gives them; without a name a
+    parameter goes by its label. `lr` is a learning rate or a schedule; `weight_decay` is the λ of a term ½λθ² in the
+    loss; `steps` counts the calls of `step()`. Raises `ValueError` for no parameters, for one that is given twice or is
+    computed from others, and for numbers out of range, `TypeError` for what is no Value.
 
     >>> class SignDescent(Optimizer):
     ...     def update(self, θ, g, η, state):
@@ -40,10 +42,12 @@ class Optimizer:
     """
 
     buffers: ClassVar[tuple[str, ...]] = ()  # each is one number a parameter, 0 at first
-    squares: ClassVar[tuple[str, ...]] = ()  # those of them that are never below 0
+    nonnegative: ClassVar[tuple[str, ...]] = ()  # those of them that are never below 0
 
     def __init__(self, params: Parameters, lr: float | Schedule, weight_decay: float = 0.0) -> None:
         self.params, self._names = _named(params)
+        if not self.params:
+            raise ValueError("an optimizer needs at least one parameter, but the list is empty")
         self.lr = lr
         self.weight_decay = _within("[0, ∞)", "weight_decay", weight_decay)
         self.steps = 0
@@ -66,26 +70,31 @@ class Optimizer:
     def step(self) -> None:
         """Updates every parameter from its gradient: all of them or, when an error is raised, none.
 
-        Raises `FloatingPointError`, naming the parameter, where a gradient or what it would lead to is inf or nan;
-        `TypeError` where a parameter or a gradient has been set to what is no number, such as None.
+        A parameter whose gradient is None stays as it is, and so does what is remembered of it: neither momentum nor
+        weight decay moves it. Raises `FloatingPointError`, naming the parameter, where a gradient or what it would lead
+        to is inf or nan; `TypeError` where a parameter or a gradient has been set to what is no number.
         """
-        η = self.lr
+        η, moved, states = self.lr, [], []
         try:
-            self._require_finite("gradient", [(p.grad,) for p in self.params])
-            results = []
-            for p, state in zip(self.params, self._states):
-                θ, g = self.decay(p.data, p.grad, η)
-                θ, state = self.update(θ, g, η, state)
-                results.append((θ, *state))
-        except TypeError:
-            for i, p in enumerate(self.params):  # say which one it is
-                to_float(p.grad, f"the gradient of {self._called(i)}")
-                to_float(p.data, self._called(i))
+            for i, (p, state) in enumerate(zip(self.params, self._states)):
+                if p.grad is not None:
+                    g = to_float(p.grad)
+                    if not math.isfinite(g):
+                        raise self._not_finite("gradient", i, g)
+                    θ, g = self.decay(to_float(p.data), g, η)
+                    θ, state = self.update(θ, g, η, state)
+                    for x in (θ, *state):
+                        if not math.isfinite(x):
+                            raise self._not_finite("update", i, x)
+                    moved.append((p, "data", float(θ)))  # a plain number, also of an update that computes with NumPy's
+                    state = tuple(map(float, state))
+                states.append(state)
+        except (TypeError, OverflowError):
+            _gradients(self.params, self._names)  # say which one it is
+            for i, p in enumerate(self.params):
+                to_float(p.data, _called(i, self._names))
             raise
-        self._require_finite("update", results)
-        changes: list[tuple[object, str, object]] = [(p, "data", result[0]) for p, result in zip(self.params, results)]
-        changes += [(self, "_states", [result[1:] for result in results]), (self, "steps", self.steps + 1)]
-        any(starmap(setattr, changes))  # runs through them in C code, which Ctrl-C does not stop halfway
+        _set_together([*moved, (self, "_states", states), (self, "steps", self.steps + 1)])
 
     def decay(self, θ: float, g: float, η: float) -> tuple[float, float]:
         """The weight decay: parameter and gradient as the formula is to see them."""
@@ -98,14 +107,24 @@ class Optimizer:
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run needs beside the parameters and the arguments that the optimizer was made with.
 
-        It is plain data, for JSON: the optimizer's name, the number of steps, and for each buffer a list of n numbers.
+        It is plain data, for JSON: the optimizer's name, the number of steps, and for each buffer a dict of n numbers
+        by the names of the parameters; where a parameter has no name, or two have the same, by their places.
+
+        >>> SGD([("w", Value(1.0)), ("b", Value(2.0))], momentum=0.9).state_dict()
+        {'optimizer': 'SGD', 'steps': 0, 'buffers': {'v': {'w': 0.0, 'b': 0.0}}}
         """
-        columns = {buffer: [state[i] for state in self._states] for i, buffer in enumerate(self.buffers)}
+        columns = {
+            buffer: {key: state[i] for key, state in zip(self._keys(), self._states)}
+            for i, buffer in enumerate(self.buffers)
+        }
         return {"optimizer": type(self).__name__, "steps": self.steps, "buffers": columns}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Goes on from a `state_dict()`, bit for bit. Raises `ValueError`, and changes nothing, if it does not fit."""
-        expected = self.state_dict()
+        """Goes on from a `state_dict()`, bit for bit, in whatever order the parameters were then.
+
+        Raises `ValueError`, and changes nothing, if it does not fit.
+        """
+        expected, keys = self.state_dict(), self._keys()
         if not isinstance(state_dict, dict) or state_dict.keys() != expected.keys():
             raise ValueError(f"the state of an optimizer is a dict of {', '.join(expected)}, as state_dict() makes it")
         name, steps, columns = (state_dict[key] for key in expected)
@@ -115,31 +134,78 @@ class Optimizer:
             raise ValueError(f"the steps of an optimizer's state must be 0, 1, 2, …, not {shown(steps)}")
         if not isinstance(columns, dict) or columns.keys() != set(self.buffers):
             raise ValueError(f"the buffers of {name} must be a dict of {', '.join(self.buffers) or 'nothing'}")
-        n = len(self.params)
         for buffer, numbers in columns.items():
-            if not isinstance(numbers, list) or len(numbers) != n:
-                found = len(numbers) if isinstance(numbers, list) else type(numbers).__name__
-                raise ValueError(f"buffer {buffer!r} must be a list of {n} numbers, one a parameter, not {found}")
-            for x in numbers:
-                if not isinstance(x, float) or not math.isfinite(x):
-                    raise ValueError(f"buffer {buffer!r} must hold finite floats, not {shown(x)}")
-                if x < 0.0 and buffer in self.squares:
-                    raise ValueError(f"buffer {buffer!r} is made of squares: it must hold floats of 0 or more, not {x}")
-        self.steps = steps
-        self._states = [tuple([columns[buffer][i] for buffer in self.buffers]) for i in range(n)]
+            if not isinstance(numbers, dict):
+                raise ValueError(f"buffer {buffer!r} must be a dict of numbers by parameters, not {shown(numbers)}")
+            require_names(f"buffer {buffer!r} is not that of these parameters", numbers, keys)
+        states = [tuple([self._read(buffer, columns[buffer][key]) for buffer in self.buffers]) for key in keys]
+        _set_together([(self, "_states", states), (self, "steps", steps)])
 
-    def _called(self, i: int) -> str:
-        name = self._names[i] or self.params[i].label
-        return f"parameter {repr(name) if name else i}"
+    def _keys(self) -> list[str]:
+        """What the state of each parameter is saved under: its name, or its place where it has none."""
+        keys = [name or str(i) for i, name in enumerate(self._names)]
+        return keys if len({*keys}) == len(keys) else [str(i) for i in range(len(keys))]
 
-    def _require_finite(self, what: str, rows: Sequence[State]) -> None:
-        for i, row in enumerate(rows):
-            if not all(map(math.isfinite, row)):
-                bad = next(x for x in row if not math.isfinite(x))
-                raise FloatingPointError(
-                    f"the {what} of {self._called(i)} is {bad}, and nothing has been changed: "
-                    f"lower the learning rate (now {self.lr}), or bring the data to a scale near 1"
-                )
+    def _read(self, buffer: str, x: Any) -> float:
+        """A number of a state that comes from outside."""
+        try:
+            number = to_float(x)
+        except (TypeError, OverflowError):
+            number = math.nan
+        if not math.isfinite(number):
+            raise ValueError(f"buffer {buffer!r} must hold finite numbers, not {shown(x)}")
+        if number < 0.0 and buffer in self.nonnegative:
+            raise ValueError(f"buffer {buffer!r} is never negative: it must hold numbers of 0 or more, not {number}")
+        return number
+
+    def _not_finite(self, what: str, i: int, x: float) -> FloatingPointError:
+        return FloatingPointError(
+            f"the {what} of {_called(i, self._names)} is {x}, and nothing has been changed: "
+            f"lower the learning rate (now {self.lr}), or bring the data to a scale near 1"
+        )
+
+
+def clip_grad_norm(params: Parameters, max_norm: float) -> float:
+    """Where the norm of all gradients together, ‖g‖ = √(Σ gᵢ²), is larger than max_norm, makes them shorter.
+
+    Each gᵢ becomes gᵢ · max_norm / (‖g‖ + 10⁻⁶): the direction stays. Call it between `backward()` and `step()`.
+    Parameters whose gradient is None count for nothing.
+
+    Args:
+        params: Values, or pairs of a name and a Value, as `parameters()` and `named_parameters()` of a model give them.
+        max_norm: A number of 0 or more; with `math.inf` the norm is only measured.
+
+    Returns:
+        The norm before.
+
+    Raises:
+        FloatingPointError: The norm is inf or nan; the parameter to blame is named, and nothing is changed.
+        TypeError: A gradient is no number, or a parameter is no Value.
+
+    Example:
+        >>> a, b = Value(0.0), Value(0.0)
+        >>> a.grad, b.grad = 30.0, 40.0
+        >>> clip_grad_norm([a, b], max_norm=1.0)
+        50.0
+        >>> round(a.grad, 6), round(b.grad, 6)
+        (0.6, 0.8)
+
+    Source: PyTorch's `clip_grad_norm_`.
+    """
+    max_norm = _within("[0, ∞]", "max_norm", max_norm)
+    values, names = _named(params)
+    gradients = _gradients(values, names)
+    norm = math.hypot(*gradients.values())  # does not overflow where a square would
+    if not math.isfinite(norm):
+        largest = max(gradients, key=lambda i: math.inf if math.isnan(gradients[i]) else abs(gradients[i]))
+        raise FloatingPointError(
+            f"the norm of the gradients is {norm}, and nothing has been changed: "
+            f"the gradient of {_called(largest, names)} is {gradients[largest]}"
+        )
+    if norm > max_norm:
+        scale = max_norm / (norm + 1e-6)
+        _set_together([(values[i], "grad", g * scale) for i, g in gradients.items()])
+    return norm
 
 
 class SGD(Optimizer):
@@ -194,7 +260,7 @@ class AdaGrad(Optimizer):
     """
 
     buffers = ("s",)
-    squares = ("s",)
+    nonnegative = ("s",)
 
     def __init__(
         self, params: Parameters, lr: float | Schedule = 1e-2, *, eps: float = 1e-10, weight_decay: float = 0.0
@@ -222,7 +288,7 @@ class RMSProp(Optimizer):
     """
 
     buffers = ("s", "b")
-    squares = ("s",)
+    nonnegative = ("s",)
 
     def __init__(
         self,
@@ -249,7 +315,7 @@ class Adam(Optimizer):
     """RMSProp with momentum in the gradient itself, both averages corrected for their start at 0.
 
     m ← β₁m + (1 − β₁)g, v ← β₂v + (1 − β₂)g², m̂ = m / (1 − β₁ᵗ), v̂ = v / (1 − β₂ᵗ), θ ← θ − ηm̂ / (√v̂ + eps), where
-    t = 1, 2, … counts the updates and `betas` is (β₁, β₂). Source: Kingma and Ba, Adam, 2014.
+    t = 1, 2, … counts the updates of the parameter and `betas` is (β₁, β₂). Source: Kingma and Ba, Adam, 2014.
 
     >>> w = Value(1.0)
     >>> (w * w).backward()
@@ -258,8 +324,8 @@ class Adam(Optimizer):
     0.9
     """
 
-    buffers = ("m", "v")
-    squares = ("v",)
+    buffers = ("m", "v", "t")
+    nonnegative = ("v", "t")
 
     def __init__(
         self,
@@ -277,11 +343,12 @@ class Adam(Optimizer):
         self.eps = _within("(0, ∞)", "eps", eps)
 
     def update(self, θ: float, g: float, η: float, state: State) -> tuple[float, State]:
-        (m, v), (β1, β2), t = state, self.betas, self.steps + 1
+        (m, v, t), (β1, β2) = state, self.betas
+        t = t + 1.0
         m = β1 * m + (1.0 - β1) * g
         v = β2 * v + (1.0 - β2) * g * g
         m_hat, v_hat = m / (1.0 - β1**t), v / (1.0 - β2**t)
-        return θ - η * m_hat / (math.sqrt(v_hat) + self.eps), (m, v)
+        return θ - η * m_hat / (math.sqrt(v_hat) + self.eps), (m, v, t)
 
 
 class AdamW(Adam):
@@ -330,14 +397,18 @@ def by_name(name: str) -> type[SGD | AdaGrad | RMSProp | Adam]:
 
 
 # ---- schedules: the number t of updates made so far -> the learning rate of the next one -----------------------------
+# Each is a formula with its numbers filled in, so that it can be pickled, as a function made in place could not.
 def constant(lr: float) -> Schedule:
     """Always lr.
 
     >>> constant(0.1)(1000)
     0.1
     """
-    lr = _within("[0, ∞)", "lr", lr)
-    return lambda t: lr
+    return partial(_constant, _within("[0, ∞)", "lr", lr))
+
+
+def _constant(lr: float, t: int) -> float:
+    return lr
 
 
 def step_decay(lr: float, every: int, factor: float = 0.1) -> Schedule:
@@ -347,7 +418,11 @@ def step_decay(lr: float, every: int, factor: float = 0.1) -> Schedule:
     [1.0, 1.0, 0.5, 0.5, 0.25]
     """
     lr, every, factor = _within("[0, ∞)", "lr", lr), _count("every", every), _within("(0, ∞)", "factor", factor)
-    return lambda t: lr * factor ** (t // every)
+    return partial(_step_decay, lr, every, factor)
+
+
+def _step_decay(lr: float, every: int, factor: float, t: int) -> float:
+    return lr * factor ** (t // every)
 
 
 def exponential(lr: float, factor: float) -> Schedule:
@@ -368,7 +443,11 @@ def cosine(lr: float, steps: int, minimum: float = 0.0) -> Schedule:
     0.5
     """
     lr, steps, minimum = _within("[0, ∞)", "lr", lr), _count("steps", steps), _within("[0, ∞)", "minimum", minimum)
-    return lambda t: minimum + 0.5 * (lr - minimum) * (1.0 + math.cos(math.pi * t / steps))
+    return partial(_cosine, lr, steps, minimum)
+
+
+def _cosine(lr: float, steps: int, minimum: float, t: int) -> float:
+    return minimum + 0.5 * (lr - minimum) * (1.0 + math.cos(math.pi * t / steps))
 
 
 def linear(lr: float, steps: int, end: float = 0.0) -> Schedule:
@@ -378,7 +457,11 @@ def linear(lr: float, steps: int, end: float = 0.0) -> Schedule:
     [1.0, 0.75, 0.0, 0.0]
     """
     lr, steps, end = _within("[0, ∞)", "lr", lr), _count("steps", steps), _within("[0, ∞)", "end", end)
-    return lambda t: lr + (end - lr) * min(t, steps) / steps
+    return partial(_linear, lr, steps, end)
+
+
+def _linear(lr: float, steps: int, end: float, t: int) -> float:
+    return lr + (end - lr) * min(t, steps) / steps
 
 
 def warmup(lr: float | Schedule, steps: int, start_factor: float = 1 / 3) -> Schedule:
@@ -392,11 +475,16 @@ def warmup(lr: float | Schedule, steps: int, start_factor: float = 1 / 3) -> Sch
     """
     schedule = lr if callable(lr) else constant(lr)
     factor = linear(_within("(0, 1]", "start_factor", start_factor), steps, end=1.0)
-    return lambda t: factor(t) * schedule(t)
+    return partial(_product, factor, schedule)
+
+
+def _product(factor: Schedule, schedule: Schedule, t: int) -> float:
+    return factor(t) * schedule(t)
 
 
 # ---- checks ----------------------------------------------------------------------------------------------------------
 _INTERVALS: dict[str, Callable[[float], bool]] = {
+    "[0, ∞]": lambda x: 0.0 <= x <= math.inf,
     "[0, ∞)": lambda x: 0.0 <= x < math.inf,
     "(0, ∞)": lambda x: 0.0 < x < math.inf,
     "[0, 1)": lambda x: 0.0 <= x < 1.0,
@@ -417,25 +505,42 @@ def _count(name: str, n: int) -> int:
 
 
 def _named(params: Parameters) -> tuple[list[Value], list[str]]:
-    """The parameters, and the names that came with them."""
+    """The parameters, and their names: those that came with them, else their labels."""
     if isinstance(params, Value) or not isinstance(params, Iterable):
-        raise TypeError(
-            f"an optimizer takes a list of Values, as model.parameters() gives it, not {type(params).__name__}"
-        )
+        raise TypeError(f"parameters are a list of Values, as model.parameters() gives it, not {type(params).__name__}")
     pairs = [p if isinstance(p, tuple) and len(p) == 2 else ("", p) for p in params]
-    if not pairs:
-        raise ValueError("an optimizer needs at least one parameter, but the list is empty")
+    names = [name or getattr(p, "label", "") for name, p in pairs]
     seen: set[int] = set()
-    for i, (name, p) in enumerate(pairs):
+    for i, (_, p) in enumerate(pairs):
         if not isinstance(p, Value):
             must_be = f"parameter {i} must be a Value, or a pair of a name and a Value"
             raise TypeError(f"{must_be}, as model.named_parameters() gives them, not {described(p)}")
-        what = f"parameter {repr(name or p.label) if name or p.label else i}"
         if p._rule is not LEAF:
             raise ValueError(
-                f"{what} is computed, by {p._rule.name!r}: an optimizer moves leaves only, such as Value(0.5)"
+                f"{_called(i, names)} is computed, by {p._rule.name!r}: parameters are leaves only, such as Value(0.5)"
             )
         if id(p) in seen:
-            raise ValueError(f"{what} is given twice: it would be moved twice in each step")
+            raise ValueError(f"{_called(i, names)} is given twice: it would be moved twice in each step")
         seen.add(id(p))
-    return [p for _, p in pairs], [name for name, _ in pairs]
+    return [p for _, p in pairs], names
+
+
+def _called(i: int, names: Sequence[str]) -> str:
+    """A parameter by its name, or by its place where it has none, for a message."""
+    return f"parameter {repr(names[i]) if names[i] else i}"
+
+
+def _gradients(params: Sequence[Value], names: Sequence[str]) -> dict[int, float]:
+    """The gradients that there are, by the places of their parameters: None is no gradient, as in PyTorch."""
+    present = {i: p.grad for i, p in enumerate(params) if p.grad is not None}
+    return {i: to_float(g, f"the gradient of {_called(i, names)}") for i, g in present.items()}
+
+
+# ---- changes that belong together ------------------------------------------------------------------------------------
+def _set_together(changes: Changes) -> None:
+    """Sets every attribute, or none where Ctrl-C comes in between.
+
+    Python looks for Ctrl-C between its own instructions, never in the midst of one; and this is one instruction, which
+    runs through all the changes in C code.
+    """
+    any(starmap(setattr, changes))  # setattr returns None, so that `any` goes on to the last
