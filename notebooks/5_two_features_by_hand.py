@@ -287,7 +287,7 @@ ax = plot_boundary(classifier, points, kinds)
 #
 # ## Where the package does it
 #
-# - `Neuron.__call__` in `tinygrad_edu/nn.py`: one `dot` node, a sum, and an activation.
+# - `Neuron.forward` in `tinygrad_edu/nn.py`: one `dot` node, a sum, and an activation.
 # - `dot` in `tinygrad_edu/ops.py`: its local derivatives are the other factors.
 # - `bce_with_logits` in `tinygrad_edu/losses.py`.
 #

@@ -1,6 +1,10 @@
 """Models: shapes, parameters and their names, initial numbers, files."""
 
+import abc
 import copy
+import dataclasses
+import functools
+import inspect
 import json
 import math
 import os
@@ -12,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+import tinygrad_edu as tg
 from tinygrad_edu import nn
 from tinygrad_edu.engine import Value
 
@@ -37,6 +42,64 @@ def test_a_label_that_the_user_chose_stays():
             self.alpha = Value(3.0, label="a")  # though "alpha" ends with "a"
 
     assert [p.label for p in Line().parameters()] == ["slope", "b", "a"]
+
+
+@dataclasses.dataclass
+class Line(nn.Module):
+    slope: Value
+    offset: Value = dataclasses.field(default_factory=lambda: Value(0.5))
+
+    def forward(self, x: float) -> Value:
+        return self.slope * x + self.offset
+
+
+def test_it_makes_no_difference_how_a_module_is_built():
+    class Heir(nn.Layer):  # has no __init__ of its own
+        pass
+
+    class Late(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.parts = [Heir(1, 1)]
+
+    class Abstract(nn.Module, abc.ABC):
+        def __init__(self) -> None:
+            self.w = Value(1.0)
+
+        @abc.abstractmethod
+        def forward(self, x: Value) -> Value: ...
+
+    class Concrete(Abstract):
+        def forward(self, x: Value) -> Value:
+            return self.w * x
+
+    @dataclasses.dataclass(frozen=True, eq=False)
+    class Frozen(nn.Module):
+        lines: list[Line]
+
+    for model, names in (
+        (Line(Value(1.0)), ["slope", "offset"]),
+        (dataclasses.replace(Line(Value(1.0)), offset=Value(2.0)), ["slope", "offset"]),
+        (Heir(1, 1), ["neurons[0].w[0]", "neurons[0].b"]),
+        (Late(), ["parts[0].neurons[0].w[0]", "parts[0].neurons[0].b"]),
+        (Concrete(), ["w"]),
+        (
+            Frozen([Line(Value(1.0, label="mine")), Line(Value(2.0))]),
+            ["mine", *(f"lines[{i}].{name}" for i, name in ((0, "offset"), (1, "slope"), (1, "offset")))],
+        ),
+        (
+            nn.Sequential(nn.Sequential(Line(Value(1.0)))),
+            ["modules[0].modules[0].slope", "modules[0].modules[0].offset"],
+        ),
+    ):
+        assert [p.label for p in model.parameters()] == names
+    with pytest.raises(TypeError, match="abstract"):
+        Abstract()
+
+
+def test_help_shows_the_arguments_of_a_module():
+    assert str(inspect.signature(Line)).startswith("(slope: ")
+    assert list(inspect.signature(nn.Linear).parameters) == ["nin", "nout", "init", "rng", "bias"]
 
 
 def test_parameters_are_found_in_lists_tuples_dicts_and_modules_and_each_only_once():
@@ -75,6 +138,63 @@ def test_a_module_may_know_its_parent_and_share_its_parts():
     model = Tree(40)  # 2⁴⁰ paths lead to its leaves
     assert len(model.parameters()) == 41
     assert list(model.state_dict())[:3] == ["w", "left.w", "left.left.w"]
+
+
+def test_a_list_may_hold_itself_and_a_module_too():
+    class Endless(nn.Module):
+        def __init__(self) -> None:
+            self.items: list[object] = [Value(1.0)]
+            self.items += [self.items, {"me": self, "all": self.items}, (Value(2.0), self.items)]
+
+    model = Endless()
+    assert list(model.state_dict()) == ["items[0]", "items[3][0]"]
+    model.load_state_dict({"items[0]": 3.0, "items[3][0]": 4.0})
+    assert numbers(model.parameters()) == [3.0, 4.0]
+
+
+def test_an_array_may_hold_itself():
+    np = pytest.importorskip("numpy")
+
+    class Endless(nn.Module):
+        def __init__(self) -> None:
+            self.W = np.array([Value(1.0), None, Value(2.0)])
+            self.W[1] = self.W
+
+    assert Endless().state_dict() == {"W[0]": 1.0, "W[2]": 2.0}
+
+
+def test_what_new_lists_hold_is_found_though_old_ones_are_gone():
+    """An array makes lists of its own, one after the other, at the place in memory that the last one has left."""
+    np = pytest.importorskip("numpy")
+
+    class Many(nn.Module):
+        def __init__(self) -> None:
+            self.parts = [np.array([[Value(float(i))]]) for i in range(50)]
+
+    assert numbers(Many().parameters()) == [float(i) for i in range(50)]
+
+
+def test_modules_and_lists_may_be_nested_to_any_depth(tmp_path: Path):
+    inner: object = nn.Linear(1, init="zeros")
+    for _ in range(150):
+        inner = nn.Sequential(inner)
+    for _ in range(1500):
+        inner = [inner]
+
+    class Deep(nn.Module):
+        def __init__(self) -> None:
+            self.inner = inner
+
+    model = Deep()
+    (w, _), (b, p) = model.named_parameters()
+    path = "inner" + "[0]" * 1500 + ".modules[0]" * 150 + ".neurons[0]"
+    assert (w, b, p.label) == (f"{path}.w[0]", f"{path}.b", b)
+    model.save(tmp_path / "deep.json")
+    model.load(tmp_path / "deep.json")
+    model.zero_grad()
+    while isinstance(inner, list):
+        (inner,) = inner
+    assert inner([3.0]).data == 0.0
 
 
 def test_zero_grad_clears_every_parameter():
@@ -147,6 +267,127 @@ def test_numpy_rows_are_inputs_like_any_other():
     assert model(np.array([0.5, -1.0])).data == model([0.5, -1.0]).data
 
 
+# ---- forward, as PyTorch calls it ------------------------------------------------------------------------------------
+def test_a_module_computes_in_forward_or_in_call():
+    assert Line(Value(2.0))(3.0).data == 6.5
+
+    class Options(nn.Module):
+        def forward(self, x: float, *, scale: float = 1.0) -> float:
+            return scale * x
+
+    assert Options()(3.0, scale=2.0) == 6.0
+
+
+def test_a_class_of_ones_own_goes_on_from_a_forward_or_from_a_call():
+    class Doubled(nn.Linear):
+        def forward(self, x: object) -> Value:
+            return 2.0 * super().forward(x)
+
+    class Tripled(nn.Linear):
+        def __call__(self, x: object) -> Value:
+            return 3.0 * super().__call__(x)
+
+    class Template(nn.Module):
+        def __call__(self, x: float) -> float:
+            return 10.0 * self.forward(x)
+
+    class Filled(Template):
+        def forward(self, x: float) -> float:
+            return x + 1.0
+
+    for kind, factor in ((nn.Linear, 1.0), (Doubled, 2.0), (Tripled, 3.0)):
+        model = kind(1, init="zeros")
+        model.neurons[0].b.data = 0.5
+        assert (model([1.0]).data, model.forward([1.0]).data) == (0.5 * factor, 0.5 * (2.0 if kind is Doubled else 1.0))
+    assert Filled()(1.0) == 20.0
+
+
+# ---- functions in a Sequential ---------------------------------------------------------------------------------------
+OF_ONE = """
+exp expm1 log log1p sqrt sin cos tan asin acos atan sinh cosh tanh erfc
+sigmoid softplus relu gelu silu leaky_relu elu abs sign step
+""".split()
+
+
+@pytest.mark.parametrize("name", OF_ONE)
+def test_an_operation_on_one_number_is_applied_to_each(name: str):
+    function = getattr(tg, name)
+    for f in (function, getattr(Value, name)):
+        model = nn.Sequential(lambda x: [v * 1.0 for v in x], f)
+        x = [Value(0.25), Value(0.5)]
+        assert numbers(model(x)) == [function(0.25), function(0.5)]
+        assert numbers(model(tuple(x))) == numbers(model(x))
+    assert nn.Sequential(function)(Value(0.5)).data == nn.Sequential(function)(0.5) == function(0.5)
+
+
+def test_any_other_function_gets_the_list_as_a_whole():
+    def tanh(x: list[float]) -> str:  # of the same name, but another one
+        return f"all {x}"
+
+    x = [1.0, 2.0]
+    assert nn.Sequential(tanh)(x) == "all [1.0, 2.0]"
+    assert nn.Sequential(tg.softmax)(x) == tg.softmax(x)
+    assert [nn.Sequential(f)(x) for f in (tg.total, tg.mean, tg.prod, tg.logsumexp)] == [3.0, 1.5, 2.0, tg.logsumexp(x)]
+    assert nn.Sequential(lambda x: x[::-1], len)(x) == 2
+    assert nn.Sequential(functools.partial(map, abs), list)([-1.0]) == [1.0]
+
+
+def test_an_operation_of_ones_own_is_applied_to_each_if_it_takes_one_number():
+    cube = tg.define_op("cube", lambda m, x: x * x * x, lambda m, y, x: (3.0 * x * x,))
+    norm = tg.define_op("norm", lambda m, *xs: m.sqrt(sum(x * x for x in xs)), lambda m, y, *xs: [x / y for x in xs])
+    mix = tg.define_op("mix", lambda m, a, b: a * b, lambda m, y, a, b: (b, a))
+    assert nn.Sequential(cube)([2.0, 3.0]) == [8.0, 27.0]
+    assert nn.Sequential(lambda x: x, lambda x: norm(*x))([3.0, 4.0]) == 5.0
+    for several in (norm, mix):
+        with pytest.raises(TypeError, match="list"):
+            nn.Sequential(several)([3.0, 4.0])
+
+
+def test_a_model_with_functions_learns_and_can_be_copied():
+    model = nn.Sequential(nn.Linear(2, 4, rng=random.Random(0)), tg.tanh, nn.Linear(4, 1, rng=random.Random(1)))
+    first, _, last = model.modules
+    assert model([0.5, -1.0]).data == last([h.tanh() for h in first([0.5, -1.0])]).data
+    model([0.5, -1.0]).backward()
+    assert all(p.grad for p in model.parameters())
+    assert pickle.loads(pickle.dumps(model))([0.5, -1.0]).data == model([0.5, -1.0]).data
+    assert (
+        str(nn.Sequential(tg.tanh, Value.relu, nn.Linear(1)))
+        == "Sequential of [tanh, relu, Linear of [LinearNeuron(1)]]"
+    )
+
+
+# ---- without a bias --------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("make", "shown"),
+    [
+        (lambda **o: nn.Neuron(2, activation="tanh", **o), "TanhNeuron(2, bias=False)"),
+        (lambda **o: nn.Layer(2, 1, **o), "Layer of [ReLUNeuron(2, bias=False)]"),
+        (lambda **o: nn.Linear(2, **o), "Linear of [LinearNeuron(2, bias=False)]"),
+        (lambda **o: nn.MLP(2, [1], **o), "MLP of [Layer of [LinearNeuron(2, bias=False)]]"),
+    ],
+)
+def test_without_a_bias_there_is_no_parameter_b(make: object, shown: str, tmp_path: Path):
+    plain, biased = make(bias=False, rng=random.Random(0)), make(rng=random.Random(0))
+    assert list(plain.state_dict().items()) == [(k, x) for k, x in biased.state_dict().items() if not k.endswith("b")]
+    assert plain([0.5, -1.5]).data == biased([0.5, -1.5]).data  # which starts at 0
+    assert len(plain.parameters()) == 2
+    assert str(plain) == shown
+    assert "bias" not in str(biased)
+    plain.save(tmp_path / "model.json")
+    twin = make(bias=False)
+    twin.load(tmp_path / "model.json")
+    assert twin.state_dict() == plain.state_dict()
+    with pytest.raises(ValueError, match=r"1 missing \['.*b'\], 0 unknown"):
+        biased.load(tmp_path / "model.json")
+
+
+def test_a_neuron_without_a_bias_has_one_node_less():
+    neuron = nn.Neuron(2, nonlin=False, bias=False)
+    assert neuron.b is None
+    assert neuron([1.0, 2.0])._op == "dot"
+    assert nn.Neuron(2, nonlin=False).b.data == 0.0
+
+
 # ---- activations -----------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("name", "expected"),
@@ -210,7 +451,7 @@ def test_a_module_without_a_call_says_what_is_missing():
     class Empty(nn.Module):
         pass
 
-    with pytest.raises(NotImplementedError, match="Empty needs a method __call__"):
+    with pytest.raises(NotImplementedError, match=r"Empty needs a method __call__\(self, x\) or forward\(self, x\)"):
         Empty()(1.0)
 
 
@@ -249,6 +490,17 @@ def test_an_initialiser_may_be_a_function():
 
 
 # ---- files -----------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("kind", ["float64", "float32", "int64"])
+def test_a_state_is_of_plain_floats_whatever_the_numbers_were(tmp_path: Path, kind: str):
+    np = pytest.importorskip("numpy")
+    model = nn.Neuron(1)
+    model.w[0].data, model.b.data = getattr(np, kind)(2), 3
+    assert repr(model.state_dict()) == "{'w[0]': 2.0, 'b': 3.0}"
+    model.save(tmp_path / "model.json")
+    model.load_state_dict({"w[0]": getattr(np, kind)(4), "b": 5})
+    assert repr(numbers(model.parameters())) == "[4.0, 5.0]"
+
+
 def test_a_saved_model_comes_back_bit_by_bit(tmp_path: Path):
     model, other = nn.MLP(2, [3, 1]), nn.MLP(2, [3, 1])
     model.save(tmp_path / "model.json")

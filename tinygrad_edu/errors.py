@@ -108,11 +108,16 @@ def described(x: Any) -> str:
     >>> described([1.0, 2.0]), described(None)
     ("list '[1.0, 2.0]'", 'NoneType')
     """
-    try:
-        text = str(x)
-    except (RecursionError, ValueError):  # lists in lists in lists, a number of 5000 digits
-        text = ""
+    text = text_of(x)
     return type(x).__name__ + ("" if x is None or not text or " at 0x" in text else f" {text[:40]!r}")
+
+
+def text_of(x: Any) -> str:
+    """`str(x)`, or dots where there is none: of lists in lists in lists, of a number of 5000 digits."""
+    try:
+        return str(x)
+    except (RecursionError, ValueError):
+        return "…"
 
 
 def shown(x: object) -> str:

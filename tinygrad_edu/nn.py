@@ -6,14 +6,15 @@ A Module finds its parameters by looking through its own attributes, names them 
 
 import os
 import random
+from abc import ABCMeta
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from functools import wraps
+from inspect import Parameter, Signature, signature
 from math import sqrt
 from typing import Any, Protocol, TypeAlias
 
-from . import storage
+from . import functional, storage
 from .engine import Value, constant, record
-from .errors import described, is_number, shown, to_float
+from .errors import described, is_number, require_names, to_float
 from .ops import LEAF
 from .rules import OPS
 
@@ -53,40 +54,55 @@ INITIALISERS: dict[str, Initialiser] = {
 }
 
 
-class Module:
+class _Labelling(ABCMeta):
+    """The class of module classes, by which every module is made: it labels the parameters of the one that is built.
+
+    That is the same for whatever builds it, an `__init__` or a dataclass. A module in a module has been built before,
+    so that the outermost labels last, with the longest names. It is an ABCMeta for modules that are abstract classes.
+    """
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        module = super().__call__(*args, **kwargs)
+        for name, p in module.named_parameters():
+            if not p.label or f".{name}".endswith(f".{p.label}"):  # a label that the user chose stays
+                p.label = name
+        return module
+
+    @property
+    def __signature__(cls) -> Signature:
+        """For help and notebooks: the arguments are those of `__init__`, and not those of `__call__` above."""
+        init = signature(cls.__init__)  # type: ignore[misc]  # of the class that is asked, not of an instance
+        return init.replace(parameters=[*init.parameters.values()][1:])
+
+
+class Module(metaclass=_Labelling):
     """The base of all models: put Values and Modules, or lists, tuples, dicts or arrays of them, into attributes.
+
+    What it computes stands in `forward`, or in `__call__`.
 
     >>> class Line(Module):
     ...     def __init__(self):
     ...         self.a, self.b = Value(0.293), Value(0.758)
-    ...     def __call__(self, x):
+    ...     def forward(self, x):
     ...         return self.a * x + self.b
     >>> line = Line()
+    >>> line(0.0)
+    Value(data=0.758, grad=0.0)
     >>> line.parameters()
     [Value(data=0.293, grad=0.0, label='a'), Value(data=0.758, grad=0.0, label='b')]
     """
 
-    def __init_subclass__(cls, **options: Any) -> None:
-        """Lets every module label its parameters once it is built, the outermost last and with the longest names."""
-        super().__init_subclass__(**options)
-        if "__init__" in vars(cls):
-            build = cls.__init__
+    def __call__(self, *inputs: Any, **options: Any) -> Any:
+        return self.forward(*inputs, **options)
 
-            @wraps(build)
-            def build_and_label(self: Module, *args: Any, **kwargs: Any) -> None:
-                build(self, *args, **kwargs)
-                for name, p in self.named_parameters():
-                    if not p.label or f".{name}".endswith(f".{p.label}"):  # a label that the user chose stays
-                        p.label = name
-
-            cls.__init__ = build_and_label  # type: ignore[assignment, method-assign]
-
-    def __call__(self, x: Any) -> Any:
-        raise NotImplementedError(f"{type(self).__name__} needs a method __call__(self, x) that computes its output")
+    def forward(self, *inputs: Any, **options: Any) -> Any:
+        """What the module computes; each one has its own `forward`, or its own `__call__`."""
+        methods = "a method __call__(self, x) or forward(self, x)"
+        raise NotImplementedError(f"{type(self).__name__} needs {methods} that computes its output")
 
     def named_parameters(self) -> Iterator[tuple[str, Value]]:
         """Each parameter once, with its path: all leaves that can be reached through the attributes, in their order."""
-        return _leaves("", self, set())
+        return _leaves(self)
 
     def parameters(self) -> list[Value]:
         """All parameters, in a fixed order."""
@@ -99,7 +115,7 @@ class Module:
 
     def state_dict(self) -> dict[str, float]:
         """The number of every parameter by its path: plain data."""
-        return {name: p.data for name, p in self.named_parameters()}
+        return {name: to_float(p.data, f"parameter {name!r}") for name, p in self.named_parameters()}
 
     def load_state_dict(self, state: dict[str, float]) -> None:
         """Takes over the numbers of a `state_dict`.
@@ -110,13 +126,7 @@ class Module:
         if not isinstance(state, Mapping):
             raise TypeError(f"a state is a dict of numbers, as state_dict() gives it, not {type(state).__name__}")
         parameters = dict(self.named_parameters())
-        if state.keys() != parameters.keys():
-            missing = sorted(map(shown, parameters.keys() - state.keys()))
-            unknown = sorted(map(shown, state.keys() - parameters.keys()))
-            raise ValueError(
-                f"these are not the parameters of this {type(self).__name__}: "
-                f"{len(missing)} missing [{', '.join(missing[:3])}], {len(unknown)} unknown [{', '.join(unknown[:3])}]"
-            )
+        require_names(f"these are not the parameters of this {type(self).__name__}", state, parameters)
         numbers = {name: to_float(x, f"parameter {name!r}") for name, x in state.items()}
         for name, p in parameters.items():
             p.data = numbers[name]
@@ -140,34 +150,39 @@ class Module:
             raise ValueError(f"{path}: {error}") from None
 
 
-def _leaves(path: str, thing: Any, seen: set[int]) -> Iterator[tuple[str, Value]]:
-    """The leaves in a thing, with their paths. What is shared is seen once, so that a module may know its parent."""
-    if isinstance(thing, (Value, Module)):
+def _leaves(module: Module) -> Iterator[tuple[str, Value]]:
+    """The leaves in a module, with their paths, at any depth.
+
+    What is shared is seen once, so that a module may know its parent, and a list hold itself.
+    """
+    seen: dict[int, Any] = {}  # what is kept stays alive: nothing new can have the identity of what is gone
+    stack: list[tuple[str, Any]] = [("", module)]
+    while stack:
+        path, thing = stack.pop()
         if id(thing) in seen:
-            return
-        seen.add(id(thing))
-    if isinstance(thing, Value):
-        if thing._rule is LEAF:
-            yield path, thing
-    elif isinstance(thing, Module):
-        for name, item in vars(thing).items():
-            yield from _leaves(f"{path}.{name}" if path else name, item, seen)
-    elif isinstance(thing, (list, tuple)):
-        for i, item in enumerate(thing):
-            yield from _leaves(f"{path}[{i}]", item, seen)
-    elif isinstance(thing, dict):
-        for key, item in thing.items():
-            yield from _leaves(f"{path}[{key!r}]", item, seen)
-    elif str(getattr(thing, "dtype", "")) == "object":  # a NumPy array of Values
-        yield from _leaves(path, thing.tolist(), seen)
+            continue
+        seen[id(thing)] = thing
+        parts: list[tuple[str, Any]] = []
+        if isinstance(thing, Value):
+            if thing._rule is LEAF:
+                yield path, thing
+        elif isinstance(thing, Module):
+            parts = [(f"{path}.{name}" if path else name, item) for name, item in vars(thing).items()]
+        elif isinstance(thing, (list, tuple)):
+            parts = [(f"{path}[{i}]", item) for i, item in enumerate(thing)]
+        elif isinstance(thing, dict):
+            parts = [(f"{path}[{key!r}]", item) for key, item in thing.items()]
+        elif str(getattr(thing, "dtype", "")) == "object":  # a NumPy array of Values
+            parts = [(path, thing.tolist())]
+        stack.extend(reversed(parts))
 
 
 class Neuron(Module):
     """activation(w·x + b): n inputs, one output.
 
     `activation` and `init` are names from `ACTIVATIONS` and `INITIALISERS`, or functions; `nonlin=False` leaves the
-    activation out. `rng` is a `random.Random`; without one the module `random` is used, which `random.seed` seeds.
-    The bias starts at 0, and one number is drawn for each weight, in order.
+    activation out, `bias=False` the bias b, which then is None. `rng` is a `random.Random`; without one the module
+    `random` is used, which `random.seed` seeds. One number is drawn for each weight, in order; the bias starts at 0.
 
     >>> neuron = Neuron(2, activation="tanh", rng=random.Random(0))
     >>> w1, w2 = [w.data for w in neuron.w]
@@ -186,6 +201,7 @@ class Neuron(Module):
         init: str | Initialiser = "uniform",
         rng: RandomNumbers = random,
         fan_out: int = 1,
+        bias: bool = True,
     ) -> None:
         _positive(nin, "inputs")
         draw = _named(INITIALISERS, init, "initialiser")
@@ -194,20 +210,25 @@ class Neuron(Module):
             raise ValueError(
                 f"nonlin is True or False, not {nonlin!r}; an activation is chosen by activation={nonlin!r}"
             )
+        if bias not in (True, False):
+            raise ValueError(f"bias is True or False, not {bias!r}; what it starts with is set by neuron.b.data")
         if not hasattr(rng, "uniform"):
             raise TypeError(f"rng is a source of random numbers, as random.Random(0), not {described(rng)}")
         self.w = [Value(draw(rng, nin, fan_out)) for _ in range(nin)]
-        self.b = Value(0.0)
+        self.b: Value | Any = Value(0.0) if bias else None  # Any, as with a bias one need not ask for None
         self.nonlin = nonlin
         self.activation = activation
 
-    def __call__(self, x: Sequence[Scalar] | Scalar) -> Value:
-        z: Value = record(_DOT, (*self.w, *_nodes(x, len(self.w)))) + self.b
+    def forward(self, x: Sequence[Scalar] | Scalar) -> Value:
+        z = record(_DOT, (*self.w, *_nodes(x, len(self.w))))
+        if self.b is not None:
+            z = z + self.b
         activate: Activation = _named(ACTIVATIONS, self.activation, "activation")
         return activate(z) if self.nonlin else z
 
     def __repr__(self) -> str:
-        return f"{_title(self.activation) if self.nonlin else 'Linear'}Neuron({len(self.w)})"
+        kind = _title(self.activation) if self.nonlin else "Linear"
+        return f"{kind}Neuron({len(self.w)}{'' if self.b is not None else ', bias=False'})"
 
 
 class Layer(Module):
@@ -224,7 +245,7 @@ class Layer(Module):
         _positive(nout, "outputs")
         self.neurons = [Neuron(nin, fan_out=nout, **options) for _ in range(nout)]
 
-    def __call__(self, x: Sequence[Scalar] | Scalar) -> Any:
+    def forward(self, x: Sequence[Scalar] | Scalar) -> Any:
         nodes = _nodes(x, len(self.neurons[0].w))
         out = [neuron(nodes) for neuron in self.neurons]
         return out[0] if len(out) == 1 else out
@@ -240,6 +261,8 @@ class Linear(Layer):
     >>> model.neurons[0].b.data = 2.0
     >>> model([5.0]).data
     2.0
+    >>> list(Linear(2, init="zeros", bias=False).state_dict())
+    ['neurons[0].w[0]', 'neurons[0].w[1]']
     """
 
     def __init__(
@@ -248,15 +271,16 @@ class Linear(Layer):
         nout: int = 1,
         init: str | Initialiser = "uniform",
         rng: RandomNumbers = random,
+        bias: bool = True,
     ) -> None:
-        super().__init__(nin, nout, nonlin=False, init=init, rng=rng)
+        super().__init__(nin, nout, nonlin=False, init=init, rng=rng, bias=bias)
 
 
 class MLP(Module):
     """A multi-layer perceptron: n inputs, then layers of the given widths.
 
-    Hidden layers have the `activation`, the last one has `output`, linear unless said otherwise; `init` and `rng` as in
-    `Neuron`.
+    Hidden layers have the `activation`, the last one has `output`, linear unless said otherwise; `init`, `rng` and
+    `bias` as in `Neuron`.
 
     >>> model = MLP(2, [3, 1], activation="tanh", rng=random.Random(1))
     >>> len(model.parameters()), model.layers[0].neurons[2].w[1].label
@@ -271,6 +295,7 @@ class MLP(Module):
         output: str | Activation = "linear",
         init: str | Initialiser = "uniform",
         rng: RandomNumbers = random,
+        bias: bool = True,
     ) -> None:
         if not isinstance(nouts, Iterable):
             raise TypeError(f"an MLP takes a list of the widths of its layers, as in MLP(2, [16, 1]), not {nouts!r}")
@@ -280,11 +305,11 @@ class MLP(Module):
         _named(ACTIVATIONS, output, "activation")  # before a layer is made, and random numbers are used
         widths = [nin, *nouts]
         self.layers = [
-            Layer(n, m, nonlin=function != "linear", activation=function, init=init, rng=rng)
+            Layer(n, m, nonlin=function != "linear", activation=function, init=init, rng=rng, bias=bias)
             for n, m, function in zip(widths, nouts, [activation] * (len(nouts) - 1) + [output])
         ]
 
-    def __call__(self, x: Sequence[Scalar] | Scalar) -> Any:
+    def forward(self, x: Sequence[Scalar] | Scalar) -> Any:
         for layer in self.layers:
             x = layer(x)
         return x
@@ -294,11 +319,19 @@ class MLP(Module):
 
 
 class Sequential(Module):
-    """Modules, or any functions, one after the other.
+    """Modules, or functions, one after the other.
 
-    >>> model = Sequential(Layer(2, 4), Linear(4, 1))
-    >>> model.modules[1].neurons[0].b.label
-    'modules[1].neurons[0].b'
+    An operation on one number, such as `tg.tanh`, `Value.relu` or one made by `define_op`, is applied to each number of
+    a list; any other function, `tg.softmax` too, gets the list as a whole.
+
+    >>> from tinygrad_edu import softmax, tanh
+    >>> model = Sequential(Linear(2, 1), tanh, Linear(1, 2), softmax)
+    >>> model
+    Sequential of [Linear of [LinearNeuron(2)], tanh, Linear of [LinearNeuron(1), LinearNeuron(1)], softmax]
+    >>> round(sum(model([0.5, -1.0])).data, 12)
+    1.0
+    >>> model.modules[2].neurons[0].b.label
+    'modules[2].neurons[0].b'
     """
 
     def __init__(self, *modules: Callable[[Any], Any]) -> None:
@@ -307,13 +340,27 @@ class Sequential(Module):
                 raise TypeError(f"Sequential takes modules and functions, not {described(module)}")
         self.modules = list(modules)
 
-    def __call__(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Any:
         for module in self.modules:
-            x = module(x)
+            each = _is_of_one_number(module) and _is_sequence(x)
+            x = [module(v) for v in x] if each else module(x)
         return x
 
     def __repr__(self) -> str:
-        return f"Sequential of [{', '.join(map(str, self.modules))}]"
+        return f"Sequential of [{', '.join([getattr(m, '__name__', str(m)) for m in self.modules])}]"
+
+
+def _is_of_one_number(function: Any) -> bool:
+    """Whether it is an operation on one number: a method of Value, the function of that name, or one by `define_op`."""
+    name = getattr(function, "__name__", "")
+    if hasattr(Value, name):
+        return function is getattr(Value, name) or function is getattr(functional, name, None)
+    if name not in OPS or function.__module__ != functional.__name__:
+        return False
+    kinds = [
+        parameter.kind for parameter in signature(OPS[name].derivatives).parameters.values()
+    ]  # of m, y, and inputs
+    return len(kinds) == 3 and Parameter.VAR_POSITIONAL not in kinds
 
 
 _DOT = OPS["dot"]
