@@ -1,8 +1,11 @@
 """Promises that are kept by tests: a light import, the public names, the size of the core, and who may import whom."""
 
 import ast
+import copy
 import importlib.metadata
 import os
+import pickle
+import pkgutil
 import re
 import subprocess
 import sys
@@ -12,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import tinygrad_edu as tg
+from tinygrad_edu.train import _Ended
 
 PACKAGE = Path(tg.__file__).parent
 GROUND_FLOOR = sorted(
@@ -140,6 +144,37 @@ def test_the_engine_stands_on_the_rules_alone():
         assert imported(PACKAGE / f"{module}.py") <= allowed  # graph names Value for the type checker only
     assert imported(PACKAGE / "engine.py") - {"viz"} <= {*below}
     assert "if TYPE_CHECKING:\n    from .engine import Value" in (PACKAGE / "graph.py").read_text()
+
+
+def exceptions() -> list[type[BaseException]]:
+    """All classes of exceptions that are defined anywhere in the package."""
+    modules = [importlib.import_module(found.name) for found in pkgutil.walk_packages(tg.__path__, "tinygrad_edu.")]
+    things = [thing for module in modules for thing in vars(module).values() if isinstance(thing, type)]
+    found = {
+        thing for thing in things if issubclass(thing, BaseException) and thing.__module__.startswith("tinygrad_edu.")
+    }
+    return sorted(found, key=lambda kind: kind.__qualname__)
+
+
+@pytest.mark.parametrize("kind", exceptions(), ids=lambda kind: kind.__name__)
+def test_every_exception_comes_through_to_another_process(kind: type[BaseException]):
+    """A pool of processes waits for ever for an exception that cannot be unpickled."""
+    history = tg.train.History()
+    history.loss.append(0.5)
+    error = kind("what happened", history) if issubclass(kind, _Ended) else kind("what happened")
+    error.add_note("and where")
+    error.detail = {"x": 1.0}
+    for twin in (pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):
+        assert type(twin) is kind
+        assert (str(twin), twin.args, twin.__notes__) == ("what happened", ("what happened",), ["and where"])
+        assert twin.detail == {"x": 1.0}
+        if issubclass(kind, _Ended):
+            assert twin.history.loss == [0.5]
+
+
+def test_of_which_there_are_these():
+    names = {kind.__name__ for kind in exceptions()}
+    assert {"DivergenceError", "TrainingInterrupted", "ExpressionError", "AnomalyError", "RecordingError"} <= names
 
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: path.stem)

@@ -1,11 +1,13 @@
 """Training: batches, reasons to stop, divergence, Ctrl-C, checkpoints, the progress bar, the cycle collector."""
 
+import copy
 import csv
 import functools
 import gc
 import json
 import math
 import os
+import pickle
 import signal
 import sys
 import threading
@@ -17,7 +19,7 @@ import pytest
 
 from tinygrad_edu import losses, nn, optim
 from tinygrad_edu.engine import Value
-from tinygrad_edu.train import DivergenceError, History, evaluate, fit
+from tinygrad_edu.train import DivergenceError, History, TrainingInterrupted, evaluate, fit
 
 X = [[0.0], [1.0], [2.0], [3.0], [4.0]]
 Y = [1.0, 3.0, 5.0, 7.0, 9.0]  # y = 2x + 1
@@ -237,17 +239,34 @@ def test_an_error_of_the_users_own_comes_through_as_it_is():
 
 
 # ---- Ctrl-C ----------------------------------------------------------------------------------------------------------
-def test_ctrl_c_finishes_the_update_and_returns_the_history():
+def interrupted(model: nn.Module | None = None, **options: object) -> tuple[nn.Module, History]:
+    """The model and the history of a run that Ctrl-C has ended."""
+    model = model or line()
+    with pytest.raises(TrainingInterrupted) as caught:
+        train(model, **options)
+    return model, caught.value.history
+
+
+def pressed_after(epochs: int) -> list[object]:
+    """A callback that presses Ctrl-C."""
+    return [lambda h: os.kill(os.getpid(), signal.SIGINT) if h.epochs == epochs else None]
+
+
+def test_ctrl_c_finishes_the_update_and_is_raised_with_the_history():
     handler = signal.getsignal(signal.SIGINT)
-
-    def press(history: History) -> None:
-        if history.epochs == 3:
-            os.kill(os.getpid(), signal.SIGINT)
-
-    model, history = train(epochs=1000, callbacks=[press])
+    model, history = interrupted(epochs=1000, callbacks=pressed_after(3))
     assert (history.epochs, history.updates, history.stopped) == (3, 3, "interrupted")
     assert model.state_dict() == train(epochs=3)[0].state_dict()
     assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_ctrl_c_ends_a_loop_of_runs_and_says_how_far_it_has_come():
+    begun = []
+    with pytest.raises(KeyboardInterrupt, match=r"interrupted after 2 of 9 epochs and 2 updates; the model keeps"):  # noqa: PT012
+        for lr in (0.01, 0.02, 0.03):
+            begun.append(lr)
+            train(lr=lr, epochs=9, callbacks=pressed_after(2) if lr == 0.02 else [])
+    assert begun == [0.01, 0.02]
 
 
 def test_ctrl_c_in_the_middle_of_an_update_does_not_tear_it():
@@ -258,13 +277,14 @@ def test_ctrl_c_in_the_middle_of_an_update_does_not_tear_it():
             super().step()
 
     model = line()
-    history = fit(model, X, Y, optimizer=Pressing(model.parameters(), 0.02), epochs=1000)
-    assert (history.updates, history.stopped) == (3, "interrupted")
+    with pytest.raises(TrainingInterrupted) as caught:
+        fit(model, X, Y, optimizer=Pressing(model.parameters(), 0.02), epochs=1000)
+    assert caught.value.history.updates == 3
     assert model.state_dict() == train(epochs=3)[0].state_dict()
 
 
 def test_ctrl_c_in_the_last_epoch_is_told_too():
-    _, history = train(epochs=3, callbacks=[lambda h: os.kill(os.getpid(), signal.SIGINT) if h.epochs == 3 else None])
+    _, history = interrupted(epochs=3, callbacks=pressed_after(3))
     assert (history.epochs, history.stopped) == (3, "interrupted")
 
 
@@ -276,10 +296,20 @@ def test_the_path_of_a_run_that_was_interrupted_has_an_entry_for_each_epoch_and_
 
     seen: list[int] = []
     options = {"callbacks": [lambda h: seen.append(h.epochs)], "record_parameters": True}
-    model, history = train(loss=loss, epochs=1000, batch_size=2, **options)
+    model, history = interrupted(loss=loss, epochs=1000, batch_size=2, **options)
     path = history.parameters["neurons[0].b"]
     assert (history.epochs, len(path), history.updates) == (3, 4, 11)
     assert path[-1] == model.neurons[0].b.data
+
+
+def test_the_checkpoint_of_a_run_that_was_interrupted_goes_on(tmp_path: Path):
+    """It has the last whole epoch, also where it is not yet due."""
+    path = tmp_path / "run.json"
+    interrupted(epochs=9, checkpoint=path, checkpoint_every=100, callbacks=pressed_after(4))
+    assert len(json.loads(path.read_text())["history"]["loss"]) == 4
+    model, history = train(epochs=9, checkpoint=path)
+    assert (history.epochs, history.stopped) == (9, "epochs")
+    assert model.state_dict() == train(epochs=9)[0].state_dict()
 
 
 def test_a_second_ctrl_c_is_an_error_and_not_the_end_of_a_run():
@@ -292,8 +322,9 @@ def test_a_second_ctrl_c_is_an_error_and_not_the_end_of_a_run():
             super().step()
 
     model, handler = line(), signal.getsignal(signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt) as caught:
         fit(model, X, Y, optimizer=Impatient(model.parameters(), 0.02))
+    assert type(caught.value) is KeyboardInterrupt
     assert signal.getsignal(signal.SIGINT) is handler
     assert gc.isenabled()
 
@@ -502,6 +533,88 @@ def test_times_and_the_bar_go_on_where_they_were(tmp_path: Path, capsys: pytest.
     assert resumed.seconds[:3] == first.seconds
     assert resumed.seconds[3] > first.seconds[-1]
     assert "3/4" in capsys.readouterr().err
+
+
+# ---- numbers, and data, of any kind ----------------------------------------------------------------------------------
+@pytest.mark.parametrize("kind", ["float64", "float32", "int64"])
+def test_what_is_kept_and_written_are_plain_floats_whatever_the_parameters_are(tmp_path: Path, kind: str):
+    np = pytest.importorskip("numpy")
+    number = getattr(np, kind)
+
+    class Line(nn.Module):
+        def __init__(self) -> None:
+            self.w = Value(1.0)
+            self.w.data, self.w.grad = number(1), number(0)
+            self.still = Value(2.0)  # which the optimizer does not move
+            self.still.data = number(2)
+
+        def __call__(self, x: object) -> Value:
+            return self.w * x
+
+    model, path = Line(), tmp_path / "run.json"
+    sgd = optim.SGD([model.w], 0.01, momentum=0.5)
+    options = {"validation": (np.array([1.0]), np.array([2.0])), "record_parameters": True}
+    history = fit(model, np.arange(3.0), np.arange(3.0) * 2, optimizer=sgd, epochs=3, checkpoint=path, **options)
+    kept = [
+        *history.loss,
+        *history.validation,
+        *history.seconds,
+        *history.parameters["still"],
+        *history.parameters["w"],
+    ]
+    kept += [evaluate(model, [1.0], [2.0]), *model.state_dict().values(), *sgd.state_dict()["buffers"]["v"].values()]
+    assert {*map(type, kept)} == {float}
+    assert json.loads(path.read_text())["parameters"] == model.state_dict() == {"w": model.w.data, "still": 2.0}
+    fit(model, np.arange(3.0), np.arange(3.0) * 2, optimizer=sgd, epochs=4, checkpoint=path, **options)
+    assert type(model.still.data) is float
+
+
+def nested(depth: int, x: float) -> list[object]:
+    thing: list[object] = [x]
+    for _ in range(depth):
+        thing = [thing]
+    return thing
+
+
+def innermost(x: list[object]) -> float:
+    while isinstance(x, list):
+        x = x[0]
+    return x
+
+
+class OfNested(nn.Module):
+    def __init__(self) -> None:
+        self.line = nn.Linear(1, init="zeros")
+
+    def __call__(self, x: list[object]) -> Value:
+        return self.line(innermost(x))
+
+
+def test_samples_may_be_nested_to_any_depth(tmp_path: Path):
+    path, samples = tmp_path / "run.json", [nested(5000, x) for (x,) in X]
+    fit(OfNested(), samples, Y, epochs=2, checkpoint=path)
+    assert fit(OfNested(), samples, Y, epochs=4, checkpoint=path).epochs == 4
+    with pytest.raises(ValueError, match="its data is"):
+        fit(OfNested(), [nested(5001, x) for (x,) in X], Y, checkpoint=path)
+    with pytest.raises(DivergenceError, match=r"Leave out the sample …, or fill in a number"):
+        fit(OfNested(), [nested(5000, math.inf), *samples[1:]], Y)
+
+
+def test_a_sample_that_holds_itself_is_an_error_and_one_that_comes_twice_is_none(tmp_path: Path):
+    path, endless, twice = tmp_path / "run.json", [1.0], [2.0]
+    endless.append([endless])
+    with pytest.raises(ValueError, match="the data has no end: a list holds itself"):
+        fit(OfNested(), [endless], [1.0], checkpoint=path)
+    assert not path.exists()
+    assert fit(OfNested(), [twice, [twice, twice]], [1.0, 2.0], epochs=2, checkpoint=path).epochs == 2
+
+
+def test_a_history_can_be_pickled_and_copied():
+    _, history = train(epochs=2, record_parameters=True)
+    for twin in (pickle.loads(pickle.dumps(history)), copy.deepcopy(history)):
+        assert vars(twin) == vars(history)
+        twin.loss.append(1.0)
+        assert len(history.loss) == 2
 
 
 # ---- surroundings ----------------------------------------------------------------------------------------------------

@@ -29,6 +29,7 @@ from .ops import CONSTANT
 from .optim import OPTIMIZERS
 from .predictor import CLASSIFICATION_LOSSES, REGRESSION_LOSSES, TWO_CLASS_LOSSES, Predictor
 from .tables import Table, listing, read_cells, read_csv, typed
+from .train import TrainingInterrupted
 
 ERROR, INTERRUPTED = 2, 130  # exit codes; the second is what shells report after Ctrl-C
 MAX_WIDTH = 1000
@@ -439,11 +440,15 @@ def _learn(title: str, job: Job, out: Path, checkpoint: Path | None = None) -> i
         if checkpoint and checkpoint.exists():
             report.line("note", f"going on from {checkpoint}")
         with report.progress_bar(job) as update:
-            history = job.run(checkpoint, callbacks=[update])
+            try:
+                job.run(checkpoint, callbacks=[update])
+            except TrainingInterrupted:
+                if not job.history.epochs:  # nothing has been learned
+                    raise
         report.results(job)
         job.write(folder)
     report.files(job, out)
-    return INTERRUPTED if history.stopped == "interrupted" else 0
+    return INTERRUPTED if job.history.stopped == "interrupted" else 0
 
 
 @contextmanager

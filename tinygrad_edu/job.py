@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from math import sqrt
+from math import hypot, sqrt
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from .functional import total
 from .predictor import REGRESSION_LOSSES, Predictor
 from .preprocessing import Categories, Features, Standardizer, Target
 from .tables import Table, listing
-from .train import History, evaluate, fit
+from .train import History, TrainingInterrupted, evaluate, fit
 
 LEARNING_RATES = {"sgd": 0.05, "adagrad": 0.05, "rmsprop": 0.005, "adam": 0.01, "adamw": 0.01}
 MAX_CATEGORIES = 50  # texts of more kinds than that are rather names than categories
@@ -127,25 +127,30 @@ class Job:
     ) -> History:
         """Trains; the losses of the history are `in_units`. Raises what `fit` raises, and takes `checkpoint` from it.
 
-        On Ctrl-C it returns what there is; before the end of the first epoch that is nothing: `KeyboardInterrupt`.
+        After Ctrl-C, which is raised as `TrainingInterrupted`, the job has the history and the model so far.
         """
         recipe = self.recipe
-        history = fit(
-            self.predictor.model,
-            *self._samples(self.train),
-            loss=losses.by_name(self.predictor.loss),
-            optimizer=self.optimizer,
-            epochs=recipe.epochs,
-            batch_size=recipe.batch_size,
-            shuffle=True,
-            seed=recipe.seed,
-            validation=self._samples(self.held_out),
-            callbacks=callbacks,
-            progress=False,
-            checkpoint=checkpoint,
-        )
-        if not history.validation:
-            raise KeyboardInterrupt
+        try:
+            history = fit(
+                self.predictor.model,
+                *self._samples(self.train),
+                loss=losses.by_name(self.predictor.loss),
+                optimizer=self.optimizer,
+                epochs=recipe.epochs,
+                batch_size=recipe.batch_size,
+                shuffle=True,
+                seed=recipe.seed,
+                validation=self._samples(self.held_out),
+                callbacks=callbacks,
+                progress=False,
+                checkpoint=checkpoint,
+            )
+        except TrainingInterrupted as interrupted:
+            self._keep(interrupted.history)
+            raise
+        return self._keep(history)
+
+    def _keep(self, history: History) -> History:
         history.loss = [self.in_units(loss) for loss in history.loss]
         history.validation = [self.in_units(loss) for loss in history.validation]
         self.history = history
@@ -195,8 +200,8 @@ class Job:
     def neuron(self) -> Value:
         """The output of one neuron of the first layer, after going backward from the loss of `worst_row()`.
 
-        It is the neuron whose bias has the steepest gradient there. Each of its products is a node of the graph; of
-        more than `MAX_DRAWN_INPUTS` inputs those with the smaller products are one constant.
+        It is the neuron whose parameters have the steepest gradient there. Each of its products is a node of the graph;
+        of more than `MAX_DRAWN_INPUTS` inputs those with the smaller products are one constant.
         """
         model, loss = self.predictor.model, losses.by_name(self.predictor.loss)
         X, y = self._samples(self.worst_row())
@@ -215,7 +220,8 @@ class Job:
             return outputs
 
         outputs(drawn=None)
-        steepest = max(range(len(first.neurons)), key=lambda i: abs(first.neurons[i].b.grad))
+        slopes = [hypot(*[p.grad for p in neuron.parameters()]) for neuron in first.neurons]
+        steepest = slopes.index(max(slopes))
         neuron = outputs(drawn=steepest)[steepest]
         neuron.label = f"layers[0].neurons[{steepest}]"
         return neuron
@@ -343,7 +349,9 @@ def _spelled_out(neuron: nn.Neuron, inputs: Sequence[Value]) -> Value:
     if len(terms) < len(products):
         small = [p.data for p in products if p not in large]
         terms.append(constant(sum(small), label=f"{len(small)} more products"))
-    z = (terms[0] if len(terms) == 1 else total(terms)) + neuron.b
+    z = terms[0] if len(terms) == 1 else total(terms)
+    if neuron.b is not None:
+        z = z + neuron.b
     activate = neuron.activation if callable(neuron.activation) else nn.ACTIVATIONS[neuron.activation]
     return activate(z) if neuron.nonlin else z
 

@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from enum import Enum
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
@@ -21,7 +22,7 @@ from typing import Any, Protocol, TypeAlias
 from . import storage
 from .data import batches
 from .engine import Value
-from .errors import described, is_number, length, require_function, shown, to_float
+from .errors import described, is_number, length, require_function, shown, text_of, to_float
 from .graph import no_cycle_collection
 from .losses import mse
 from .modes import no_grad
@@ -88,12 +89,26 @@ class History:
         )
 
 
-class DivergenceError(ArithmeticError):
-    """The loss has grown without bound; `history` holds what came before."""
+class _Ended(BaseException):
+    """A run has ended before its time; `history` holds what came before."""
 
     def __init__(self, message: str, history: History) -> None:
         super().__init__(message)
         self.history = history
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (*self.args, self.history), vars(self)  # else pickle makes it of its message alone
+
+
+class DivergenceError(_Ended, ArithmeticError):
+    """The loss has grown without bound; `history` holds what came before."""
+
+
+class TrainingInterrupted(_Ended, KeyboardInterrupt):
+    """Ctrl-C was pressed, and the update in progress has been finished; `history` holds what came before.
+
+    Like every `KeyboardInterrupt` it ends the program that does not catch it, a loop over learning rates included.
+    """
 
 
 class Bar(Protocol):
@@ -131,16 +146,17 @@ def fit(
     `shuffle` the order is drawn anew for each epoch, from `seed` and the epoch's number alone.
 
     A run ends after `epochs`; or when an epoch's loss is `target_loss` or less; or when it is no more than `tol` below
-    that of the epoch before; or when one of the `callbacks`, called with the history after every epoch, returns True;
-    or on Ctrl-C, which lets the update in progress finish; a second one raises `KeyboardInterrupt` at once. With one
-    batch an epoch the loss is known before the update, and an update that is no longer wanted is not made.
+    that of the epoch before; or when one of the `callbacks`, called with the history after every epoch, returns True.
+    With one batch an epoch the loss is known before the update, and an update that is no longer wanted is not made.
+    Ctrl-C lets the update in progress finish and then raises `TrainingInterrupted`, a `KeyboardInterrupt` that carries
+    the `history`; the model keeps what it has learned so far. A second Ctrl-C raises `KeyboardInterrupt` at once.
 
     `validation=(X, y)` measures the loss on other data after each epoch. `progress` shows a bar; by default only in a
     terminal and in a notebook. `record_parameters` keeps the path of every parameter. `checkpoint` names a file that is
-    written after every `checkpoint_every` epochs, whole or not at all; where it exists already, the run goes on from
-    there and ends with the very same parameters, bit by bit, as one that was never stopped (on the same Python: from
-    3.12 on `sum` rounds less). It holds parameters, optimizer and history, but not what a callback remembers or
-    changes, such as the learning rate; and a run that met its target or tolerance is over.
+    written after every `checkpoint_every` epochs and after the last one, whole or not at all; where it exists already,
+    the run goes on from there and ends with the very same parameters, bit by bit, as one that was never stopped (on the
+    same Python: from 3.12 on `sum` rounds less). It holds parameters, optimizer and history, but not what a callback
+    remembers or changes, such as the learning rate; and a run that met its target or tolerance is over.
 
     `compile` records the model once and then computes all samples of a batch at once with NumPy, many times faster; the
     losses are the same but for rounding. The samples must then be numbers, or sequences of numbers of one shape, and
@@ -222,12 +238,12 @@ def fit(
                 _refuse_growth(mean, history, optimizer)
                 history.loss.append(mean)
                 if validation is not None:
-                    history.validation.append(measure(*validation))
+                    history.validation.append(to_float(measure(*validation), "the loss"))
                 history.seconds.append(perf_counter() - start)
                 answers = [callback(history) for callback in callbacks]
                 if any(answer is True for answer in answers):
                     history.stopped = history.stopped or "callback"
-                at_the_end = history.stopped or history.epochs == epochs
+                at_the_end = history.stopped or ctrl_c or history.epochs == epochs
                 if checkpoint is not None and (at_the_end or history.epochs % checkpoint_every == 0):
                     _save(checkpoint, settings, model, optimizer, history)
                 bar.set_postfix_str(f"loss {mean:.4g}", refresh=False)
@@ -236,7 +252,13 @@ def fit(
             pass
     if record_parameters:
         _record_parameters(history, model)
-    history.stopped = "interrupted" if ctrl_c else history.stopped or "epochs"
+    if ctrl_c:
+        history.stopped = "interrupted"
+        progress_made = f"after {history.epochs} of {epochs} epochs and {history.updates} updates"
+        raise TrainingInterrupted(
+            f"training was interrupted {progress_made}; the model keeps what it has learned", history
+        )
+    history.stopped = history.stopped or "epochs"
     return history
 
 
@@ -250,7 +272,7 @@ def evaluate(model: Module, X: Sequence[Any], y: Sequence[Any], loss: Loss = mse
     _number_of_samples("", X, y)
     with no_grad():
         value = loss([model(x) for x in X], y)
-    return value.data if isinstance(value, Value) else to_float(value, "the loss")
+    return to_float(value.data if isinstance(value, Value) else value, "the loss")
 
 
 def _number_of_samples(which: str, X: Sequence[Any], y: Sequence[Any]) -> int:
@@ -333,20 +355,44 @@ def _bad_data(X: Sequence[Any], y: Sequence[Any]) -> str:
     """What to do about the first sample or target of a batch that holds inf or nan, if there is one."""
     for what, things in (("sample", X), ("target", y)):
         for thing in things:
-            if any(isinstance(x, float) and not isfinite(x) for x in _numbers(thing)):
-                return f"Leave out the {what} {str(thing)[:60]}, or fill in a number: nothing can be learned from it"
+            if any(isinstance(x, float) and not isfinite(x) for x in _flattened(thing)):
+                return (
+                    f"Leave out the {what} {text_of(thing)[:60]}, or fill in a number: nothing can be learned from it"
+                )
     return ""
 
 
-def _numbers(thing: Any) -> Iterator[Any]:
-    """All that is in nested sequences, one by one; of a Value its number."""
-    if is_number(thing):
-        yield to_float(thing)
-    elif isinstance(thing, Iterable) and not isinstance(thing, str):
-        for item in thing:
-            yield from _numbers(item)
-    else:
-        yield thing.data if isinstance(thing, Value) else thing
+class _Bracket(Enum):
+    """Where a sequence begins and ends among the items that `_flattened` gives."""
+
+    OPEN, CLOSE = "[", "]"
+
+
+def _flattened(thing: Any) -> Iterator[Any]:
+    """All that is in nested sequences, one by one, each sequence between brackets; of a Value its number.
+
+    Any depth will do. Raises `ValueError` for a sequence that holds itself, as it has no end.
+    """
+    begun: dict[int, Any] = {}  # the sequences that have not ended yet, the outermost first
+    iterators = [iter([thing])]
+    while iterators:
+        for item in iterators[-1]:
+            if is_number(item):
+                yield to_float(item)
+            elif isinstance(item, Iterable) and not isinstance(item, str):
+                if id(item) in begun:
+                    raise ValueError(f"the data has no end: a {type(item).__name__} holds itself")
+                begun[id(item)] = item
+                iterators.append(iter(item))
+                yield _Bracket.OPEN
+                break
+            else:
+                yield item.data if isinstance(item, Value) else item
+        else:
+            iterators.pop()
+            if begun:
+                begun.popitem()
+                yield _Bracket.CLOSE
 
 
 def _refuse_growth(loss: float, history: History, optimizer: Optimizer) -> None:
@@ -368,7 +414,9 @@ def _divergence(what: str, history: History, optimizer: Optimizer, way_out: str 
 def _record_parameters(history: History, model: Module) -> None:
     for name, p in model.named_parameters():
         path = history.parameters.setdefault(name, [])
-        path[history.epochs :] = [p.data]  # in place of the beginning of an epoch that was interrupted
+        path[history.epochs :] = [
+            to_float(p.data, f"parameter {name!r}")
+        ]  # in place of the beginning of an epoch that was interrupted
 
 
 def _save(path: Path, settings: dict[str, Any], model: Module, optimizer: Optimizer, history: History) -> None:
@@ -435,22 +483,12 @@ def _fingerprint(data: object) -> str:
     """The same text for the same numbers, whatever sequences they are in."""
     import hashlib
 
-    def parts(thing: Any) -> Iterator[str]:
-        if is_number(thing):
-            yield f"{to_float(thing)},"
-        elif isinstance(thing, Iterable) and not isinstance(thing, str):
-            yield "["
-            for item in thing:
-                yield from parts(item)
-            yield "]"
-        else:
-            yield f"{thing.data if isinstance(thing, Value) else thing!s},"
-
-    return hashlib.sha256("".join(parts(data)).encode()).hexdigest()
+    parts = [x.value if isinstance(x, _Bracket) else f"{x}," for x in _flattened(data)]
+    return hashlib.sha256("".join(parts).encode()).hexdigest()
 
 
 class _Interrupted(Exception):
-    """Ctrl-C was pressed, and the update that was in progress is finished."""
+    """Leaves the loops over epochs and batches: Ctrl-C was pressed, and the update that was in progress is finished."""
 
 
 @contextmanager
