@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tinygrad_edu import data
+from tinygrad_edu import Value, data
 from tinygrad_edu.data import Categories, Features, Standardizer, Table, Target, read_csv
 
 
@@ -478,6 +478,7 @@ def test_r2_and_accuracy():
     assert data.r2(y, [7 / 3] * 3) == pytest.approx(0.0, abs=1e-15)
     assert data.r2(y, [4.0, 2.0, 1.0]) == pytest.approx(1 - 18 / (14 / 3))
     assert data.accuracy([0, 1, 1, 2], [0, 1, 2, 1]) == 0.5
+    assert data.accuracy([1, Value(-1.0), 1], [Value(1.0), Value(-1.0), Value(-1.0)]) == 2 / 3  # of Values the numbers
 
 
 # ---- made-up sets ----------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from math import cos, fsum, pi, sin
 from random import Random
 from typing import Any, TypeVar
 
+from .engine import Value
 from .errors import described, length, to_float
 from .preprocessing import Categories, Features, Standardizer, Target
 from .tables import Table, read_csv
@@ -218,11 +219,14 @@ def r2(y: Sequence[float], predictions: Sequence[float]) -> float:
 def accuracy(y: Sequence[object], predictions: Sequence[object]) -> float:
     """The share of predictions that equal their target, between 0 and 1; `ValueError` for lengths that differ.
 
+    Of a Value its number counts.
+
     >>> accuracy(["cat", "dog", "dog", "cat"], ["cat", "dog", "cat", "cat"])
     0.75
     """
     n = _common_length(y, predictions)
-    return sum(t == p for t, p in zip(y, predictions)) / n
+    targets, answers = ([x.data if isinstance(x, Value) else x for x in xs] for xs in (y, predictions))
+    return sum(t == p for t, p in zip(targets, answers)) / n
 
 
 def _common_length(*sequences: Sequence[Any]) -> int:
