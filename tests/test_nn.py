@@ -102,6 +102,16 @@ def test_help_shows_the_arguments_of_a_module():
     assert list(inspect.signature(nn.Linear).parameters) == ["nin", "nout", "init", "rng", "bias"]
 
 
+def test_the_inputs_of_a_model_have_the_names_of_its_arguments():
+    class Called(nn.Module):
+        def __call__(self, height: float, width: float) -> float:
+            return height * width
+
+    assert tg.record(nn.Linear(1), [1.0]).source("python").startswith("def Linear(x_0, w_0_0, b_0)")
+    assert tg.record(Line(Value(1.0)), 1.0).source("python").startswith("def Line(x, slope, offset)")
+    assert tg.record(Called(), 1.0, 2.0).source("python").startswith("def Called(height, width)")
+
+
 def test_parameters_are_found_in_lists_tuples_dicts_and_modules_and_each_only_once():
     class Odd(nn.Module):
         def __init__(self) -> None:

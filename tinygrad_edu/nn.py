@@ -100,6 +100,11 @@ class Module(metaclass=_Labelling):
         methods = "a method __call__(self, x) or forward(self, x)"
         raise NotImplementedError(f"{type(self).__name__} needs {methods} that computes its output")
 
+    @property
+    def __signature__(self) -> Signature:
+        """For those who look, such as `record`, which names the inputs by it: the arguments of what computes."""
+        return signature(self.forward if type(self).__call__ is Module.__call__ else self.__call__)
+
     def named_parameters(self) -> Iterator[tuple[str, Value]]:
         """Each parameter once, with its path: all leaves that can be reached through the attributes, in their order."""
         return _leaves(self)
