@@ -682,6 +682,32 @@ def test_what_is_no_number_is_named_before_anything_changes(kind, bad):
     assert [p.data for p in optimizer.params] == [*before[0][:2], bad]
 
 
+def test_a_number_beyond_all_floats_is_named_too():
+    params = leaves()
+    params[1].grad = 10**400
+    with pytest.raises(OverflowError, match="the gradient of parameter 'b' is too large for a float"):
+        SGD(params, lr=0.1).step()
+    params[1].grad, params[2].data = 0.0, -(10**400)
+    with pytest.raises(OverflowError, match="parameter 'c' is too large for a float"):
+        SGD(params, lr=0.1).step()
+
+
+@pytest.mark.parametrize("error", [TypeError, OverflowError, ZeroDivisionError])
+def test_what_an_update_of_your_own_raises_comes_through_and_nothing_is_changed(error):
+    class Own(Optimizer):
+        def update(self, θ, g, η, state):
+            if θ == START[1]:
+                raise error("mine")
+            return θ - η * g, state
+
+    optimizer = Own(leaves(), lr=0.1)
+    for p in optimizer.params:
+        p.grad = 1.0
+    with pytest.raises(error, match=r"^mine$"):
+        optimizer.step()
+    assert ([p.data for p in optimizer.params], optimizer.steps) == ([*START], 0)
+
+
 # ---- other bad input -------------------------------------------------------------------------------------------------
 def product():
     a, b, _ = leaves()
