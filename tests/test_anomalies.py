@@ -311,7 +311,9 @@ REPORTS = {
         AnomalyError: dot gives -inf at -1e+308, 100000000.0 (node 'neurons[0].w[0]')
             dot was made at train.py, line 4: loss = model([1e8]) - 1.0  (in nn.Module.__call__)
             its input 'neurons[0].w[0]', -1e+308, was made {MODEL}, as 0.0, and has been changed since
-        """.replace("{MODEL}", 'at train.py, line 1: model = nn.Linear(1, 1, init="zeros")'),
+        """.replace(
+            "{MODEL}", 'at train.py, line 1: model = nn.Linear(1, 1, init="zeros")  (in nn._Labelling.__call__)'
+        ),
     ),
     "at most three inputs, the largest": (
         """

@@ -213,12 +213,12 @@ class Value:
             targets = [v for v in topological_order(self) if v._rule is LEAF]
             for mode in open_modes():
                 mode.gradients(self, targets, "backward")
-        leaves: list[Value] = []
-        before: list[float] = []
+        leaves = [] if self._prev else [self]
+        before = [v.grad for v in leaves]
         with backward_lock:
             commit = setting(leaves, before)  # which takes back what follows, unless that comes to its end
             try:
-                order = _zeroed(self, leaves, before)
+                order = _zeroed(self, leaves, before) if self._prev else []
                 self.grad = 1.0
                 _go_back(order)
                 if any(v.grad != v.grad for v in leaves):
@@ -248,6 +248,11 @@ class Value:
 
 
 _new: Callable[[type[Value]], Value] = object.__new__
+
+# In each new object CPython 3.11 and 3.12 reserve room for the attributes that former ones have been given. Where there
+# have been a few before the first attribute, a label as a rule, that is 8 bytes less a node.
+for _ in range(30):
+    Value(0.0)
 
 
 # ---- forward ---------------------------------------------------------------------------------------------------------
@@ -319,20 +324,22 @@ def _zeroed(root: Value, leaves: list[Value], before: list[float]) -> list[Value
     order: list[Value] = []
     unfinished: list[Value] = []
     stack: list[Value | None] = [root]
-    pop, push, push_all, finish = stack.pop, stack.append, stack.extend, order.append  # each looked up once
     while stack:
-        v = pop()
+        v = stack.pop()
         if v is None:  # all inputs of the last unfinished node are in order
-            finish(unfinished.pop())
+            order.append(unfinished.pop())
         elif v.grad is not zero:
-            if v._prev:
-                unfinished.append(v)
-                push(None)
-                push_all(v._prev)
-            else:
-                leaves.append(v)
-                before.append(v.grad)
             v.grad = zero
+            unfinished.append(v)
+            stack.append(None)
+            for x in v._prev:
+                if x.grad is not zero:
+                    if x._prev:
+                        stack.append(x)
+                    else:
+                        leaves.append(x)
+                        before.append(x.grad)
+                        x.grad = zero
     return order
 
 
@@ -358,9 +365,9 @@ def _go_back(order: Sequence[Value]) -> None:
                 a.grad += v.grad * (da if da.__class__ is float else da(FLOATS, v.data, a.data))
             elif isinstance(rule, Closure):
                 rule.backward()
-            elif inputs:
+            elif rule.every:
                 g = v.grad
-                for x, slope in zip(inputs, rule.derivatives(FLOATS, v.data, *[x.data for x in inputs])):
+                for x, slope in zip(inputs, rule.every(FLOATS, v.data, *[x.data for x in inputs])):
                     if x._rule is not CONSTANT:
                         x.grad += g * slope
         except ARITHMETIC_ERRORS as error:

@@ -362,24 +362,28 @@ def _is_of_one_number(function: Any) -> bool:
         return function is getattr(Value, name) or function is getattr(functional, name, None)
     if name not in OPS or function.__module__ != functional.__name__:
         return False
-    kinds = [
-        parameter.kind for parameter in signature(OPS[name].derivatives).parameters.values()
-    ]  # of m, y, and inputs
+    kinds = [p.kind for p in signature(OPS[name].every or OPS[name].partials[0]).parameters.values()]  # of m, y, inputs
     return len(kinds) == 3 and Parameter.VAR_POSITIONAL not in kinds
 
 
 _DOT = OPS["dot"]
 
 
-def _nodes(x: Any, n: int) -> tuple[Value, ...]:
+class _Nodes(tuple[Value, ...]):
+    """The inputs of a layer, which have been looked at: it hands them on to all its neurons."""
+
+    __slots__ = ()
+
+
+def _nodes(x: Any, n: int) -> _Nodes:
     """The n inputs of a layer as nodes; a single number, as a layer of width 1 returns it, is one input."""
     xs: Sequence[Any] = x if isinstance(x, (list, tuple)) else _listed(x)
-    if len(xs) == n and isinstance(xs, tuple) and {*map(type, xs)} == {Value}:
-        return xs  # a layer hands the same tuple to all its neurons, and their nodes share it
+    if isinstance(xs, _Nodes) and len(xs) == n:
+        return xs
     try:
         if len(xs) != n:
             raise ValueError(f"this model takes {n} inputs a sample, not {len(xs)}")
-        return tuple([_node(v) for v in xs])
+        return _Nodes([_node(v) for v in xs])
     except (TypeError, ValueError):
         if any(map(_is_sequence, xs)) and not any(isinstance(v, str) for v in xs):
             way_out = f"this model takes one sample at a time, {n} inputs: for all samples, [model(x) for x in X]"
@@ -403,11 +407,11 @@ def _is_sequence(x: Any) -> bool:
 
 def _named(table: dict[str, Any], name: Any, what: str) -> Any:
     """The function of that name; a function stands for itself."""
-    if callable(name):
-        return name
-    if name not in [*table]:
+    if isinstance(name, str) and name in table:
+        return table[name]
+    if not callable(name):
         raise ValueError(f"there is no {what} {name!r}; choose one of {', '.join(table)}, or pass a function")
-    return table[name]
+    return name
 
 
 def _positive(n: int, what: str) -> None:
