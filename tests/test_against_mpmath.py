@@ -67,16 +67,22 @@ def test_a_rule_that_is_wrong_by_half_a_thousandth_is_caught(row: Row) -> None:
         def derivatives(m: Any, y: Any, *xs: Any) -> list[Any]:
             return [wrong(s) if k == i else s for k, s in enumerate(right.derivatives(m, y, *xs))]
 
-        return Op(right.name, "", right.value, derivatives, right.parameters)
+        return Op(right.name, "", right.value, every=derivatives, parameters=right.parameters)
 
     for xs in filter(None, row.inside):
         f = in_an_expression(right, xs)
         hold_against_the_truth(f)
-        off_value = Op(right.name, "", lambda m, *xs: wrong(right.value(m, *xs)), right.derivatives, right.parameters)
+        off_value = Op(
+            right.name,
+            "",
+            lambda m, *xs: wrong(right.value(m, *xs)),
+            every=right.derivatives,
+            parameters=right.parameters,
+        )
         for op in (off_value, *map(wrong_in, range(len(xs)))):
             with pytest.raises(AssertionError, match="number"):
                 hold_against_the_truth(in_an_expression(op, xs))
         if any(abs(second) > 1e-3 for second in true_second_derivatives(row, xs)):
-            op = Op(right.name, "", right.value, frozen, right.parameters)
+            op = Op(right.name, "", right.value, every=frozen, parameters=right.parameters)
             with pytest.raises(AssertionError, match="number"):
                 hold_against_the_truth(in_an_expression(op, xs))

@@ -116,7 +116,7 @@ def test_an_operation_of_ones_own_that_is_a_constant(run: Function) -> None:
 
 
 # names of the languages, of what a program imports, of its variables, and of steps of the compiler
-NAMES = "sum inner count len map print math np gamma exp2 hypot e pi var eval delete Infinity NaN f y v1 x a xs größe π"
+NAMES = "sum inner count len map print math np gamma cbrt hypot e pi var eval delete Infinity NaN f y v1 x a xs größe π"
 
 
 @pytest.mark.parametrize("name", NAMES.split())
@@ -258,6 +258,7 @@ class Careful(Floats):
 
     sign = staticmethod(lambda x: Floats.sign(decided(x)))
     step = staticmethod(lambda x: Floats.step(decided(x)))
+    where = staticmethod(lambda c, a, b: Floats.where(decided(c), a, b))
     abs = staticmethod(lambda x: abs(decided(x)))
     maximum = staticmethod(lambda a, b: a if decided(a - b) > 0 else b)
     minimum = staticmethod(lambda a, b: b if decided(a - b) > 0 else a)

@@ -24,7 +24,7 @@ from tinygrad_edu.testing.expression import Expression, Step
 
 FRACTIONS = Fractions()
 POWERS = [find("power", n) for n in range(-3, 5)]
-EXACT = [OPS[name] for name in ("add", "sub", "mul", "div", "neg", "total", "dot")] + POWERS
+EXACT = [OPS[name] for name in ("add", "sub", "mul", "div", "neg", "total", "dot", "where")] + POWERS
 
 
 # ---- the truth -------------------------------------------------------------------------------------------------------
@@ -54,6 +54,10 @@ def dual(x: Any) -> Dual:
     return x if isinstance(x, Dual) else Dual(x)
 
 
+def is_zero(x: Any) -> bool:
+    return is_zero(x.a) if isinstance(x, Dual) else x == 0
+
+
 def power(x: Dual, n: int) -> Dual:
     y = dual(1)
     for _ in range(abs(n)):
@@ -68,6 +72,7 @@ ON_DUALS: dict[str, Callable[..., Dual]] = {
     "div": lambda a, b: a * b.inverse(),
     "neg": lambda x: -1 * x,
     "power": power,
+    "where": lambda c, a, b: dual(b if is_zero(c) else a),
     "total": lambda *xs: sum(xs, Dual(0)),
     "dot": lambda *xs: sum((xs[i] * xs[len(xs) // 2 + i] for i in range(len(xs) // 2)), Dual(0)),
 }
@@ -157,6 +162,8 @@ def test_values_and_first_and_second_derivatives(f: Expression, data: st.DataObj
         (OPS["neg"], ("1/3",), "-1/3", ("-1",)),
         (OPS["total"], ("1/3", "1/6", "1/2"), "1", ("1", "1", "1")),
         (OPS["dot"], ("1/3", "1/2", "2", "5"), "19/6", ("2", "5", "1/3", "1/2")),
+        (OPS["where"], ("1/9", "1/3", "1/2"), "1/3", ("0", "1", "0")),
+        (OPS["where"], ("0", "1/3", "1/2"), "1/2", ("0", "0", "1")),
         (find("power", 3), ("-2/3",), "-8/27", ("4/3",)),
         (find("power", -2), ("-2/3",), "9/4", ("27/4",)),
         (find("power", 0), ("-2/3",), "1", ("0",)),
@@ -187,7 +194,7 @@ def test_an_error_in_the_fiftieth_digit_is_caught(op: Op, way: Callable[..., Any
         first, *others = op.derivatives(m, y, *xs)
         return [first + 1e-50 * xs[0], *others]
 
-    arity = 1 if op.name in ("neg", "power") else 2
-    f, xs = alone(Op(op.name, op.symbol, op.value, wrong, op.parameters), ["2/3", "-1/7"][:arity])
+    arity = len(op.partials) or 2
+    f, xs = alone(Op(op.name, op.symbol, op.value, every=wrong, parameters=op.parameters), ["2/3", "-1/7", "3"][:arity])
     with pytest.raises(AssertionError):
         hold_against_the_truth(f, xs, [way])

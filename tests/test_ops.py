@@ -104,7 +104,7 @@ def test_second_derivatives(row: Row, use: Use, request: pytest.FixtureRequest) 
 def test_the_rule_anywhere_in_its_domain(row: Row, data: st.DataObject) -> None:
     arity = data.draw(st.sampled_from([n for n in row.arities if n]))
     xs = tuple([data.draw(st.one_of([open_interval(*ends) for ends in domain])) for domain in row.intervals(arity)])
-    assume(row.name not in ("maximum", "minimum") or xs[0] != xs[1])  # a tie is a kink
+    assume(row.name not in ("maximum", "minimum", "largest", "smallest") or len({*xs}) == arity)  # a tie is a kink
     check(row, xs, *on_numbers(FLOATS, float)(row.op, [xs]))
 
 
@@ -119,8 +119,8 @@ def test_the_check_catches_what_is_wrong_by_half_a_thousandth(row: Row) -> None:
     def wrong(x: float) -> float:
         return x * 1.0005 if x else 0.0005
 
-    off_value = Op("off", "", lambda m, *xs: wrong(right.value(m, *xs)), right.derivatives)
-    off_slopes = Op("off", "", right.value, lambda m, y, *xs: [wrong(s) for s in right.derivatives(m, y, *xs)])
+    off_value = Op("off", "", lambda m, *xs: wrong(right.value(m, *xs)), every=right.derivatives)
+    off_slopes = Op("off", "", right.value, every=lambda m, y, *xs: [wrong(s) for s in right.derivatives(m, y, *xs)])
     on_floats = on_numbers(FLOATS, float)
     for xs in row.inside:
         with pytest.raises(AssertionError):
@@ -237,8 +237,8 @@ def test_functions_of_plain_numbers_return_plain_floats(row: Row) -> None:
 
 
 def test_a_formula_can_be_read_off_a_rule() -> None:
-    (slope,) = OPS["tanh"].derivatives(Formulas(), Text("y"), Text("x"))
-    assert text_of(slope) == "(1.0 - (y * y))"
+    (slope,) = OPS["tan"].derivatives(Formulas(), Text("y"), Text("x"))
+    assert text_of(slope) == "(1.0 + (y * y))"
 
 
 def test_a_mathematics_says_what_it_lacks() -> None:

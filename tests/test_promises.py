@@ -53,10 +53,10 @@ def test_drawing_is_loaded_on_first_use():
 def test_the_public_names():
     assert sorted(tg.__all__) == sorted(
         """
-        Value abs acos asin atan clamp compile cos cosh data define_op derivative dot draw draw_dot elu erfc exp
-        explore expm1 gelu grad hessian hvp jacobian leaky_relu log log1p log_softmax logsumexp losses maximum mean
-        minimum nn no_grad optim prod record relu sigmoid sign silu sin sinh softmax softplus sqrt step tan tanh testing
-        total trace train value_and_grad
+        Value abs acos acosh asin asinh atan atanh clamp compile cos cosh data define_op derivative dot draw draw_dot
+        elu erfc exp exp2 explore expm1 gelu grad hessian hvp jacobian leaky_relu log log10 log1p log2 log_softmax
+        logsumexp losses maximum mean minimum nn no_grad optim prod record relu sigmoid sign silu sin sinh softmax
+        softplus sqrt step take tan tanh testing total trace train value_and_grad where
         """.split()
     )
     assert all(hasattr(tg, name) for name in tg.__all__)

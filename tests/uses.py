@@ -13,6 +13,7 @@ import pickle
 import re
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
+from functools import reduce
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -24,7 +25,8 @@ import tinygrad_edu as tg
 from tinygrad_edu import Value, compile, grad, hessian, hvp, record
 from tinygrad_edu.compiler import Tape
 from tinygrad_edu.engine import apply
-from tinygrad_edu.expressions import parse
+from tinygrad_edu.expressions import FUNCTIONS, parse
+from tinygrad_edu.functional import OTHER_NAMES
 from tinygrad_edu.graph import topological_order
 from tinygrad_edu.ops import LEAF
 from tinygrad_edu.rules import FAMILIES, FLOATS, OPS, Mathematics, Op
@@ -53,7 +55,9 @@ def at_each_point(one: Callable[[Op, Point], Sequence[Any]]) -> Callable[[Op, Se
 
 
 # ---- the rule on some kind of number ---------------------------------------------------------------------------------
-NATIVE = "exp expm1 log log1p sqrt sin cos tan asin acos atan sinh cosh tanh erfc sign".split()
+NATIVE = """
+exp expm1 log log10 log1p sqrt sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh erfc sign
+""".split()
 
 
 class Digits(Mathematics):
@@ -65,6 +69,18 @@ class Digits(Mathematics):
     def step(x: Any) -> Any:
         return mpf(x > 0)
 
+    @staticmethod
+    def where(c: Any, a: Any, b: Any) -> Any:
+        return a if c != 0 else b
+
+    @staticmethod
+    def exp2(x: Any) -> Any:
+        return mpf(2) ** x
+
+    @staticmethod
+    def log2(x: Any) -> Any:
+        return mp.log(x) / mp.log(2)
+
 
 for _name in NATIVE:
     setattr(Digits, _name, staticmethod(getattr(mp, _name)))
@@ -75,6 +91,8 @@ class Arrays(Mathematics):
 
     pi, pow, step = math.pi, np.power, staticmethod(lambda x: np.heaviside(x, 0.0))
     asin, acos, atan = np.arcsin, np.arccos, np.arctan
+    asinh, acosh, atanh = np.arcsinh, np.arccosh, np.arctanh
+    exp2, log2, where = np.exp2, np.log2, staticmethod(lambda c, a, b: np.where(c != 0, a, b))
     maximum, minimum, abs, erfc = np.maximum, np.minimum, np.abs, np.vectorize(math.erfc)
 
 
@@ -107,9 +125,17 @@ for _name in ("add", "sub", "mul", "truediv"):
 
 
 class Fractions(Mathematics):
-    """The rational numbers: what is made of + - * / and whole powers, without any rounding."""
+    """The rational numbers: what is made of + - * /, whole powers and decisions, without any rounding."""
 
-    pow = operator.pow
+    pow, abs, maximum, minimum = operator.pow, abs, max, min
+
+    @staticmethod
+    def sign(x: Any) -> Any:
+        return Exact((x > 0) - (x < 0))
+
+    @staticmethod
+    def where(c: Any, a: Any, b: Any) -> Any:
+        return a if c != 0 else b
 
 
 class Text:
@@ -155,6 +181,8 @@ def computed(formulas: Iterable[str], xs: Point, y: float | None = None) -> list
     names = {name: getattr(FLOATS, name) for name in OPS if name.isidentifier()}
     for name, member in FAMILIES.items():
         names[name] = lambda x, *parameters, member=member: member(*parameters).value(FLOATS, x)
+    names["maximum"] = lambda *xs: reduce(FLOATS.maximum, xs)
+    names["minimum"] = lambda *xs: reduce(FLOATS.minimum, xs)
     names |= {f"x{i}": x for i, x in enumerate(xs)} | {"y": y, "pi": math.pi, "inf": math.inf}
     return [eval(text, {"__builtins__": {}}, names) for text in formulas]
 
@@ -263,7 +291,9 @@ def public(op: Op) -> Function:
             return lambda *xs: tg.dot(xs[: len(xs) // 2], xs[len(xs) // 2 :])
         case "total" | "logsumexp", _:
             return lambda *xs: getattr(tg, op.name)(xs)
-    return OPERATORS.get(op.name) or (lambda *xs: getattr(tg, op.name)(*xs, *op.parameters))
+    return OPERATORS.get(op.name) or (
+        lambda *xs: getattr(tg, OTHER_NAMES.get(op.name, op.name))(*xs, *op.parameters)
+    )
 
 
 def is_method(op: Op) -> bool:
@@ -285,7 +315,7 @@ def among_plain_numbers(op: Op, xs: Point) -> list[float]:
 
 
 def has_a_function(op: Op) -> bool:
-    return hasattr(tg.functional, op.name)
+    return hasattr(tg.functional, OTHER_NAMES.get(op.name, op.name))
 
 
 def typed(op: Op, xs: Sequence[str]) -> str:
@@ -304,11 +334,12 @@ def typed(op: Op, xs: Sequence[str]) -> str:
             return f"dot([{', '.join(xs[: len(xs) // 2])}], [{', '.join(xs[len(xs) // 2 :])}])"
         case "total" | "logsumexp", _:
             return f"{op.name}([{', '.join(xs)}])"
-    return f"{op.name}({', '.join([*xs, *map(repr, op.parameters)])})"
+    return f"{OTHER_NAMES.get(op.name, op.name)}({', '.join([*xs, *map(repr, op.parameters)])})"
 
 
 def can_be_typed(op: Op) -> bool:
-    return all(map(math.isfinite, op.parameters))
+    is_known = op.name in FUNCTIONS or op.name in OPERATORS or op.name in ("power", "exponential")
+    return is_known and all(map(math.isfinite, op.parameters))
 
 
 def on_the_command_line(op: Op, xs: Point) -> list[float]:

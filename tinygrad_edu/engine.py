@@ -132,7 +132,8 @@ class Value:
     def __rpow__(self, base: float) -> "Value":
         return apply(exponential(to_float(base)), self) if is_number(base) else NotImplemented
 
-    exp, expm1, log, log1p, sqrt = map(_unary, ("exp", "expm1", "log", "log1p", "sqrt"))
+    exp, exp2, expm1, log, log2 = map(_unary, ("exp", "exp2", "expm1", "log", "log2"))
+    log10, log1p, sqrt, asinh, acosh, atanh = map(_unary, ("log10", "log1p", "sqrt", "asinh", "acosh", "atanh"))
     sin, cos, tan, asin, acos, atan = map(_unary, ("sin", "cos", "tan", "asin", "acos", "atan"))
     sinh, cosh, tanh, sigmoid, softplus = map(_unary, ("sinh", "cosh", "tanh", "sigmoid", "softplus"))
     relu, gelu, silu, erfc, step, sign = map(_unary, ("relu", "gelu", "silu", "erfc", "step", "sign"))

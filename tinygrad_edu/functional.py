@@ -1,24 +1,30 @@
 """The functions of the table, for Values and for plain numbers, and `define_op` for operations of your own.
 
-Each function of Values makes one node, `softmax`, `log_softmax`, `mean` and `prod` a few; a call with plain numbers
-only returns a plain float, so that the same code can be run with and without gradients. None overflows where the true
-value can be represented. A number outside a function's domain is a `ValueError`, a division by zero a
+Each function of Values makes one node, `softmax`, `log_softmax`, `mean` and `prod` a few, `take` none; a call with
+plain numbers only returns a plain float, so that the same code can be run with and without gradients. None overflows
+where the true value can be represented. A number outside a function's domain is a `ValueError`, a division by zero a
 `ZeroDivisionError`, an overflow an `OverflowError`, a nan born of other numbers a `FloatingPointError`; each names the
 function, the number and the node. What the functions compute is left to `ops.py`, derivatives to `gradients.py`.
 """
 
+import math
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import reduce, wraps
+from functools import partial, reduce, wraps
+from itertools import accumulate
 from keyword import iskeyword
-from operator import mul
-from typing import Any, TypeVar
+from operator import itemgetter, mul
+from sys import float_info
+from typing import Any, SupportsIndex, TypeVar
 
 from .engine import Value, apply, constant
-from .errors import described, require_function, to_float
+from .errors import described, length, require_function, to_float
 from .rules import FAMILIES, FLOATS, OPS, Op, Rule, Rules, define
 
 S = TypeVar("S", Value, float)  # Values in, a Value out; plain numbers in, a plain float out
-_BUILT_IN = frozenset(OPS) | frozenset(FAMILIES)
+T = TypeVar("T")
+BUILT_IN = frozenset(OPS) | frozenset(FAMILIES)
+OTHER_NAMES = {"largest": "maximum", "smallest": "minimum"}  # of the functions that make these operations
 
 
 def call(op: Op, *xs: Value | float) -> Any:
@@ -41,6 +47,15 @@ def exp(x: S) -> S:
     return _of_one("exp", x)
 
 
+def exp2(x: S) -> S:
+    """2 to the power x: 2ˣ. Raises `OverflowError` from 1024 on.
+
+    >>> exp2(10.0)
+    1024.0
+    """
+    return _of_one("exp2", x)
+
+
 def expm1(x: S) -> S:
     """eˣ − 1, accurate for x near 0. Raises `OverflowError` above about 709.78.
 
@@ -57,6 +72,24 @@ def log(x: S) -> S:
     Value(data=0.0, grad=0.0)
     """
     return _of_one("log", x)
+
+
+def log2(x: S) -> S:
+    """The logarithm of x to the base 2, exact for powers of 2. Raises `ValueError` unless x > 0.
+
+    >>> log2(8.0)
+    3.0
+    """
+    return _of_one("log2", x)
+
+
+def log10(x: S) -> S:
+    """The logarithm of x to the base 10, exact for powers of 10. Raises `ValueError` unless x > 0.
+
+    >>> log10(1000.0)
+    3.0
+    """
+    return _of_one("log10", x)
 
 
 def log1p(x: S) -> S:
@@ -156,6 +189,33 @@ def tanh(x: S) -> S:
     0.0
     """
     return _of_one("tanh", x)
+
+
+def asinh(x: S) -> S:
+    """The number whose sinh is x: log(x + √(x² + 1)), without its overflow.
+
+    >>> asinh(0.0)
+    0.0
+    """
+    return _of_one("asinh", x)
+
+
+def acosh(x: S) -> S:
+    """The number ≥ 0 whose cosh is x. Raises `ValueError` for x < 1; infinite slope at 1.
+
+    >>> acosh(1.0)
+    0.0
+    """
+    return _of_one("acosh", x)
+
+
+def atanh(x: S) -> S:
+    """The number whose tanh is x: ½·log((1 + x) / (1 − x)). Raises `ValueError` unless −1 < x < 1.
+
+    >>> atanh(0.0)
+    0.0
+    """
+    return _of_one("atanh", x)
 
 
 def sigmoid(x: S) -> S:
@@ -274,24 +334,75 @@ def clamp(x: S, low: float, high: float) -> S:
     return _of_one("clamp", x, low, high)
 
 
-def maximum(a: Value | float, b: Value | float) -> Any:
-    """The larger of two; at a tie each gets half of the gradient.
+def maximum(*xs: Value | float) -> Any:
+    """The largest of two numbers or more, as one node; at a tie each gets half of the gradient, of three a third.
+
+    Raises `TypeError` for fewer than two numbers.
 
     >>> a, b = Value(2.0), Value(2.0)
     >>> maximum(a, b).backward()
     >>> a.grad, b.grad
     (0.5, 0.5)
     """
-    return call(OPS["maximum"], a, b)
+    return _extreme("maximum", "largest", xs)
 
 
-def minimum(a: Value | float, b: Value | float) -> Any:
-    """The smaller of two; at a tie each gets half of the gradient.
+def minimum(*xs: Value | float) -> Any:
+    """The smallest of two numbers or more, as one node; at a tie each gets half of the gradient, of three a third.
 
-    >>> minimum(2.0, 3.0)
-    2.0
+    Raises `TypeError` for fewer than two numbers.
+
+    >>> minimum(2.0, 3.0, 1.0)
+    1.0
     """
-    return call(OPS["minimum"], a, b)
+    return _extreme("minimum", "smallest", xs)
+
+
+def _extreme(of_two: str, of_more: str, xs: Sequence[Value | float]) -> Any:
+    if len(xs) < 2:
+        given = described(xs[0]) if xs else "none"
+        raise TypeError(
+            f"{of_two} takes two numbers or more, as in {of_two}(a, b), not {given}; of a list: {of_two}(*xs)"
+        )
+    return call(OPS[of_two if len(xs) == 2 else of_more], *xs)
+
+
+def where(c: Value | float, a: Value | float, b: Value | float) -> Any:
+    """a where c is not 0, else b: a choice that is made anew for each c. c gets the gradient 0; a nan is not 0.
+
+    Both a and b are computed, and have to be defined. A comparison of Values gives a bool, which is a number too; what
+    is to be recorded or compiled says `step(x - y)` in place of `x > y`.
+
+    >>> x = Value(-3.0)
+    >>> where(step(x), x, 0.1 * x).data
+    -0.30000000000000004
+    """
+    return call(OPS["where"], c, a, b)
+
+
+def take(table: Sequence[Any], i: SupportsIndex) -> Any:
+    """table[i], i being an int: a number of a list, or a row of a list of rows, as an embedding takes it.
+
+    It is chosen at once and makes no node: gradients go to what is chosen. Raises `TypeError` for what is no list or
+    for an index that is no int, as a Value or a float, `IndexError` for one out of range.
+
+    >>> rows = [[Value(1.0), Value(2.0)], [Value(3.0), Value(4.0)]]
+    >>> take(rows, 1)
+    [Value(data=3.0, grad=0.0), Value(data=4.0, grad=0.0)]
+    >>> take([0.5, 0.25], -1)
+    0.25
+    """
+    n = length("the table of take", table)
+    if not hasattr(i, "__index__"):
+        raise TypeError(f"take needs an int as its index, as in take(table, 2), not {described(i)}")
+    place = i.__index__()
+    if not -n <= place < n:
+        raise IndexError(
+            f"take has no index {place} in a table of {n}" + (f": it goes from {-n} to {n - 1}" if n else "")
+        )
+    item = table[place]
+    is_row = hasattr(item, "__len__") and not isinstance(item, str)
+    return item if is_row or isinstance(item, Value) else to_float(item)
 
 
 def dot(xs: Iterable[Value | float], ys: Iterable[Value | float]) -> Any:
@@ -304,7 +415,11 @@ def dot(xs: Iterable[Value | float], ys: Iterable[Value | float]) -> Any:
     xs, ys = _listed(xs, "dot"), _listed(ys, "dot")
     if len(xs) != len(ys):
         raise ValueError(f"dot needs two sequences of one length, not {len(xs)} and {len(ys)} numbers")
-    return call(OPS["dot"], *xs, *ys)
+    y = call(OPS["dot"], *xs, *ys)
+    if overflows(y):
+        pairs = _in_balance([*zip(xs, ys)], [_number(a) * _number(b) for a, b in zip(xs, ys)])
+        y = call(OPS["dot"], *[a for a, _ in pairs], *[b for _, b in pairs])
+    return y
 
 
 def total(xs: Iterable[Value | float]) -> Any:
@@ -313,7 +428,9 @@ def total(xs: Iterable[Value | float]) -> Any:
     >>> total([Value(1.0), Value(2.0), 3.0])
     Value(data=6.0, grad=0.0)
     """
-    return call(OPS["total"], *_listed(xs, "total"))
+    numbers = _listed(xs, "total")
+    y = call(OPS["total"], *numbers)
+    return call(OPS["total"], *_in_balance(numbers, map(_number, numbers))) if overflows(y) else y
 
 
 def mean(xs: Iterable[Value | float]) -> Any:
@@ -322,19 +439,36 @@ def mean(xs: Iterable[Value | float]) -> Any:
     >>> mean([1.0, 2.0, 6.0])
     3.0
     """
-    numbers = _some(xs, "mean")
-    return total(numbers) / len(numbers)
+    numbers: Sequence[Any] = _some(xs, "mean")
+    n = len(numbers)
+    y = total(numbers) / n
+    if overflows(y):  # a power of two changes no digit
+        scale = 0.5 ** n.bit_length()
+        y = total([x * scale for x in numbers]) / (n * scale)
+    return y
 
 
 def prod(xs: Iterable[Value | float]) -> Any:
     """Π xᵢ, by a chain of multiplications, so that zeros among the numbers do no harm; 1 for no numbers.
+
+    They are multiplied in the order given, and in another one where a product on the way would be out of range.
 
     >>> x = Value(0.0)
     >>> prod([x, 2.0, 3.0]).backward()
     >>> x.grad
     6.0
     """
-    return reduce(mul, numbers) if (numbers := _numbers(xs, "prod")) else 1.0
+    numbers = _numbers(xs, "prod")
+    sizes = _sizes(numbers)
+    products = [*accumulate(sizes, mul)]
+    if any(p > float_info.max or (p < float_info.min and 0.0 not in sizes) for p in products):
+        numbers = _in_balance(numbers, [math.log(x) if x else -math.inf for x in sizes])
+    return reduce(partial(call, OPS["mul"]), numbers) if numbers else 1.0
+
+
+def overflows(y: Value | float) -> bool:
+    """Whether a result is infinite. A result that is traced, of a class of its own, has no number yet."""
+    return math.isinf(y.data if y.__class__ is Value else y) if y.__class__ in (Value, float) else False
 
 
 def logsumexp(xs: Iterable[Value | float]) -> Any:
@@ -366,6 +500,30 @@ def log_softmax(xs: Iterable[Value | float]) -> list[Any]:
         whole = logsumexp(numbers)
         numbers = [x - whole for x in numbers]
     return list(numbers)
+
+
+def _number(x: Value | float) -> float:
+    return x.data if isinstance(x, Value) else to_float(x)
+
+
+def _sizes(xs: Sequence[Value | float]) -> list[float]:
+    """|x| of each; none while a function is traced, as its Values have no numbers then."""
+    try:
+        return [math.fabs(_number(x)) for x in xs]
+    except TypeError:
+        return []
+
+
+def _in_balance(items: Sequence[T], sizes: Iterable[float]) -> list[T]:
+    """The items in an order in which the sum of their sizes stays near 0, so that it leaves the range of floats only if
+    all together do: a positive one after what is negative so far, and the other way round."""
+    waiting = deque(sorted(zip(sizes, items), key=itemgetter(0)))
+    chosen, so_far = list[T](), 0.0
+    while waiting:
+        size, item = waiting.popleft() if so_far > 0 else waiting.pop()
+        chosen.append(item)
+        so_far += size
+    return chosen
 
 
 def _some(xs: Iterable[Value | float], name: str) -> Sequence[Value | float]:
@@ -405,7 +563,7 @@ def define_op(name: str, value: Rule, derivatives: Rules, symbol: str | None = N
     >>> y.data, x.grad, cube(3.0)
     (8.0, 12.0, 27.0)
     """
-    if not isinstance(name, str) or name in _BUILT_IN or not name.isidentifier() or iskeyword(name):
+    if not isinstance(name, str) or name in BUILT_IN or not name.isidentifier() or iskeyword(name):
         raise ValueError(f"an operation cannot be called {name!r}: " + _why_not(name))
     require_function(f"the value of {name!r}", value, "lambda m, x: x * x")
     require_function(f"the derivatives of {name!r}", derivatives, "lambda m, y, x: (2.0 * x,)")
@@ -434,4 +592,4 @@ def define_op(name: str, value: Rule, derivatives: Rules, symbol: str | None = N
 
 
 def _why_not(name: object) -> str:
-    return "the table has that already" if name in [*_BUILT_IN] else "take a name that could be a function's"
+    return "the table has that already" if name in [*BUILT_IN] else "take a name that could be a function's"

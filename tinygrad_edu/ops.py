@@ -2,14 +2,14 @@
 
 Kinks follow PyTorch: relu, abs, step and sign have slope 0 at 0, a tie of maximum or minimum shares the gradient
 equally, clamp passes it inside the closed interval. No rule branches on its numbers, or the branch would be frozen into
-second derivatives; a slope that jumps is written with `step` and `sign`, which are operations themselves. Nodes and
+second derivatives; a slope that jumps is written with `step`, `sign` and `where`, operations themselves. Nodes and
 gradients are left to `engine.py`, the functions for users to `functional.py`.
 """
 
 from functools import reduce
 from operator import mul
 
-from .rules import Mathematics, Number, Op, Partial, define, family
+from .rules import FLOATS, OPS, Mathematics, Number, Op, Partial, define, family
 
 
 def _zero(m: Mathematics, x: Number) -> Number:
@@ -23,12 +23,14 @@ def _shares(xs: list[Number]) -> list[Number]:
     return [x / whole for x in xs]
 
 
+def _ties(m: Mathematics, y: Number, *xs: Number) -> list[Number]:
+    return _shares([_zero(m, y - x) for x in xs])  # those that are y
+
+
 # ---- arithmetic ------------------------------------------------------------------------------------------------------
 LEAF = define("leaf", "", lambda m: None)
 CONSTANT = define("constant", "", lambda m: None)
-DETACH = Op(
-    "detach", "detach", lambda m, x: x, 0.0
-)  # not in the table: its slope is 0 by decree, not that of its value
+DETACH = Op("detach", "detach", lambda m, x: x, 0.0)  # not in the table: its slope is 0 by decree
 define("add", "+", lambda m, a, b: a + b, 1.0, 1.0)
 define("sub", "-", lambda m, a, b: a - b, 1.0, -1.0)
 define("mul", "*", lambda m, a, b: a * b, lambda m, y, a, b: b, lambda m, y, a, b: a)
@@ -38,8 +40,11 @@ define("neg", "neg", lambda m, x: -x, -1.0)
 # ---- functions that every kind of number brings along ----------------------------------------------------------------
 _native: dict[str, tuple[Partial, ...]] = {
     "exp": (lambda m, y, x: y,),
-    "expm1": (lambda m, y, x: y + 1.0,),
+    "exp2": (lambda m, y, x: y * m.log(2.0),),
+    "expm1": (lambda m, y, x: m.exp(x),),
     "log": (lambda m, y, x: 1.0 / x,),
+    "log2": (lambda m, y, x: 1.0 / m.log(2.0) / x,),
+    "log10": (lambda m, y, x: 1.0 / m.log(10.0) / x,),
     "log1p": (lambda m, y, x: 1.0 / (1.0 + x),),
     "sqrt": (lambda m, y, x: 0.5 / y,),
     "sin": (lambda m, y, x: m.cos(x),),
@@ -50,11 +55,15 @@ _native: dict[str, tuple[Partial, ...]] = {
     "atan": (lambda m, y, x: 1.0 / (1.0 + x * x),),
     "sinh": (lambda m, y, x: m.cosh(x),),
     "cosh": (lambda m, y, x: m.sinh(x),),
-    "tanh": (lambda m, y, x: 1.0 - y * y,),
+    "tanh": (lambda m, y, x: 4.0 * m.sigmoid(2.0 * x) * m.sigmoid(-2.0 * x),),  # 1 - y² has no digits from 19 on
+    "asinh": (lambda m, y, x: 1.0 / (x * m.tanh(y) + 1.0 / m.cosh(y)),),  # 1/√(x² + 1), where x² does not overflow
+    "acosh": (lambda m, y, x: 1.0 / (m.sqrt(x - 1.0) * m.sqrt(x + 1.0)),),
+    "atanh": (lambda m, y, x: 1.0 / ((1.0 - x) * (1.0 + x)),),
     "erfc": (lambda m, y, x: -2.0 / m.sqrt(m.pi) * m.exp(-x * x),),
     "abs": (lambda m, y, x: m.sign(x),),
     "step": (0.0,),
     "sign": (0.0,),
+    "where": (0.0, lambda m, y, c, a, b: m.where(c, 1.0, 0.0), lambda m, y, c, a, b: m.where(c, 0.0, 1.0)),
     "maximum": (lambda m, y, a, b: 0.5 + 0.5 * m.sign(a - b), lambda m, y, a, b: 0.5 - 0.5 * m.sign(a - b)),
     "minimum": (lambda m, y, a, b: 0.5 - 0.5 * m.sign(a - b), lambda m, y, a, b: 0.5 + 0.5 * m.sign(a - b)),
 }
@@ -73,16 +82,11 @@ define(
     "sigmoid",
     "sigmoid",
     lambda m, x: m.exp(m.minimum(x, 0.0)) / (1.0 + m.exp(-m.abs(x))),
-    lambda m, y, x: y * (1.0 - y),
+    lambda m, y, x: y * m.sigmoid(-x),
 )
-define(
-    "softplus",
-    "softplus",
-    lambda m, x: m.maximum(x, 0.0) + m.log1p(m.exp(-m.abs(x))),
-    lambda m, y, x: m.sigmoid(x),
-)
+define("softplus", "softplus", lambda m, x: m.maximum(x, 0.0) + m.log1p(m.exp(-m.abs(x))), lambda m, y, x: m.sigmoid(x))
 define("relu", "ReLU", lambda m, x: m.maximum(x, 0.0), lambda m, y, x: m.step(x))
-define("silu", "SiLU", lambda m, x: x * m.sigmoid(x), lambda m, y, x: m.sigmoid(x) * (1.0 + (x - y)))
+define("silu", "SiLU", lambda m, x: x * m.sigmoid(x), lambda m, y, x: m.sigmoid(x) * (1.0 + x * m.sigmoid(-x)))
 define(
     "gelu",
     "GELU",
@@ -98,12 +102,16 @@ define(  # x₁·w₁ + x₂·w₂ + …, the inputs being x₁, x₂, …, w₁
     lambda m, *xws: sum(map(mul, xws[: len(xws) // 2], xws[len(xws) // 2 :]), 0.0),
     every=lambda m, y, *xws: xws[len(xws) // 2 :] + xws[: len(xws) // 2],
 )
-define(  # max + log Σ exp(x - max): the largest term is exp(0)
+define("largest", "maximum", lambda m, *xs: reduce(m.maximum, xs), every=_ties)  # maximum of three and more
+define("smallest", "minimum", lambda m, *xs: reduce(m.minimum, xs), every=_ties)
+define(  # log(eᵃ + eᵇ) = max(a, b) + log(1 + e^(-|a - b|)), and so on: keeps the digits of what is added to the largest
     "logsumexp",
     "logsumexp",
-    lambda m, *xs: (lambda top: top + m.log(sum(m.exp(x - top) for x in xs)))(reduce(m.maximum, xs)),
+    lambda m, *xs: reduce(lambda a, b: m.maximum(a, b) + m.log1p(m.exp(-m.abs(a - b))), xs),
     every=lambda m, y, *xs: _shares([m.exp(x - y) for x in xs]),
 )
+for _op in OPS.values():
+    FLOATS.learn(_op)
 
 
 # ---- families: plain numbers are part of the operation and have no gradient ------------------------------------------

@@ -136,9 +136,16 @@ class Mathematics:
 class Floats(Mathematics):
     """Python's floats. A nan stays nan; outside its domain a function raises one of Python's own arithmetic errors."""
 
-    exp, expm1, log, log1p, sqrt = math.exp, math.expm1, math.log, math.log1p, math.sqrt
+    exp, exp2, expm1, sqrt = math.exp, math.exp2, math.expm1, math.sqrt
+    log, log2, log10, log1p = math.log, math.log2, math.log10, math.log1p
     sin, cos, tan, asin, acos, atan = math.sin, math.cos, math.tan, math.asin, math.acos, math.atan
-    sinh, cosh, tanh, erfc, abs = math.sinh, math.cosh, math.tanh, math.erfc, abs
+    sinh, cosh, tanh, asinh, acosh, atanh = math.sinh, math.cosh, math.tanh, math.asinh, math.acosh, math.atanh
+    erfc, abs = math.erfc, abs
+
+    def learn(self, op: Op) -> None:
+        """Keeps an operation as a function, as to look for it at each call takes longer than to compute it."""
+        if not hasattr(Floats, op.name):
+            setattr(self, op.name, partial(op.value, self))
 
     @staticmethod
     def sign(x: float) -> float:
@@ -147,6 +154,10 @@ class Floats(Mathematics):
     @staticmethod
     def step(x: float) -> float:
         return 1.0 if x > 0 else 0.0 if x <= 0 else x
+
+    @staticmethod
+    def where(c: float, a: float, b: float) -> float:
+        return a if c != 0 else b
 
     @staticmethod
     def maximum(a: float, b: float) -> float:

@@ -48,7 +48,9 @@ ARITHMETIC = {
     "div": infix("/", PRODUCT, PRODUCT, SIGN),
     "neg": Form("-{}", SIGN, (POWER,)),
 }
-OF_ONE = "exp expm1 log log1p sqrt sin cos tan asin acos atan sinh cosh tanh erfc abs sign step".split()
+OF_ONE = """
+exp exp2 expm1 log log2 log10 log1p sqrt sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh erfc abs sign step
+""".split()
 OF_TWO = ["maximum", "minimum"]
 
 
@@ -99,11 +101,13 @@ class Python(Language):
         **{name: call(name) for name in OF_ONE},
         **{name: call(name, 2) for name in OF_TWO},
         "power": Form("{} ** {}", POWER, (ATOM,)),
+        "where": call("where", 3),
         "pow": call("pow", 2),  # that of math, as a ** b gives a complex number for (-8.0) ** (1 / 3)
     }
     helpers: ClassVar = {  # these keep a nan
         "maximum": "def maximum(a, b):\n    return a if a > b or a != a else b",
         "minimum": "def minimum(a, b):\n    return a if a < b or a != a else b",
+        "where": "def where(c, a, b):\n    return a if c != 0 else b",
         "sign": "def sign(x):\n    return 1.0 if x > 0 else -1.0 if x < 0 else x",
         "step": "def step(x):\n    return 1.0 if x > 0 else 0.0 if x <= 0 else x",
     }
@@ -115,7 +119,7 @@ class Python(Language):
         return super().form(op)
 
     def number(self, x: float) -> Text:
-        text = repr(x) if math.isfinite(x) else f'float("{x}")'
+        text = repr(float(x)) if math.isfinite(x) else f'float("{x}")'  # NumPy's floats are shown in another way
         return text, SIGN if text.startswith("-") else ATOM
 
     def assignment(self, name: str, text: str) -> str:
@@ -141,7 +145,8 @@ class NumPy(Python):
         **Python.forms,
         **{name: call(f"np.{name}") for name in OF_ONE},
         **{name: call(f"np.{name}", 2) for name in OF_TWO},
-        **{f"a{name}": call(f"np.arc{name}") for name in ("sin", "cos", "tan")},
+        **{f"a{name}": call(f"np.arc{name}") for name in ("sin", "cos", "tan", "sinh", "cosh", "tanh")},
+        "where": Form("np.where({} != 0, {}, {})", ATOM, (SUM, ANY, ANY)),
         "pow": call("np.power", 2),
         "step": Form("np.heaviside({}, 0.0)", ATOM, (ANY,)),
         "erfc": call("erfc"),
@@ -167,6 +172,8 @@ class JavaScript(Language):
         "neg": Form("-{}", SIGN, (ATOM,)),  # -x ** 2 is a syntax error, as readers could take it for (-x) ** 2
         "power": Form("{} ** {}", POWER, (ATOM,)),
         "pow": infix("**", POWER, ATOM, ATOM),
+        "exp2": Form("2 ** {}", POWER, (ATOM,)),
+        "where": call("where", 3),
         "maximum": call("Math.max", 2),
         "minimum": call("Math.min", 2),
         "step": call("step"),
@@ -175,6 +182,7 @@ class JavaScript(Language):
     # erfc: log(erfc(z)·e^(z²)/t) for z ≥ 0 as a Chebyshev series in s = 2t - 1, where t = 2/(2 + z) runs from 1 to 0;
     # relative errors are below 3e-13. Coefficients: a cosine transform of 60 points, computed with 60 digits.
     helpers: ClassVar = {
+        "where": "function where(c, a, b) {\n  return c !== 0 ? a : b;\n}",
         "step": "function step(x) {\n  return x > 0 ? 1 : x <= 0 ? 0 : x;\n}",
         "erfc": """\
 function erfc(x) {
@@ -198,12 +206,13 @@ function erfc(x) {
         arguments await break case catch class const continue debugger default delete do else enum eval export extends
         false finally for function if implements import in instanceof interface let new null package private protected
         public return static super switch this throw true try typeof undefined var void while with yield
-        Infinity Math NaN step erfc
+        Infinity Math NaN step where erfc
         """.split()
     )
 
     def number(self, x: float) -> Text:
-        text = {"inf": "Infinity", "-inf": "-Infinity", "nan": "NaN"}.get(repr(x), repr(x).removesuffix(".0"))
+        number = repr(float(x))
+        text = {"inf": "Infinity", "-inf": "-Infinity", "nan": "NaN"}.get(number, number.removesuffix(".0"))
         return text, SIGN if text.startswith("-") else ATOM
 
     def assignment(self, name: str, text: str) -> str:
@@ -235,7 +244,9 @@ class Latex(Language):
     forms: ClassVar = {
         **{name: latex_call(rf"\{name}") for name in ("sin", "cos", "tan", "sinh", "cosh", "tanh")},
         **{f"a{name}": latex_call(rf"\arc{name}") for name in ("sin", "cos", "tan")},
+        **{f"a{name}": latex_call(operator_name(f"ar{name}")) for name in ("sinh", "cosh", "tanh")},
         **{name: latex_call(operator_name(name)) for name in ("erfc", "step")},
+        "where": latex_call(operator_name("where"), 3),
         "add": infix("+", SUM, SUM, PRODUCT),
         "sub": infix("-", SUM, SUM, PRODUCT),
         "mul": infix(r"\cdot", PRODUCT, PRODUCT, POWER),
@@ -244,8 +255,11 @@ class Latex(Language):
         "power": Form("{{{}}}^{{{}}}", POWER, (ATOM,)),
         "pow": Form("{{{}}}^{{{}}}", POWER, (ATOM, ANY)),
         "exp": Form("e^{{{}}}", POWER, (ANY,)),
+        "exp2": Form("2^{{{}}}", POWER, (ANY,)),
         "expm1": Form("e^{{{}}} - 1", SUM, (ANY,)),
         "log": latex_call(r"\ln"),
+        "log2": latex_call(r"\log_{2}"),
+        "log10": latex_call(r"\log_{10}"),
         "log1p": Form(r"\ln\left(1 + {}\right)", ATOM, (PRODUCT,)),
         "sqrt": Form(r"\sqrt{{{}}}", ATOM, (ANY,)),
         "abs": Form(r"\left|{}\right|", ATOM, (ANY,)),
@@ -271,7 +285,8 @@ class Latex(Language):
 
     def number(self, x: float) -> Text:
         special = {"inf": r"\infty", "-inf": r"-\infty", "nan": r"\mathrm{NaN}"}
-        text, _, exponent = special.get(repr(x), repr(x).removesuffix(".0")).partition("e")
+        number = repr(float(x))
+        text, _, exponent = special.get(number, number.removesuffix(".0")).partition("e")
         if exponent:
             return rf"{text} \cdot 10^{{{int(exponent)}}}", PRODUCT
         return text, SIGN if text.startswith("-") else ATOM

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from tinygrad_edu.engine import Value, apply, constant
 from tinygrad_edu.errors import FAILURES
+from tinygrad_edu.functional import OTHER_NAMES
 from tinygrad_edu.rules import FAMILIES, OPS, Mathematics, Number, Op, find
 
 INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/", "pow": "**"}
@@ -219,8 +220,8 @@ def _written(op: Op, xs: Sequence[str], has_constants: bool) -> str:
             return f"tg.dot([{', '.join(xs[:half])}], [{', '.join(xs[half:])}])"
         case name, *_ if name in LISTS:
             return f"tg.{name}([{', '.join(xs)}])"
-        case ("maximum" | "minimum") as name, *_:
-            return f"tg.{name}({', '.join(xs)})"
+        case ("maximum" | "minimum" | "largest" | "smallest" | "where") as name, *_:
+            return f"tg.{OTHER_NAMES.get(name, name)}({', '.join(xs)})"
         case name, *parameters if hasattr(Value, name):
             return f"{xs[0]}.{name}({', '.join(map(_number, parameters))})"
     return f"apply(find({', '.join([repr(op.name), *map(_number, op.parameters)])}), {', '.join(xs)})"
@@ -231,7 +232,8 @@ def _is_in_the_table(op: Op) -> bool:
 
 
 def _number(x: float) -> str:
-    return repr(x) if math.isfinite(x) else f'float("{x}")'
+    """As Python writes it, also where it is NumPy's; an int stays one."""
+    return repr(x if isinstance(x, int) else float(x)) if math.isfinite(x) else f'float("{x}")'
 
 
 def _is_variable(label: str) -> bool:

@@ -72,6 +72,9 @@ class Digits(Mathematics):
             "maximum": max,
             "minimum": min,
             "step": lambda x: context.mpf(x > 0),
+            "where": lambda c, a, b: a if c != 0 else b,
+            "exp2": lambda x: context.mpf(2) ** x,
+            "log2": lambda x: context.log(x) / context.log(2),
             "pow": lambda a, b: a**b,
         }
         for name, function in functions.items():

@@ -111,7 +111,7 @@ class _Kind(NamedTuple):
 
 _SOME = (1, 2, 3, 4)  # inputs of an operation that takes any number of them
 _BY_PLACE = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
-_ARITIES = {"dot": (2, 4, 6)}  # of an odd number it would forget one
+_ARITIES = {"dot": (2, 4, 6), "largest": (3, 4), "smallest": (3, 4)}  # of an odd number a dot would forget one
 _PARAMETERS: dict[str, st.SearchStrategy[tuple[float, ...]]] = {  # of members of families
     "power": st.sampled_from([(2,), (3,), (-1,), (0.5,), (1,), (0,), (-2,), (-0.5,), (4,), (2.0,)]),
     "exponential": st.tuples(floats(0.1, 4.0)),
@@ -150,10 +150,12 @@ def _kinds_of(op: str | Op) -> list[_Kind]:
 
 
 def _arities(op: Op) -> Sequence[int]:
-    """How many inputs an operation takes: as its value says, or its derivatives, or else all that it can be run on."""
+    """How many inputs an operation takes: as its rules say, or else all that it can be run on."""
     if op.name in _ARITIES:
         return _ARITIES[op.name]
-    for rule, others in ((op.value, 1), (op.derivatives, 2)):  # m; m and y
+    if op.partials:
+        return (len(op.partials),)
+    for rule, others in ((op.value, 1), (op.every or op.derivatives, 2)):  # m; m and y
         arguments = signature(rule).parameters.values()
         if all(a.kind is not Parameter.VAR_POSITIONAL for a in arguments):
             return (sum(a.kind in _BY_PLACE and a.default is Parameter.empty for a in arguments) - others,)
@@ -181,6 +183,10 @@ class _AwayFromKinks(Floats):
     @staticmethod
     def step(x: float) -> float:
         return Floats.step(_far_from_0(x))
+
+    @staticmethod
+    def where(c: float, a: float, b: float) -> float:
+        return Floats.where(_far_from_0(c), a, b)
 
 
 def _far_from_0(x: float) -> float:

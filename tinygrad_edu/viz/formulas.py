@@ -25,9 +25,9 @@ FORMS = {
     "sqrt": Form("√{}", POWER, (ATOM,)),
     "abs": Form("|{}|", ATOM, (ANY,)),
     "sigmoid": Form("σ({})", ATOM, (ANY,)),
-    "maximum": Form("max({}, {})", ATOM, (ANY, ANY)),
-    "minimum": Form("min({}, {})", ATOM, (ANY, ANY)),
+    "exp2": Form("2^{}", POWER, (ATOM,)),
 }
+_CALLED = {"maximum": "max", "largest": "max", "minimum": "min", "smallest": "min"}  # others by their name
 _RAISED = str.maketrans("−0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -45,8 +45,8 @@ def local_derivatives(op: Op, output: str, inputs: Sequence[str]) -> list[str]:
     """∂output/∂input for each input, with these names.
 
     >>> from tinygrad_edu.rules import OPS
-    >>> local_derivatives(OPS["tanh"], "y", ["x"]), local_derivatives(OPS["mul"], "c", ["a", "b"])
-    (['1 − y²'], ['b', 'a'])
+    >>> local_derivatives(OPS["tan"], "y", ["x"]), local_derivatives(OPS["mul"], "c", ["a", "b"])
+    (['1 + y²'], ['b', 'a'])
 
     Raises `TypeError` for an operation whose rule looks at its numbers.
     """
@@ -89,7 +89,8 @@ def _written(op: Op, inputs: Sequence[Text]) -> Text:
         form = FORMS[op.name]
         bracketed = [f"({n})" if n.startswith("−") else n for n in numbers]
         return form.filled(inputs, bracketed), form.level
-    return f"{op.name}({', '.join([*[text for text, _ in inputs], *numbers])})", ATOM
+    name = _CALLED.get(op.name, op.name)
+    return f"{name}({', '.join([*[text for text, _ in inputs], *numbers])})", ATOM
 
 
 def _number(x: float) -> Text:

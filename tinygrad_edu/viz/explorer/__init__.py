@@ -186,12 +186,13 @@ def _python(op: Op, inputs: Sequence[str]) -> str:
         "total": [f"[{', '.join(inputs)}]"],
         "logsumexp": [f"[{', '.join(inputs)}]"],
     }.get(op.name, [*inputs, *map(repr, op.parameters)])
-    return f"{'' if _is_own(op) else 'tg.'}{op.name}({', '.join(arguments)})"
+    name = functional.OTHER_NAMES.get(op.name, op.name)
+    return f"{'' if _is_own(op) else 'tg.'}{name}({', '.join(arguments)})"
 
 
 def _is_own(op: Op) -> bool:
     """Whether the reader has defined it."""
-    return not (op.name in _SPELLED or op.name == "exponential" or hasattr(functional, op.name))
+    return op.name not in functional.BUILT_IN
 
 
 def _number(x: Value) -> str:
