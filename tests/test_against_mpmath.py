@@ -76,7 +76,7 @@ def test_a_rule_that_is_wrong_by_half_a_thousandth_is_caught(row: Row) -> None:
             right.name,
             "",
             lambda m, *xs: wrong(right.value(m, *xs)),
-            every=right.derivatives,
+            every=lambda m, y, *xs: right.derivatives(m, right.value(m, *xs), *xs),
             parameters=right.parameters,
         )
         for op in (off_value, *map(wrong_in, range(len(xs)))):

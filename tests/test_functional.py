@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 import tinygrad_edu as tg
+from tinygrad_edu.compiler import compile
 from tinygrad_edu.engine import Value
 from tinygrad_edu.functional import define_op
 from tinygrad_edu.gradients import derivative, grad
@@ -28,7 +29,10 @@ from tinygrad_edu.rules import FAMILIES, OPS, Mathematics
 UNARY: list[tuple[str, float, float]] = [
     ("exp", 1.0, math.e),
     ("expm1", 1e-20, 1e-20),
+    ("exp2", 0.5, math.sqrt(2)),
     ("log", 2.0, math.log(2)),
+    ("log2", 8.0, 3.0),
+    ("log10", 1000.0, 3.0),
     ("log1p", 1e-20, 1e-20),
     ("sqrt", 9.0, 3.0),
     ("sin", 0.5, math.sin(0.5)),
@@ -40,6 +44,9 @@ UNARY: list[tuple[str, float, float]] = [
     ("sinh", 0.5, math.sinh(0.5)),
     ("cosh", 0.5, math.cosh(0.5)),
     ("tanh", 0.5, math.tanh(0.5)),
+    ("asinh", 0.5, math.asinh(0.5)),
+    ("acosh", 1.5, math.acosh(1.5)),
+    ("atanh", 0.5, math.atanh(0.5)),
     ("sigmoid", 0.5, 1 / (1 + math.exp(-0.5))),
     ("softplus", 0.5, math.log(1 + math.exp(0.5))),
     ("relu", -0.5, 0.0),
@@ -60,6 +67,10 @@ OTHERS: list[tuple[str, tuple[Any, ...], float | list[float]]] = [
     ("clamp", (0.5, 1.0, 1.0), 1.0),
     ("maximum", (2.0, -3.0), 2.0),
     ("minimum", (2.0, -3.0), -3.0),
+    ("maximum", (2.0, -3.0, 2.5, 1.0), 2.5),
+    ("minimum", (2.0, -3.0, 2.5), -3.0),
+    ("where", (0.0, 2.0, -3.0), -3.0),
+    ("where", (-0.5, 2.0, -3.0), 2.0),
     ("dot", ([2.0, -3.0], [0.5, 1.0]), -2.0),
     ("dot", ([], []), 0.0),
     ("total", ([2.0, -3.0, 0.5],), -0.5),
@@ -95,9 +106,9 @@ def flat(y: Any) -> list[Any]:
 
 
 def test_every_function_of_the_contract_is_here() -> None:
-    contract = """exp, expm1, log, log1p, sqrt, sin, cos, tan, asin, acos, atan, sinh, cosh, tanh, sigmoid, softplus,
-        relu, leaky_relu, elu, gelu, silu, abs, step, sign, maximum, minimum, clamp, dot, total, mean, prod, logsumexp,
-        softmax, log_softmax"""
+    contract = """exp, exp2, expm1, log, log2, log10, log1p, sqrt, sin, cos, tan, asin, acos, atan, sinh, cosh, tanh,
+        asinh, acosh, atanh, sigmoid, softplus, relu, leaky_relu, elu, gelu, silu, abs, step, sign, maximum, minimum,
+        where, clamp, dot, total, mean, prod, logsumexp, softmax, log_softmax"""
     names = {name.strip() for name in contract.split(",")}
     assert names <= set(tg.__all__)
     assert names <= {name for name, _, _ in ALL}
@@ -116,8 +127,8 @@ def test_whatever_numbers_go_in_python_floats_come_out(
     name: str, arguments: tuple[Any, ...], expected: Any, number: Callable[[float], Any]
 ) -> None:
     """ints and NumPy scalars alike: 1 and 2 in place of the numbers of the table, as most functions take them."""
-    if name in ("asin", "acos"):
-        converted: tuple[Any, ...] = (number(1),)
+    if name in ("asin", "acos", "atanh"):
+        converted: tuple[Any, ...] = (number(0 if name == "atanh" else 1),)
     else:
         converted = tuple([number(k + 1) for k in range(len(a))] if isinstance(a, list) else number(i + 1)
                           for i, a in enumerate(arguments))  # fmt: skip
@@ -165,6 +176,10 @@ def test_methods_take_the_parameters_of_their_functions() -> None:
         (lambda xs: xs[0].softplus(), 1),
         (lambda xs: xs[0].gelu(), 1),
         (lambda xs: tg.maximum(xs[0], xs[1]), 1),
+        (lambda xs: tg.maximum(*xs), 1),
+        (lambda xs: tg.minimum(*xs), 1),
+        (lambda xs: tg.where(*xs[:3]), 1),
+        (lambda xs: tg.take(xs, 3), 0),
         (lambda xs: tg.mean(xs), 2),
         (lambda xs: tg.prod(xs), 7),
         (lambda xs: tg.total(tg.log_softmax(xs)), 19),  # twice a logsumexp and 8 differences, for the last digits
@@ -191,6 +206,11 @@ MIXED: list[tuple[Callable[[Value], Any], float, float]] = [
     (lambda x: tg.maximum(x, 5.0), 5.0, 0.0),
     (lambda x: tg.maximum(x, 2.0), 2.0, 0.5),
     (lambda x: tg.minimum(x, np.float64(5)), 2.0, 1.0),
+    (lambda x: tg.maximum(1.0, x, 2.0, np.float64(2)), 2.0, 1 / 3),
+    (lambda x: tg.minimum(5.0, x, 3.0), 2.0, 1.0),
+    (lambda x: tg.where(1.0, x, 5.0), 2.0, 1.0),
+    (lambda x: tg.where(x, x, 5.0), 2.0, 1.0),
+    (lambda x: tg.where(x - 2.0, 5.0, 3.0 * x), 6.0, 3.0),
     (lambda x: tg.logsumexp([x, 2.0]), 2.0 + math.log(2), 0.5),
     (lambda x: tg.log_softmax([x, 2.0])[1], -math.log(2), -0.5),
     (lambda x: tg.softmax([2.0, x])[0], 0.5, -0.25),
@@ -205,6 +225,96 @@ def test_mixtures_of_values_and_numbers(function: Callable[[Value], Any], value:
     y = function(x)
     y.backward()
     assert (y.data, x.grad) == pytest.approx((value, slope), rel=1e-14, abs=1e-15)
+
+
+# ---- choices ---------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("numbers", "largest", "smallest"),
+    [
+        ((1.0, 2.0), (0.0, 1.0), (1.0, 0.0)),
+        ((2.0, 2.0), (0.5, 0.5), (0.5, 0.5)),
+        ((2.0, 2.0, 2.0), (1 / 3, 1 / 3, 1 / 3), (1 / 3, 1 / 3, 1 / 3)),
+        ((1.0, 3.0, -3.0, 3.0, -3.0), (0.0, 0.5, 0.0, 0.5, 0.0), (0.0, 0.0, 0.5, 0.0, 0.5)),
+        ((4.0, 3.0, 2.0, 1.0), (1.0, 0.0, 0.0, 0.0), (0.0, 0.0, 0.0, 1.0)),
+        ((1.0, 4.0, 4.0, 4.0, 4.0), (0.0, 0.25, 0.25, 0.25, 0.25), (1.0, 0.0, 0.0, 0.0, 0.0)),
+    ],
+)
+def test_ties_share_the_gradient_equally(
+    numbers: tuple[float, ...], largest: tuple[float, ...], smallest: tuple[float, ...]
+) -> None:
+    for f, number, slopes in ((tg.maximum, max(numbers), largest), (tg.minimum, min(numbers), smallest)):
+        xs = [Value(x) for x in numbers]
+        y = f(*xs)
+        y.backward()
+        assert (y.data, y._op, y._prev) == (number, f.__name__, tuple(xs))
+        assert tuple([x.grad for x in xs]) == slopes
+        assert tuple(grad(y, xs)) == slopes
+        assert [grad(s * xs[0], xs[0]) for s in grad(y, xs, create_graph=True)] == [*slopes]  # they are flat
+
+
+def test_a_nan_among_the_numbers_stays_a_nan() -> None:
+    for f in (tg.maximum, tg.minimum):
+        for numbers in ((math.nan, 1.0, 2.0), (1.0, math.nan, 2.0), (1.0, 2.0, math.nan)):
+            assert math.isnan(f(*numbers))
+
+
+def test_two_of_many_are_the_same_operation_as_ever() -> None:
+    a, b = Value(1.0), Value(2.0)
+    assert tg.maximum(a, b)._rule is OPS["maximum"]
+    assert tg.maximum(a, b, 3.0)._rule is OPS["largest"]
+    assert tg.minimum(a, b, 3.0)._rule is OPS["smallest"]
+
+
+@pytest.mark.parametrize(
+    ("c", "chosen"),
+    [
+        (1, 0),
+        (0, 1),
+        (-0.0, 1),
+        (True, 0),
+        (False, 1),
+        (math.nan, 0),
+        (1e-300, 0),
+        (np.bool_(True), 0),
+        (np.int64(0), 1),
+    ],
+)
+def test_where_chooses_the_second_for_0_alone(c: Any, chosen: int) -> None:
+    for condition in (c, Value(c)):
+        branches = [Value(2.0), Value(-3.0)]
+        y = tg.where(condition, *branches)
+        y.backward()
+        assert y.data == branches[chosen].data
+        assert [v.grad for v in branches] == [float(i == chosen) for i in (0, 1)]
+        if isinstance(condition, Value):
+            assert condition.grad == 0.0
+    assert tg.where(c, 2.0, -3.0) == (2.0, -3.0)[chosen]
+    assert type(tg.where(c, 2, -3)) is float
+
+
+def test_where_takes_a_comparison_and_both_branches_are_computed() -> None:
+    x = Value(-2.0)
+    y = tg.where(x > 0, x, x * x)
+    assert (y.data, grad(y, x)) == (4.0, -4.0)
+    zero = Value(0.0)
+    with pytest.raises(ZeroDivisionError):
+        tg.where(zero, 1.0 / zero, 0.0)
+
+
+def test_take_is_an_index() -> None:
+    row, numbers = [Value(1.0), Value(2.0)], (3, np.float64(0.5), Value(4.0))
+    assert tg.take([row, row[::-1]], 0) is row
+    assert tg.take(numbers, 2) is tg.take(numbers, -1) is numbers[2]
+    assert [tg.take(numbers, i) for i in (0, -3, np.int64(1), np.array(1))] == [3.0, 3.0, 0.5, 0.5]
+    assert [type(tg.take(numbers, i)) for i in (0, 1)] == [float, float]
+    assert tg.take(np.array([[1.0, 2.0], [3.0, 4.0]]), 1).tolist() == [3.0, 4.0]
+    assert tg.take([(1.0, 2.0)], 0) == (1.0, 2.0)
+
+
+def test_an_embedding_learns_the_rows_that_are_taken() -> None:
+    table = [[Value(0.1), Value(0.2)], [Value(0.3), Value(0.4)]]
+    tg.total([x * x for i in (1, 1) for x in tg.take(table, i)]).backward()
+    assert [[v.grad for v in row] for row in table] == [[0.0, 0.0], [1.2, 1.6]]
 
 
 # ---- stability -------------------------------------------------------------------------------------------------------
@@ -227,6 +337,65 @@ def test_what_is_far_below_the_largest_counts_for_nothing() -> None:
     assert tg.logsumexp([-1e3, -1e3]) == pytest.approx(-1e3 + math.log(2), rel=1e-15)
 
 
+@pytest.mark.parametrize(
+    ("function", "numbers", "value", "slopes"),
+    [
+        (tg.mean, (1e308, 1e308), 1e308, (0.5, 0.5)),
+        (tg.mean, (1.7976931348623157e308,) * 3, 1.7976931348623157e308, (1 / 3,) * 3),
+        (tg.mean, (1e308, 1e308, -1e308, 1e308), 0.5e308, (0.25,) * 4),
+        (tg.mean, (5e-324, 5e-324), 5e-324, (0.5, 0.5)),
+        (tg.total, (1e308, 1e308, -1e308), 1e308, (1.0, 1.0, 1.0)),
+        (tg.total, (-1e308, -1e308, 1e308, 1e308, 7.0), 7.0, (1.0,) * 5),
+        (tg.total, (1e308, 1e308), math.inf, (1.0, 1.0)),
+        (tg.prod, (1e200, 1e200, 0.0), 0.0, (0.0, 0.0, math.inf)),
+        (tg.prod, (1e200, 1e200, 1e-200), 1e200, (1.0, 1.0, math.inf)),
+        (tg.prod, (1e-200, 1e-200, 1e200), 1e-200, (1.0, 1.0, 0.0)),
+        (tg.prod, (-1e200, 1e-100, 1e200, 1e-200, 1e-100), -1.0, (1e-200, -1e100, -1e-200, -1e200, -1e100)),
+        (tg.prod, (1e200, 1e200), math.inf, (1e200, 1e200)),
+        (tg.prod, (1e-200, 1e-200), 0.0, (1e-200, 1e-200)),
+        (tg.prod, (0.0, 0.0, 1e200), 0.0, (0.0, 0.0, 0.0)),
+        (tg.logsumexp, (math.inf, 0.0), math.inf, None),
+    ],
+)
+def test_what_can_be_represented_does_not_overflow_on_the_way(
+    function: Callable[[Any], Any], numbers: tuple[float, ...], value: float, slopes: tuple[float, ...] | None
+) -> None:
+    assert function(numbers) == pytest.approx(value, rel=1e-15)
+    xs = [Value(x) for x in numbers]
+    y = function(xs)
+    assert y.data == function(numbers)
+    if slopes:
+        y.backward()
+        assert [x.grad for x in xs] == pytest.approx(slopes, rel=1e-15)
+
+
+def test_a_dot_whose_terms_cancel_does_not_overflow_on_the_way() -> None:
+    xs, ys = (1e308, 1.5, -1e300), (1.7, 1e308, 1.7e8)
+    assert tg.dot(xs, ys) == pytest.approx(1.5e308, rel=1e-15)
+    left, right = [[Value(x) for x in side] for side in (xs, ys)]
+    y = tg.dot(left, right)
+    y.backward()
+    assert ([v.grad for v in left], [v.grad for v in right]) == ([*ys], [*xs])
+    assert tg.dot([1e200], [1e200]) == math.inf
+
+
+def test_what_does_not_overflow_is_computed_in_the_order_given() -> None:
+    xs = [Value(x) for x in (0.1, 1e100, -1e100, 3.0)]
+    assert tg.total(xs)._prev == tuple(xs)
+    assert tg.dot(xs, xs)._prev == (*xs, *xs)
+    product = tg.prod(xs)
+    assert product._prev[1] is xs[3]
+    assert product._prev[0]._prev[1] is xs[2]
+    mean = tg.mean(xs)
+    assert mean._prev[0]._prev == tuple(xs)
+
+
+def test_a_traced_function_takes_the_plain_form() -> None:
+    """Its Values have no numbers to decide by."""
+    f = compile(lambda a, b: tg.prod([a, b, a]) + tg.mean([a, b]) + tg.total([a, b]) + tg.dot([a, b], [b, a]))
+    assert f(2.0, 3.0) == 12.0 + 2.5 + 5.0 + 12.0
+
+
 # ---- bad input -------------------------------------------------------------------------------------------------------
 # fmt: off
 BAD: list[tuple[Callable[[], Any], type[Exception], str]] = [
@@ -246,6 +415,27 @@ BAD: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: tg.exp([1.0]), TypeError, "list.*a Value for each"),
     (lambda: tg.relu(1j), TypeError, "complex"),
     (lambda: tg.maximum("a", 1.0), TypeError, "str 'a'"),
+    (lambda: tg.maximum(1.0), TypeError, r"maximum takes two numbers or more, as in maximum\(a, b\), not float '1\.0'"),
+    (lambda: tg.minimum([1.0, 2.0]), TypeError, r"minimum takes .* not list .*; of a list: minimum\(\*xs\)"),
+    (lambda: tg.maximum(), TypeError, "maximum takes two numbers or more, .* not none"),
+    (lambda: tg.where("a", 1.0, 2.0), TypeError, "str 'a'"),
+    (lambda: tg.where([1.0], 1.0, 2.0), TypeError, "list"),
+    (lambda: tg.take([1.0], 1.0), TypeError, r"take needs an int as its index, .*take\(table, 2\), not float '1\.0'"),
+    (lambda: tg.take([1.0], Value(0.0)), TypeError, "take needs an int as its index, .* not Value"),
+    (lambda: tg.take([1.0], "0"), TypeError, "take needs an int as its index, .* not str"),
+    (lambda: tg.take([1.0, 2.0], 2), IndexError, "take has no index 2 in a table of 2: it goes from -2 to 1"),
+    (lambda: tg.take([1.0, 2.0], -3), IndexError, "take has no index -3 in a table of 2: it goes from -2 to 1"),
+    (lambda: tg.take([], 0), IndexError, "take has no index 0 in a table of 0$"),
+    (lambda: tg.take({0: 1.0}, 0), TypeError, "the table of take must be a list.* not dict"),
+    (lambda: tg.take("abc", 0), TypeError, "str 'a'"),
+    (lambda: tg.take([None], 0), TypeError, "NoneType"),
+    (lambda: tg.exp2(1024), OverflowError, r"exp2 overflows at 1024\.0"),
+    (lambda: tg.log2(0), ValueError, r"log2 is not defined at 0\.0"),
+    (lambda: tg.log10(-1), ValueError, r"log10 is not defined at -1\.0"),
+    (lambda: tg.acosh(0.5), ValueError, r"acosh is not defined at 0\.5"),
+    (lambda: tg.atanh(1), ValueError, r"atanh is not defined at 1\.0"),
+    (lambda: tg.prod([math.inf, 0.0]), FloatingPointError, r"mul is not a number \(nan\) at inf, 0\.0"),
+    (lambda: tg.mean([math.inf, -math.inf]), FloatingPointError, "total is not a number"),
     (lambda: tg.total(["a"]), TypeError, "str 'a'"),
     (lambda: tg.total([[1.0]]), TypeError, "list"),
     (lambda: tg.mean(["a", 1.0]), TypeError, "str 'a'"),
@@ -269,6 +459,18 @@ def test_bad_input(call: Callable[[], Any], error: type[Exception], words: str) 
         call()
 
 
+@pytest.mark.parametrize("name", ["total", "mean", "prod", "logsumexp", "softmax", "log_softmax", "dot"])
+def test_a_list_that_holds_itself_and_lists_in_lists(name: str) -> None:
+    itself: list[Any] = [1.0]
+    itself.append(itself)
+    deep: list[Any] = []
+    for _ in range(100_000):
+        deep = [deep]
+    for xs in (itself, deep):
+        with pytest.raises(TypeError, match="expected one real number, an int or a float, not list"):
+            getattr(tg, name)(*([xs, xs] if name == "dot" else [xs]))
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [
@@ -276,8 +478,9 @@ def test_bad_input(call: Callable[[], Any], error: type[Exception], words: str) 
         ("abs", "slope 0 at 0"),
         ("step", "slope is 0 everywhere"),
         ("sign", "slope is 0 everywhere"),
-        ("maximum", "at a tie each gets half"),
-        ("minimum", "at a tie each gets half"),
+        ("maximum", "at a tie each gets half of the gradient, of three a third"),
+        ("minimum", "at a tie each gets half of the gradient, of three a third"),
+        ("where", "a nan is not 0"),
         ("clamp", "1 inside and at both ends"),
         ("leaky_relu", "at 0 the slope is negative_slope"),
         ("elu", "at 0 the slope is alpha"),
@@ -330,7 +533,8 @@ def test_its_rule_shows_how_many_inputs_it_takes() -> None:
     """For whoever makes examples of it: generated expressions, drawings."""
     define_op("hypot", lambda m, a, b: m.sqrt(a * a + b * b), lambda m, y, a, b: (a / y, b / y))
     assert list(inspect.signature(OPS["hypot"].value).parameters) == ["m", "a", "b"]
-    assert list(inspect.signature(OPS["hypot"].derivatives).parameters) == ["m", "y", "a", "b"]
+    assert OPS["hypot"].every is not None
+    assert list(inspect.signature(OPS["hypot"].every).parameters) == ["m", "y", "a", "b"]
 
 
 @pytest.mark.parametrize("y", ["a", None, 1j, [1.0]])

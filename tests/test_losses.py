@@ -4,6 +4,7 @@ import math
 from collections import Counter
 
 import pytest
+from operations import mp, mpf, partial
 
 from tinygrad_edu import Value, grad, losses, no_grad
 from tinygrad_edu.graph import topological_order
@@ -89,6 +90,17 @@ PYTORCH = {
 
 def values(x):
     return [values(part) for part in x] if isinstance(x, list) else Value(x)
+
+
+def nested(depth):
+    x = 1.0
+    for _ in range(depth):
+        x = [x]
+    return x
+
+
+HOLDING_ITSELF = [1.0]
+HOLDING_ITSELF += [HOLDING_ITSELF, HOLDING_ITSELF]
 
 
 def flat(x):
@@ -202,6 +214,121 @@ def test_cross_entropy_of_huge_logits():
     assert grad(loss, logits) == [1.0, 0.0, -1.0]
 
 
+# ---- digits ----------------------------------------------------------------------------------------------------------
+def cross_entropy_of_label_0(x):
+    return -mp.log(mp.exp(x[0]) / mp.fsum(map(mp.exp, x)))
+
+
+@pytest.mark.parametrize(
+    ("loss", "predictions", "target", "truth"),
+    [
+        *[(bce, [p], 0, lambda x: -mp.log(1 - x[0])) for p in (1e-300, 1e-17, 1e-8, 0.25, 0.5, 0.75, 1 - 1e-15)],
+        *[(bce, [p], 1, lambda x: -mp.log(x[0])) for p in (1e-40, 1e-8, 0.5, 1 - 1e-15)],
+        *[(bce, [p], 0.25, lambda x: -mp.log(x[0]) / 4 - mp.log(1 - x[0]) * 3 / 4) for p in (1e-8, 0.5, 1 - 1e-15)],
+        *[(bce_with_logits, [x], 0, lambda x: mp.log1p(mp.exp(x[0]))) for x in (-700.0, -40.0, -1.0, 40.0, 1e10)],
+        *[(bce_with_logits, [x], 1, lambda x: mp.log1p(mp.exp(-x[0]))) for x in (-1e10, -40.0, 1.0, 40.0, 700.0)],
+        *[(cross_entropy, [x, 0.0], 0, cross_entropy_of_label_0) for x in (-700.0, -40.0, 0.0, 40.0, 700.0)],
+        *[(cross_entropy, [x, 0.5, -0.25], 0, cross_entropy_of_label_0) for x in (-700.0, -40.0, 0.0, 40.0, 700.0)],
+        *[(huber, [x], 0, lambda x: x[0] ** 2 / 2 if abs(x[0]) < 1 else abs(x[0]) - mpf(1) / 2)
+          for x in (1e-100, 0.5, -1.5, 1e300)],
+        *[(mse, [x], 0, lambda x: x[0] ** 2) for x in (1e-100, 0.5, -1.3e154)],
+    ],
+)  # fmt: skip
+def test_no_digits_are_lost_in_the_loss_or_its_gradient(loss, predictions, target, truth):
+    xs = values(predictions)
+    y = loss(xs if loss is cross_entropy else xs[0], target)
+    exact = tuple(map(mpf, predictions))
+    assert y.data == loss(predictions if loss is cross_entropy else predictions[0], target)
+    with mp.workdps(1000):
+        true = [truth(exact), *[partial(lambda *x: truth(x), exact, i) for i in range(len(xs))]]
+    for number, exactly in zip([y.data, *grad(y, xs)], true, strict=True):
+        assert abs(number - exactly) <= 1e-14 * abs(exactly) + 1e-323
+
+
+def test_a_loss_of_one_class_is_0():
+    x = Value(3.0)
+    y = cross_entropy([x], 0)
+    assert (y.data, grad(y, x), cross_entropy([3.0], 0)) == (0.0, 0.0, 0.0)
+
+
+# ---- overflow --------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("call", "expected"),
+    [
+        (lambda x: mse([x] * 10, [0] * 10), 1.44e308),
+        (lambda x: mse([x, 0.0], [0, 0]), 0.72e308),
+        (lambda x: losses.half_sse([1.5 * x], [0]), 1.62e308),
+        (lambda x: losses.half_sse(1.5 * x, 0), 1.62e308),
+        (lambda x: losses.half_sse([1.5 * x], [0], reduction="none")[0], 1.62e308),
+        (lambda x: losses.half_mse([1.5 * x, x], [0, 0]), 1.17e308),
+        (lambda x: mae([1e154 * x] * 3, [0] * 3), 1.2e308),
+        (lambda x: sse([x], [0]), 1.44e308),
+    ],
+)
+def test_a_loss_that_can_be_represented_does_not_overflow_on_the_way(call, expected):
+    x = Value(1.2e154)
+    y = call(x)
+    assert y.data == call(1.2e154) == pytest.approx(expected, rel=1e-15)
+    assert math.isfinite(grad(y, x))
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: mse([0.5, 1e200, 1.0], [1, 2, 3]), r"at the prediction 1e\+200 and the target 2.0 \(sample 1\)"),
+        (lambda: mse([[0.5, 1.0], [2.0, Value(-1e200)]], [[1, 2], [3, 4]]), r"-1e\+200 and .* 4.0 \(sample 1\)"),
+        (lambda: mse(Value(1e200), 2), r"prediction 1e\+200 and the target 2.0 \(sample 0\): scale the targets"),
+        (lambda: mse([1.0, 1e200], [1, 2], reduction="none"), r"1e\+200 and the target 2.0 \(sample 1\)"),
+        (lambda: sse([1e154, 1.2e154, -1.25e154], [0, 0, 0]), r"-1.25e\+154 and the target 0.0 \(sample 2\)"),
+        (lambda: losses.half_sse([1.0, 1e308], [0, -1e308]), r"1e\+308 and the target -1e\+308 \(sample 1\)"),
+        (lambda: mae([1.0, 1e308], [0, -1e308]), r"1e\+308 and the target -1e\+308 \(sample 1\)"),
+        (lambda: mae([1.7e308, 1.6e308], [0, 0], reduction="sum"), r"1.7e\+308 and the target 0.0 \(sample 0\)"),
+        (lambda: huber(1e200, 0, delta=1e200), r"prediction 1e\+200 and the target 0.0 \(sample 0\)"),
+        (lambda: hinge(-1.7e308, 1, margin=1.7e308), r"prediction -1.7e\+308 and the target 1.0 \(sample 0\)"),
+        (lambda: bce_with_logits([1.7e308] * 2, [0, 0], reduction="sum"), r"1.7e\+308 and the target 0.0 \(sample 0\)"),
+        (lambda: cross_entropy([[0.0, 0.0], [1e308, -1e308]], [0, 1]),
+         r"the loss overflows at the prediction \[1e\+308, -1e\+308\] and the target 1 \(sample 1\)"),
+    ],
+)  # fmt: skip
+def test_a_loss_that_no_float_can_hold_names_the_sample(call, words):
+    with pytest.raises(OverflowError, match=words):
+        call()
+
+
+def test_what_is_infinite_or_nan_itself_passes():
+    assert (
+        mse([math.inf, 1.0], [0.0, 0.0])
+        == mae([-math.inf], [0.0])
+        == cross_entropy([[0.0, -math.inf]], [1])
+        == math.inf
+    )
+    assert mse([1.0], [math.inf]) == math.inf
+    assert math.isnan(mse([math.nan], [0.0]))
+
+
+# ---- targets that are Values -----------------------------------------------------------------------------------------
+def test_targets_that_are_values_have_gradients():
+    for y in (-1.0, 1.0):
+        score, sign = Value(0.25), Value(y)
+        loss = hinge([score], [sign])
+        assert loss.data == hinge([0.25], [y]) == 1.0 - y * 0.25
+        assert grad(loss, [score, sign]) == [-y, -0.25]
+    for y in (0.0, 0.25, 1.0):
+        p, label = Value(0.2), Value(y)
+        for cost in (bce, bce_with_logits):
+            loss = cost([p], [label])
+            assert loss.data == pytest.approx(cost([0.2], [y]), rel=1e-15)
+            if_one, if_zero = cost(0.2, 1), cost(0.2, 0)
+            assert grad(loss, label) == pytest.approx(if_one - if_zero, rel=1e-15)
+
+
+def test_targets_that_are_values_are_checked_by_their_numbers():
+    with pytest.raises(ValueError, match=r"targets of -1 or \+1, not 0.5 \(sample 0\)"):
+        hinge([1.0], [Value(0.5)])
+    with pytest.raises(ValueError, match=r"targets between 0 and 1, not 1.5 \(sample 1\)"):
+        bce([0.5, 0.5], [1, Value(1.5)])
+
+
 def test_second_derivatives():
     x = Value(0.4)
     sigmoid = 1 / (1 + math.exp(-0.4))
@@ -255,6 +382,12 @@ def test_tuples_numpy_and_values_as_targets():
     assert grad(sse([a], [b]), [a, b]) == [4.0, -4.0]
 
 
+def test_as_many_dimensions_as_an_array_may_have():
+    assert mse(nested(32), nested(32)) == 0.0
+    twice = [1.0, 2.0]
+    assert mse([twice, twice], [twice, twice]) == 0.0  # a list may be there twice, if not in itself
+
+
 def test_nothing_is_recorded_under_no_grad():
     with no_grad():
         loss = mse(values(NUMBERS), TARGETS)
@@ -269,13 +402,18 @@ def test_nothing_is_recorded_under_no_grad():
         (lambda v, t: mse(v, t), [0.5] * 4, {"-": 4, "dot": 1, "/": 1}),
         (lambda v, t: hinge(v, t, reduction="sum"), [1, -1, 1, -1], {"-": 2, "+": 2, "ReLU": 4, "total": 1}),
         (lambda v, t: bce_with_logits(v, t, reduction="sum"), [0] * 4, {"softplus": 4, "total": 1}),
-        (lambda v, t: cross_entropy(v, 2), None, {"logsumexp": 1, "-": 1}),
+        (lambda v, t: cross_entropy(v, 2), None, {"logsumexp": 1, "-": 1, "softplus": 1}),
+        (lambda v, t: cross_entropy(v[:2], 1), None, {"-": 1, "softplus": 1}),
         # one sample needs no sum: a square is drawn as the square that it is
         (lambda v, t: sse(v[0], t), 0.5, {"-": 1, "**2": 1}),
         (lambda v, t: mae(v[0], t), 0.5, {"-": 1, "abs": 1}),
         # a certain target needs but one of the two terms
-        (lambda v, t: bce(v, t, reduction="sum"), [1, 1, 0, 0], {"-": 2, "clamp": 4, "log": 4, "neg": 4, "total": 1}),
-        (lambda v, t: bce(v[0], t), 0.5, {"-": 1, "clamp": 2, "log": 2, "neg": 2, "*": 2, "+": 1}),
+        (
+            lambda v, t: bce(v, t, reduction="sum"),
+            [1, 1, 0, 0],
+            {"clamp": 2, "log": 2, "log1p": 2, "neg": 6, "total": 1},
+        ),
+        (lambda v, t: bce(v[0], t), 0.5, {"clamp": 1, "log": 1, "log1p": 1, "neg": 3, "*": 2, "+": 1}),
     ],
 )
 def test_no_more_nodes_than_needed(loss, targets, nodes):
@@ -318,6 +456,14 @@ def test_no_more_nodes_than_needed(loss, targets, nodes):
         (lambda: cross_entropy(LOGITS, 0), r"shape \(2, 4\) do not match labels of shape \(\)"),
         (lambda: cross_entropy(LOGITS[0], [0]), r"shape \(4,\) do not match labels of shape \(1,\)"),
         (lambda: cross_entropy(Value(1.0), 0), r"shape \(\) do not match"),
+        (
+            lambda: mse(*[HOLDING_ITSELF] * 2),
+            "predictions are lists in lists more than 32 deep, or a list that holds itself",
+        ),
+        (lambda: mse([1.0], HOLDING_ITSELF), "targets are lists in lists more than 32 deep"),
+        (lambda: mse(nested(300), nested(300)), "predictions are lists in lists more than 32 deep"),
+        (lambda: mse(nested(33), nested(33)), "predictions are lists in lists more than 32 deep"),
+        (lambda: cross_entropy([HOLDING_ITSELF], [1]), "predictions are lists in lists more than 32 deep"),
         (lambda: by_name("rmse"), "no loss is called 'rmse': choose from sse, mse, .*cross_entropy"),
     ],
 )

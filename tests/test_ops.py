@@ -28,7 +28,7 @@ from operations import (
 from uses import FIRST, SECOND, Exact, Formulas, Fractions, Text, Use, has_a_function, on_numbers, public, text_of
 
 from tinygrad_edu.engine import Value, apply
-from tinygrad_edu.gradients import grad
+from tinygrad_edu.gradients import derivative, grad
 from tinygrad_edu.ops import CONSTANT, LEAF
 from tinygrad_edu.rules import FAMILIES, FLOATS, OPS, Op
 
@@ -119,7 +119,10 @@ def test_the_check_catches_what_is_wrong_by_half_a_thousandth(row: Row) -> None:
     def wrong(x: float) -> float:
         return x * 1.0005 if x else 0.0005
 
-    off_value = Op("off", "", lambda m, *xs: wrong(right.value(m, *xs)), every=right.derivatives)
+    def of_the_right_value(m: Any, y: Any, *xs: Any) -> Any:
+        return right.derivatives(m, right.value(m, *xs), *xs)
+
+    off_value = Op("off", "", lambda m, *xs: wrong(right.value(m, *xs)), every=of_the_right_value)
     off_slopes = Op("off", "", right.value, every=lambda m, y, *xs: [wrong(s) for s in right.derivatives(m, y, *xs)])
     on_floats = on_numbers(FLOATS, float)
     for xs in row.inside:
@@ -177,6 +180,44 @@ def test_far_out_arguments(row: Row) -> None:
             assert math.isinf(got) if slope is None else close(got, slope, 1e-12, row.slope_scale), (
                 f"∂{row} at {xs}: {got}, not {slope}"
             )
+
+
+TAILS = [
+    *[("expm1", x) for x in (-1.0, -37.0, -700.0)],
+    *[(name, x) for name in ("sigmoid", "softplus", "silu", "tanh") for x in (-300.0, -40.0, -19.0, 19.0, 40.0, 300.0)],
+    *[("asinh", x) for x in (-1e300, -1e154, 1e-300, 1e17, 1.7e308)],
+    *[("acosh", x) for x in (1.0 + 2e-16, 1e154, 1.7e308)],
+    *[(name, x) for name in ("asin", "acos", "atanh") for x in (-1.0 + 1e-15, 1.0 - 1e-15)],
+    *[(name, x) for name in ("log", "log2", "log10") for x in (1e-300, 1e300)],
+    ("log1p", -1.0 + 1e-15),
+    ("exp2", 1023.5),
+    ("atan", 1e150),
+]
+
+
+@pytest.mark.parametrize(("name", "x"), TAILS)
+def test_slopes_keep_their_digits_far_out(name: str, x: float) -> None:
+    """Of the slope itself, however small it is, and not of something larger that it is the rest of."""
+    (row,) = [row for row in ROWS if row.name == name]
+    y = row.op.value(FLOATS, x)
+    (slope,) = row.op.derivatives(FLOATS, y, x)
+    assert close(slope, partial(row.truth, (mpf(x),), 0), 1e-15)
+    leaf = Value(x)
+    apply(row.op, leaf).backward()
+    assert leaf.grad == slope
+
+
+def test_where_a_large_number_is_added_to_a_small_one_the_small_one_counts() -> None:
+    assert OPS["logsumexp"].value(FLOATS, 0.0, -40.0) == math.exp(-40.0)
+    assert OPS["logsumexp"].value(FLOATS, -40.0, 0.0, -41.0) == math.exp(-40.0) + math.exp(-41.0)
+    assert OPS["logsumexp"].value(FLOATS, math.inf, 0.0) == math.inf
+
+
+@pytest.mark.parametrize("name", ["tanh", "sigmoid", "asinh", "silu"])
+def test_the_third_derivative_at_0_is_that_of_the_series(name: str) -> None:
+    """A form of a slope that is written with |x| would be wrong there."""
+    third = {"tanh": -2.0, "sigmoid": -1 / 8, "asinh": -1.0, "silu": 0.0}[name]
+    assert derivative(lambda x: apply(OPS[name], x), 3)(0.0) == pytest.approx(third, rel=1e-14, abs=1e-15)
 
 
 # ---- kinks -----------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ gradients are left to `engine.py`, the functions for users to `functional.py`.
 """
 
 from functools import reduce
+from itertools import accumulate
 from operator import mul
 
 from .rules import FLOATS, OPS, Mathematics, Number, Op, Partial, define, family
@@ -23,8 +24,13 @@ def _shares(xs: list[Number]) -> list[Number]:
     return [x / whole for x in xs]
 
 
-def _ties(m: Mathematics, y: Number, *xs: Number) -> list[Number]:
-    return _shares([_zero(m, y - x) for x in xs])  # those that are y
+def _winners(better: str, m: Mathematics, *xs: Number) -> list[Number]:
+    """The share of each number that none of the others is better than."""
+    best = getattr(m, better)
+    before, after = [*accumulate(xs, best)], [*accumulate(reversed(xs), best)][::-1]
+    others = [after[1], *map(best, before, after[2:]), before[-2]]
+    ahead = [other - x if better == "maximum" else x - other for x, other in zip(xs, others)]
+    return _shares([1.0 - m.step(by) for by in ahead])
 
 
 # ---- arithmetic ------------------------------------------------------------------------------------------------------
@@ -102,8 +108,13 @@ define(  # x₁·w₁ + x₂·w₂ + …, the inputs being x₁, x₂, …, w₁
     lambda m, *xws: sum(map(mul, xws[: len(xws) // 2], xws[len(xws) // 2 :]), 0.0),
     every=lambda m, y, *xws: xws[len(xws) // 2 :] + xws[: len(xws) // 2],
 )
-define("largest", "maximum", lambda m, *xs: reduce(m.maximum, xs), every=_ties)  # maximum of three and more
-define("smallest", "minimum", lambda m, *xs: reduce(m.minimum, xs), every=_ties)
+for _name, _of_two in (("largest", "maximum"), ("smallest", "minimum")):  # of three and more
+    define(
+        _name,
+        _of_two,
+        lambda m, *xs, _of_two=_of_two: reduce(getattr(m, _of_two), xs),
+        every=lambda m, y, *xs, _of_two=_of_two: _winners(_of_two, m, *xs),
+    )
 define(  # log(eᵃ + eᵇ) = max(a, b) + log(1 + e^(-|a - b|)), and so on: keeps the digits of what is added to the largest
     "logsumexp",
     "logsumexp",
