@@ -45,16 +45,17 @@ def as_function(op: Op) -> Callable[..., Any]:
 @contextmanager
 def a_rule_that_is_wrong(op: Op, place: int | None = None) -> Iterator[None]:
     """The rule of an operation, too large by half a thousandth in one input, or in all."""
-    right = op.derivatives
+    partials, every = op.partials, op.every
+    right = Op(op.name, op.symbol, op.value, *partials, every=every)
 
     def wrong(m: Any, y: Any, *xs: Any) -> list[Any]:
-        return [s * WRONG_BY if place in (i, None) else s for i, s in enumerate(right(m, y, *xs))]
+        return [s * WRONG_BY if place in (i, None) else s for i, s in enumerate(right.derivatives(m, y, *xs))]
 
-    op.derivatives = wrong
+    op.partials, op.every = (), wrong
     try:
         yield
     finally:
-        op.derivatives = right
+        op.partials, op.every = partials, every
 
 
 def has_slopes(row: Row, xs: tuple[float, ...]) -> bool:
@@ -92,7 +93,7 @@ def test_a_kink_is_a_kink_and_never_wrong(kink: Kink) -> None:
         assert check.verdict == "outside the domain", f"{kink}: {check}"
     elif (kink.name, *kink.inputs) in {("pow", 0.0, 0.0), ("exponential", 0.0)}:
         assert check.verdict == "outside the domain", f"{kink}: {check}"  # 0ᵇ is undefined for b < 0
-    elif kink.name in ("power", "pow", "exponential") or abs(kink.inputs[0]) == 1e300:
+    elif kink.name in ("power", "pow", "exponential") or abs(kink.inputs[0]) in (1e300, 1e-300):
         assert check.verdict == "correct", f"{kink}: {check}"
     else:
         assert check.verdict == "kink", f"{kink}: {check}"
@@ -160,7 +161,7 @@ def test_an_error_that_rules_make_together_is_the_fault_of_each() -> None:
 
 
 def test_a_derivative_too_few_is_named() -> None:
-    product = Op("product", "·", lambda m, a, b: a * b, lambda m, y, a, b: (b,))
+    product = Op("product", "·", lambda m, a, b: a * b, every=lambda m, y, a, b: (b,))
     check = gradcheck(lambda a, b: apply(product, a, b), 2.0, 3.0)
     assert check.verdict == "wrong"
     assert check.reason == "product, input 1 at 2.0, 3.0: the rule says nothing, it is 2"
@@ -242,7 +243,7 @@ def test_no_kink(f: Callable[..., Any], xs: tuple[float, ...]) -> None:
 
 @pytest.mark.parametrize(("slope", "verdict"), [(-0.01, "wrong"), (0.0, "kink"), (0.7, "kink"), (1.01, "wrong")])
 def test_at_a_kink_a_rule_may_choose_between_the_one_sided_derivatives(slope: float, verdict: str) -> None:
-    ramp = Op("ramp", "", OPS["relu"].value, lambda m, y, x: (m.step(x) + slope * (1.0 - m.abs(m.sign(x))),))
+    ramp = Op("ramp", "", OPS["relu"].value, lambda m, y, x: m.step(x) + slope * (1.0 - m.abs(m.sign(x))))
     check = gradcheck(as_function(ramp), 0.0)
     assert check.verdict == verdict
     if verdict == "wrong":
@@ -344,7 +345,7 @@ def test_where_a_function_is_flat_its_gradient_is_correct(
 
 
 def test_a_slope_where_there_is_none_is_wrong() -> None:
-    hill = Op("hill", "", lambda m, x: m.cos(x), lambda m, y, x: (1e-9 - m.sin(x),))
+    hill = Op("hill", "", lambda m, x: m.cos(x), lambda m, y, x: 1e-9 - m.sin(x))
     check = gradcheck(as_function(hill), 0.0)
     assert check.reason == "hill, input 0 at 0.0: the rule says 1e-09, it is 0"
 
@@ -358,7 +359,7 @@ def test_a_slope_that_is_reached_slowly(power: float) -> None:
 
 
 def test_a_slope_of_what_never_changes_is_named() -> None:
-    flat = Op("flat", "", lambda m, x: 0.0 * x, lambda m, y, x: (1.0,))
+    flat = Op("flat", "", lambda m, x: 0.0 * x, 1.0)
     check = gradcheck(as_function(flat), 1.0)
     assert [(fault.operation, fault.derivative.expected) for fault in check.faults] == [("flat", 0.0)]
 
@@ -393,7 +394,7 @@ def test_noise_that_is_small_enough_does_not_matter() -> None:
 
 
 def test_what_is_rounded_away_is_not_the_rules_fault() -> None:
-    check = gradcheck(tg.sigmoid, 40.0)
+    check = gradcheck(lambda x: x - tg.softplus(x), 40.0)  # 1 − σ(40) is 0
     assert check
     assert (
         "floats lose digits here: with 200 digits, ∂f/∂x0: gradient 0, differences 4.24835425529e-18" in check.notes[0]
@@ -442,7 +443,7 @@ def test_without_digits_rounding_inside_a_rule_is_measured(x: float, without_mpm
         "slope",
         "",
         lambda m, x: 1 - math.tanh(x) ** 2,
-        lambda m, y, x: (-2 * math.tanh(x) / math.cosh(x) ** 2,),
+        lambda m, y, x: -2 * math.tanh(x) / math.cosh(x) ** 2,
     )
     assert gradcheck(as_function(slope), x)
 
@@ -494,7 +495,7 @@ BAKED: dict[str, Callable[..., Any]] = {
 
 @pytest.mark.parametrize("derivatives", BAKED.values(), ids=BAKED)
 def test_a_number_baked_into_a_rule_is_found_in_second_order(derivatives: Callable[..., Any]) -> None:
-    cube = Op("cube", "", lambda m, x: x * x * x, derivatives)
+    cube = Op("cube", "", lambda m, x: x * x * x, every=derivatives)
 
     def f(x: Value) -> Value:
         return tg.exp(0.1 * apply(cube, x))
@@ -515,7 +516,7 @@ def test_a_second_derivative_can_be_infinite_where_the_first_is_not() -> None:
 
 def test_a_rule_that_is_wrong_at_a_single_point_is_wrong() -> None:
     """No kink excuses it, though it is right on both sides."""
-    square = Op("square", "", lambda m, x: x * x, lambda m, y, x: (2.0 * x if x else 1.0,))
+    square = Op("square", "", lambda m, x: x * x, lambda m, y, x: 2.0 * x if x else 1.0)
     check = gradcheck(as_function(square), 0.0)
     assert check.reason == "square, input 0 at 0.0: the rule says 1, it is 0"
 
@@ -565,7 +566,7 @@ def test_it_works_under_no_grad() -> None:
 
 def test_a_rule_that_uses_math_is_checked_with_floats() -> None:
     for slope, verdict in ((1.0, "correct"), (WRONG_BY, "wrong")):
-        op = Op("sine", "", lambda m, x: math.sin(x), lambda m, y, x, slope=slope: (math.cos(x) * slope,))
+        op = Op("sine", "", lambda m, x: math.sin(x), lambda m, y, x, slope=slope: math.cos(x) * slope)
         check = gradcheck(lambda x, op=op: 2.0 * apply(op, x), 1.0)
         assert check.verdict == verdict
         assert check.digits == 16

