@@ -761,7 +761,7 @@ def test_any_label_gives_a_valid_program_that_computes_the_same(javascript: Java
         assert tape.source("latex").count("{") == tape.source("latex").count("}")
 
 
-@pytest.mark.parametrize("name", ["np", "Math", "log10", "list", "constructor", "f", "v1", "x", "eval", "θ", "inner"])
+@pytest.mark.parametrize("name", ["np", "Math", "cbrt", "list", "constructor", "f", "v1", "x", "eval", "θ", "inner"])
 def test_operations_and_functions_may_have_such_names_too(name: str, javascript: JavaScript) -> None:
     op = define_op(name, lambda m, a, b: m.exp(a) * b + a, lambda m, y, a, b: (m.exp(a) * b + 1.0, m.exp(a)))
     w = Value(0.25, label=name)

@@ -37,9 +37,11 @@ from uses import (
 
 from tinygrad_edu import Value, compile, define_op, grad, record
 from tinygrad_edu.compiler import Tape
+from tinygrad_edu.compiler.languages import LANGUAGES, Language
 from tinygrad_edu.engine import apply
 from tinygrad_edu.ops import LEAF
 from tinygrad_edu.rules import OPS, Floats, Op, find
+from tinygrad_edu.viz.explorer import page
 
 
 # ---- the ways to run a tape: the outputs at each of some points ------------------------------------------------------
@@ -436,6 +438,36 @@ def test_an_expression_that_is_wrong_in_its_tenth_digit_is_caught(seed: int) -> 
     for k, true in enumerate(truths(f)):
         with pytest.raises(AssertionError, match="output"):
             check_expression(wrong(*f.sample(k)), *true)
+
+
+# ---- numbers ---------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("language", LANGUAGES.values(), ids=LANGUAGES)
+@pytest.mark.parametrize("x", [0.1, -3.0, 0.0, -0.0, 1e300, -5e-324, math.inf, -math.inf, math.nan])
+def test_a_number_is_written_alike_whoever_it_belongs_to(language: Language, x: float) -> None:
+    assert language.number(np.float64(x)) == language.number(x)
+    if x == -3.0:
+        assert {language.number(number(x)) for number in (np.int64, np.float32, int)} == {language.number(x)}
+
+
+def test_numbers_of_numpy_in_a_program_are_plain(run: Function) -> None:
+    three = Value(3.0).detach()
+    three.data = np.float64(3.0)
+    halves = define_op("halves", lambda m, x: np.float64(0.5) * x * np.int64(3), lambda m, y, x: (np.float64(1.5),))
+
+    def f(x: Value) -> Value:
+        return x * three + apply(find("leaky_relu", np.float64(0.25)), x) + x ** np.float64(3.0) + halves(x)
+
+    check_value_and_derivatives(f, POINTS, run)
+    sources = [record(f, 2.0, gradients=True).source(language) for language in LANGUAGES]
+    assert not [text for text in (*sources, page(f(Value(2.0)))) if re.search(r"np\.(float|int)", text)]
+
+
+@pytest.mark.parametrize("name", ["power", "exponential", "leaky_relu", "elu"])
+def test_the_parameters_of_an_operation_are_plain(name: str) -> None:
+    (parameter,) = find(name, np.float64(2.5)).parameters
+    assert (parameter, type(parameter)) == (2.5, float)
+    (parameter,) = find(name, 2).parameters
+    assert (parameter, type(parameter)) == (2, int)
 
 
 # ---- JavaScript and LaTeX --------------------------------------------------------------------------------------------

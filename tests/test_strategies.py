@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import micrograd.engine
+import numpy as np
 import pytest
 from hypothesis import find, given, settings
 from hypothesis import strategies as st
@@ -85,6 +86,13 @@ def test_labels_are_variables_where_they_can_be() -> None:
     scope: dict[str, Any] = {}
     exec(str(f), scope)
     assert [scope[name].label for name in f.names] == ["", "w", "for", "x'); import os", "Value", "", "é", "loss"]
+
+
+def test_numbers_of_numpy_are_printed_as_plain_ones() -> None:
+    f = example(("mul", (0, 1)), inputs="a", constants=(3.0,))
+    of_numpy = replace(f, point=(np.float64(2.0),), constants=(np.float64(3.0),))
+    assert of_numpy.source() == f.source()
+    assert as_printed(of_numpy) == [6.0, 3.0]
 
 
 def test_more_inputs_than_letters() -> None:

@@ -91,7 +91,8 @@ def define(name: str, symbol: str, value: Rule, *partials: Partial, every: Rules
 def family(name: str, symbol: str, value: Callable[..., Rule], *partials: Callable[..., Rule]) -> Callable[..., Op]:
     """Enters a family: its value and partials take the plain numbers first, and return the rules of one member."""
 
-    def member(*parameters: float) -> Op:
+    def member(*numbers: float) -> Op:
+        parameters = tuple([x if isinstance(x, int) else float(x) for x in numbers])  # NumPy's are not written alike
         rules = [partial(*parameters) for partial in partials]
         return Op(name, symbol.format(*parameters), value(*parameters), *rules, parameters=parameters)
 
