@@ -35,6 +35,7 @@ from uses import (
     transposed,
 )
 
+import tinygrad_edu as tg
 from tinygrad_edu import Value, compile, define_op, grad, record
 from tinygrad_edu.compiler import Tape
 from tinygrad_edu.compiler.languages import LANGUAGES, Language
@@ -477,6 +478,34 @@ def test_javascript_is_run_with_numbers_as_they_are(javascript: JavaScript) -> N
     assert list(map(repr, got)) == list(map(repr, numbers))
     with pytest.raises(RuntimeError, match="SyntaxError"):
         javascript("function f(x) {\n  return -x ** 2;\n}", [[1.0]])
+
+
+def test_operations_on_many_numbers_in_every_language() -> None:
+    tape = record(lambda a, b, c: tg.where(a, tg.maximum(a, b, c), tg.minimum(a, b, c)), 1.0, 2.0, 3.0)
+    assert [line.split()[1:4] for line in str(tape).splitlines()[5:7]] == [
+        ["maximum(a,", "b,", "c)"],
+        ["minimum(a,", "b,", "c)"],
+    ]
+    largest, smallest = "Math.max(Math.max(a, b), c)", "Math.min(Math.min(a, b), c)"
+    assert f"return where(a, {largest}, {smallest});" in tape.source("javascript")
+    assert "return where(a, maximum(maximum(a, b), c), minimum(minimum(a, b), c))" in tape.source("python")
+    numpy = "np.where(a != 0, np.maximum(np.maximum(a, b), c), np.minimum(np.minimum(a, b), c))"
+    assert f"return {numpy}" in tape.source("numpy")
+    assert r"\operatorname{where}\left(a, \max\left(" in tape.source("latex")
+
+
+def test_functions_of_one_number_in_every_language() -> None:
+    sources = [record(lambda x: [x.exp2(), x.log2(), x.log10(), x.asinh()], 2.0).source(name) for name in LANGUAGES]
+    for source, texts in zip(
+        sources,
+        [
+            ("exp2(x)", "log2(x)", "log10(x)", "asinh(x)", "from math import asinh, exp2, log10, log2"),
+            ("np.exp2(x)", "np.log2(x)", "np.log10(x)", "np.arcsinh(x)"),
+            ("2 ** x", "Math.log2(x)", "Math.log10(x)", "Math.asinh(x)"),
+            ("2^{x}", r"\log_{2}\left(x\right)", r"\log_{10}\left(x\right)", r"\operatorname{arsinh}\left(x\right)"),
+        ],
+    ):
+        assert all(text in source for text in texts), source
 
 
 CLOSING = {"{": "}", "(": ")", r"\left(": r"\right)", r"\left|": r"\right|"}

@@ -344,7 +344,9 @@ def maximum(*xs: Value | float) -> Any:
     >>> a.grad, b.grad
     (0.5, 0.5)
     """
-    return _extreme("maximum", "largest", xs)
+    if len(xs) != 2:
+        _require_several("maximum", xs)
+    return call(OPS["maximum" if len(xs) == 2 else "largest"], *xs)
 
 
 def minimum(*xs: Value | float) -> Any:
@@ -355,16 +357,15 @@ def minimum(*xs: Value | float) -> Any:
     >>> minimum(2.0, 3.0, 1.0)
     1.0
     """
-    return _extreme("minimum", "smallest", xs)
+    if len(xs) != 2:
+        _require_several("minimum", xs)
+    return call(OPS["minimum" if len(xs) == 2 else "smallest"], *xs)
 
 
-def _extreme(of_two: str, of_more: str, xs: Sequence[Value | float]) -> Any:
+def _require_several(name: str, xs: Sequence[Value | float]) -> None:
     if len(xs) < 2:
         given = described(xs[0]) if xs else "none"
-        raise TypeError(
-            f"{of_two} takes two numbers or more, as in {of_two}(a, b), not {given}; of a list: {of_two}(*xs)"
-        )
-    return call(OPS[of_two if len(xs) == 2 else of_more], *xs)
+        raise TypeError(f"{name} takes two numbers or more, as in {name}(a, b), not {given}; of a list: {name}(*xs)")
 
 
 def where(c: Value | float, a: Value | float, b: Value | float) -> Any:

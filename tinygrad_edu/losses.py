@@ -313,7 +313,8 @@ def _flat(x: Any, what: str, read: Callable[[Any], Any], around: tuple[Any, ...]
         return [read(x)], ()
     if len(around) == DEEPEST or any(x is outer for outer in around):
         raise ValueError(f"{what} are lists in lists more than {DEEPEST} deep, or a list that holds itself")
-    parts = [_flat(part, what, read, (*around, x)) for part in x]
+    around = (*around, x)
+    parts = [_flat(part, what, read, around) for part in x]
     shapes = {shape for _, shape in parts}
     if not parts:
         raise ValueError(f"{what} are empty: a loss needs at least one number")

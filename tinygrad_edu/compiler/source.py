@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from unicodedata import normalize
 
+from tinygrad_edu.functional import OTHER_NAMES
 from tinygrad_edu.ops import CONSTANT
 from tinygrad_edu.rules import FLOATS, Op
 
@@ -225,4 +226,4 @@ def _formula(op: Op, inputs: Sequence[str]) -> str:
     if op.name in ARITHMETIC or op.name == "power":
         return LANGUAGES["python"].forms[op.name].filled([(name, ATOM) for name in inputs], op.parameters)
     shown = inputs if len(inputs) <= 8 else [*inputs[:4], "…", *inputs[-3:]]
-    return f"{op.name}({', '.join([*shown, *map(str, op.parameters)])})"
+    return f"{OTHER_NAMES.get(op.name, op.name)}({', '.join([*shown, *map(str, op.parameters)])})"
