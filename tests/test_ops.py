@@ -184,7 +184,7 @@ def test_far_out_arguments(row: Row) -> None:
 
 TAILS = [
     *[("expm1", x) for x in (-1.0, -37.0, -700.0)],
-    *[(name, x) for name in ("sigmoid", "softplus", "silu", "tanh") for x in (-300.0, -40.0, -19.0, 19.0, 40.0, 300.0)],
+    *[(name, x) for name in ("softplus", "silu") for x in (-300.0, -40.0, -19.0, 19.0, 40.0, 300.0)],
     *[("asinh", x) for x in (-1e300, -1e154, 1e-300, 1e17, 1.7e308)],
     *[("acosh", x) for x in (1.0 + 2e-16, 1e154, 1.7e308)],
     *[(name, x) for name in ("asin", "acos", "atanh") for x in (-1.0 + 1e-15, 1.0 - 1e-15)],

@@ -366,9 +366,9 @@ def _go_back(order: Sequence[Value]) -> None:
                 a.grad += v.grad * (da if da.__class__ is float else da(FLOATS, v.data, a.data))
             elif isinstance(rule, Closure):
                 rule.backward()
-            elif rule.every:
+            elif inputs:
                 g = v.grad
-                for x, slope in zip(inputs, rule.every(FLOATS, v.data, *[x.data for x in inputs])):
+                for x, slope in zip(inputs, rule.derivatives(FLOATS, v.data, *[x.data for x in inputs])):
                     if x._rule is not CONSTANT:
                         x.grad += g * slope
         except ARITHMETIC_ERRORS as error:

@@ -20,12 +20,13 @@ from .engine import Value, apply, constant
 from .rules import OPS
 
 OF_ONE = """
-exp expm1 log log1p sqrt sin cos tan asin acos atan sinh cosh tanh erfc
+exp exp2 expm1 log log2 log10 log1p sqrt sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh erfc
 sigmoid softplus relu gelu silu leaky_relu elu abs sign step
 """.split()
-OF_MORE = {"clamp": 3, "maximum": 2, "minimum": 2}
+OF_MORE = {"clamp": 3, "where": 3}
+OF_TWO_AND_MORE = ["maximum", "minimum"]
 OF_ANY = ["total", "mean", "prod", "logsumexp"]
-FUNCTIONS = sorted([*OF_ONE, *OF_MORE, *OF_ANY, "dot"])
+FUNCTIONS = sorted([*OF_ONE, *OF_MORE, *OF_TWO_AND_MORE, *OF_ANY, "dot"])
 CONSTANTS = {"pi": math.pi, "e": math.e}
 LONGEST = 10_000  # characters: more is no expression that somebody typed
 
@@ -201,8 +202,14 @@ class _Reader:
             numbers = self.listed(arguments[0], "") if is_list else [self.number(x) for x in arguments]
             return self.at(node, lambda: function(numbers))
         least, most = OF_MORE.get(name, 1), OF_MORE.get(name, 2 if name in ("elu", "leaky_relu") else 1)
+        or_most = f" or {most}" if most > least else ""
+        if name in OF_TWO_AND_MORE:
+            least, most, or_most = 2, max(2, len(arguments)), " or more"
         if not least <= len(arguments) <= most:
-            raise self.wrong(node, f"{name} takes {least}{f' or {most}' if most > least else ''} number(s)")
+            raise self.wrong(
+                node,
+                f"{name} takes {least}{or_most} number(s)",
+            )
         xs = [self.number(x) for x in arguments]
         plain = xs[1:] if name in ("elu", "leaky_relu", "clamp") else []
         for argument, x in zip(arguments[1:], plain):

@@ -143,11 +143,6 @@ class Floats(Mathematics):
     sinh, cosh, tanh, asinh, acosh, atanh = math.sinh, math.cosh, math.tanh, math.asinh, math.acosh, math.atanh
     erfc, abs = math.erfc, abs
 
-    def learn(self, op: Op) -> None:
-        """Keeps an operation as a function, as to look for it at each call takes longer than to compute it."""
-        if not hasattr(Floats, op.name):
-            setattr(self, op.name, partial(op.value, self))
-
     @staticmethod
     def sign(x: float) -> float:
         return math.copysign(1.0, x) if x == x and x else x
