@@ -78,7 +78,8 @@ class Value:
 
     `data` is the number, `grad` the gradient that `backward()` left there, `label` a name for pictures and messages;
     all three are yours to read and write. `Value(data)` makes a leaf, arithmetic makes the nodes that depend on it.
-    Comparisons and `bool()` look at `data`; the hash is identity, so that Values can be kept in sets and dicts.
+    `<`, `>` and `bool()` look at `data`. Two Values are equal if they are the same one, and so is the hash: `in`, sets
+    and dicts find the Value that is meant. What is no Value is compared with `data`, as in `v == 2.0`.
 
     >>> a, b = Value(2.0, label="a"), Value(-3.0, label="b")
     >>> loss = (a * b + 10.0) ** 2

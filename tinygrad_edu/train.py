@@ -238,7 +238,10 @@ def fit(
                 _refuse_growth(mean, history, optimizer)
                 history.loss.append(mean)
                 if validation is not None:
-                    history.validation.append(to_float(measure(*validation), "the loss"))
+                    try:
+                        history.validation.append(to_float(measure(*validation), "the loss"))
+                    except (OverflowError, FloatingPointError) as error:
+                        raise _divergence(f"on the validation data {error}", history, optimizer) from error
                 history.seconds.append(perf_counter() - start)
                 answers = [callback(history) for callback in callbacks]
                 if any(answer is True for answer in answers):
