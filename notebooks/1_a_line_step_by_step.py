@@ -216,9 +216,8 @@ assert abs(bias.data - exact_b) < 1e-6
 #
 # ## Where the package does it
 #
-# - The chain rule of step 5: `Value._backward` in `tinygrad_edu/engine.py`; the order of the nodes: `backward` below
-#   it.
-# - Local derivatives, step 4: the table in `tinygrad_edu/ops.py`; `mul` has `(b, a)`, `add` has `(1.0, 1.0)`.
+# - The chain rule of step 5: `_go_back` in `tinygrad_edu/engine.py`; the order of the nodes: `_zeroed` above it.
+# - Local derivatives, step 4: the table in `tinygrad_edu/ops.py`; `mul` has `b` and `a`, `add` has 1.0 and 1.0.
 # - Step 6: `SGD.update` in `tinygrad_edu/optim.py`. The loop: `_step` in `tinygrad_edu/train.py`.
 #
 # ## Exercises

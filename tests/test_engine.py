@@ -32,11 +32,11 @@ from hypothesis import strategies as st
 import tinygrad_edu as tg
 from tinygrad_edu import no_grad
 from tinygrad_edu.compiler import RecordingError
-from tinygrad_edu.engine import Value, apply, constant
+from tinygrad_edu.engine import Value, add_to_gradients, apply, constant
 from tinygrad_edu.functional import clamp, dot, logsumexp, maximum, total
 from tinygrad_edu.gradients import grad
 from tinygrad_edu.graph import topological_order
-from tinygrad_edu.modes import inherited
+from tinygrad_edu.modes import Mode, inherited, opened
 from tinygrad_edu.ops import CONSTANT, LEAF
 from tinygrad_edu.rules import OPS, Op
 
@@ -1215,6 +1215,66 @@ def test_the_sweeps_agree_to_the_last_bit(leaves: list[float], program: list[tup
 
 
 # ---- modes -----------------------------------------------------------------------------------------------------------
+class Diary(Mode):
+    """Writes down what it is told, and lets it happen."""
+
+    def __init__(self) -> None:
+        self.entries: list[Any] = []
+
+    def operation(self, make: Any, op: Op, inputs: Any) -> Value:
+        self.entries.append((op.name, [x.data for x in inputs]))
+        return make(op, inputs)
+
+    def leaf(self, v: Value) -> None:
+        self.entries.append(("leaf", v.data))
+
+    def gradients(self, y: Value, targets: Any, way: str) -> None:
+        self.entries.append((way, y.data, [x.data for x in targets]))
+
+
+def test_a_mode_is_told_of_operations_leaves_and_gradients_in_its_block_and_changes_nothing() -> None:
+    x, diary = Value(2.0), Diary()
+    with opened(diary):
+        w = Value(3.0)
+        y = (w * x + 1.0).tanh()
+        y.backward()
+        grad(y, [x])
+        grad(w**2, w, create_graph=True)
+    _ = Value(4.0) * w
+    assert diary.entries[:7] == [
+        ("leaf", 3.0),
+        ("mul", [3.0, 2.0]),
+        ("add", [6.0, 1.0]),
+        ("tanh", [7.0]),
+        ("backward", y.data, [2.0, 3.0]),
+        ("numbers", y.data, [2.0]),
+        ("power", [3.0]),
+    ]
+    assert diary.entries[7] == ("graph", 9.0, [3.0])
+    assert ("leaf", 4.0) not in diary.entries
+    assert w.grad == pytest.approx(2.0 * (1.0 - math.tanh(7.0) ** 2))
+
+
+def test_the_innermost_mode_is_asked_first_and_one_that_is_alone_alone() -> None:
+    outer, inner, alone = Diary(), Diary(), Diary()
+    alone.alone = True
+    x = Value(2.0)
+    with opened(outer), opened(inner):
+        _ = x + 1.0
+        with opened(alone):
+            _ = x * 3.0
+        _ = x - 1.0
+    assert inner.entries == outer.entries == [("add", [2.0, 1.0]), ("sub", [2.0, 1.0])]
+    assert alone.entries == [("mul", [2.0, 3.0])]
+
+
+def test_gradients_that_were_computed_elsewhere_are_added_as_backward_does() -> None:
+    a, b, c = Value(1.0), Value(2.0), Value(3.0)
+    a.grad, b.grad, c.grad = 0.5, None, np.float64(0.25)  # type: ignore[assignment]
+    add_to_gradients([a, b, c], [3.0, 4.0, 5.0])
+    assert [(v.grad, type(v.grad)) for v in (a, b, c)] == [(3.5, float), (4.0, float), (5.25, float)]
+
+
 def test_a_thread_or_a_task_made_inside_no_grad_is_free_when_the_block_is_over() -> None:
     x = Value(3.0)
     with no_grad():
