@@ -589,6 +589,7 @@ def define_op(name: str, value: Rule, derivatives: Rules, symbol: str | None = N
         return call(op, *xs)
 
     function.__name__ = function.__qualname__ = name
+    function.op = op  # type: ignore[attr-defined]  # so that others can tell what it computes
     return function
 
 

@@ -16,7 +16,7 @@ from . import functional, storage
 from .engine import Value, constant, record
 from .errors import described, is_number, require_names, to_float
 from .ops import LEAF
-from .rules import OPS
+from .rules import OPS, Op
 
 Scalar: TypeAlias = Value | float
 Activation: TypeAlias = Callable[[Value], Value]
@@ -355,15 +355,22 @@ class Sequential(Module):
         return f"Sequential of [{', '.join([getattr(m, '__name__', str(m)) for m in self.modules])}]"
 
 
+# The functions of the table on one number, and the methods of Value that are the same.
+_OF_ONE_NUMBER = [
+    getattr(place, name)
+    for name in (*[name for name, op in OPS.items() if len(op.partials) == 1], "leaky_relu", "elu")
+    for place in (functional, Value)
+    if hasattr(place, name)
+]
+
+
 def _is_of_one_number(function: Any) -> bool:
-    """Whether it is an operation on one number: a method of Value, the function of that name, or one by `define_op`."""
-    name = getattr(function, "__name__", "")
-    if hasattr(Value, name):
-        return function is getattr(Value, name) or function is getattr(functional, name, None)
-    if name not in OPS or function.__module__ != functional.__name__:
-        return False
-    kinds = [p.kind for p in signature(OPS[name].every or OPS[name].partials[0]).parameters.values()]  # of m, y, inputs
-    return len(kinds) == 3 and Parameter.VAR_POSITIONAL not in kinds
+    """Whether it is one of these, or made by `define_op` for one input."""
+    op = getattr(function, "op", None)
+    if isinstance(op, Op) and op.every:
+        kinds = [parameter.kind for parameter in signature(op.every).parameters.values()]  # of m, y, and inputs
+        return len(kinds) == 3 and Parameter.VAR_POSITIONAL not in kinds
+    return any(function is one for one in _OF_ONE_NUMBER)
 
 
 _DOT = OPS["dot"]
