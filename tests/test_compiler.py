@@ -9,6 +9,7 @@ import math
 import operator
 import pickle
 import random
+import sys
 import threading
 from collections import namedtuple
 from collections.abc import Callable, Iterator
@@ -1015,6 +1016,79 @@ def test_traces_that_overlap_guard_together_and_the_last_one_takes_the_guard_awa
     assert results[0] == [6.0]
     assert isinstance(results[1], RecordingError)
     assert type(w) is Value
+
+
+def test_a_thread_that_uses_the_parameters_of_a_trace_is_never_disturbed() -> None:
+    w, stop = Value(1.0, label="w"), threading.Event()
+
+    def use() -> set[Any]:
+        seen = set()
+        try:
+            for _ in range(20_000):
+                w.grad = 0.0
+                y = w * w + w
+                y.backward()
+                seen.add((w.grad, w < 2.0, bool(w), w == 1.0, repr(w)))
+        finally:
+            stop.set()
+        return seen
+
+    def trace_on() -> None:
+        while not stop.is_set():
+            record(lambda x: x * w, 1.0)
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        seen, _ = in_threads(use, trace_on)
+    finally:
+        sys.setswitchinterval(before)
+    assert seen == {(3.0, True, True, True, "Value(data=1.0, grad=3.0, label='w')")}
+
+
+class Doubling(Value):
+    def __init_subclass__(cls, *, tag: str, **options: Any) -> None:
+        super().__init_subclass__(**options)
+
+    def doubled(self) -> Value:
+        return type(self)(2.0) * self
+
+
+class WithTag(Doubling, tag="needed"):
+    pass
+
+
+def test_subclasses_with_rules_of_their_own_can_be_traced() -> None:
+    w = WithTag(3.0)
+    assert compile(lambda x: x * w.doubled())(2.0) == 12.0
+    assert type(w) is WithTag
+
+
+def test_an_empty_cell_hides_no_other_one() -> None:
+    def outer() -> Any:
+        w, gone = Value(2.0), 1
+
+        def f(x: Any) -> Any:
+            return x * w.data if x is not None else gone  # noqa: F821
+
+        del gone
+        return f
+
+    with pytest.raises(RecordingError, match=r"looks at the \.data"):
+        compile(outer())(3.0)
+
+
+def test_a_derivative_that_is_a_parameter_itself_stays_a_value() -> None:
+    assert compile(lambda x: x * tg.derivative(lambda y: V * y)(2.0))(5.0) == 10.0
+    assert compile(lambda x: x * tg.value_and_grad(lambda y: V)(2.0)[0])(5.0) == 10.0
+
+
+def test_a_trace_within_a_trace_that_sees_the_nodes_of_the_outer_one() -> None:
+    def f(x: Any) -> Any:
+        record(lambda y: x * y, 2.0)
+        return x * 2.0
+
+    assert compile(f)(5.0) == 10.0
 
 
 def test_many_traces_leave_nothing_behind() -> None:

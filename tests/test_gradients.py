@@ -344,3 +344,57 @@ BAD: list[tuple[Callable[[], Any], type[Exception], str]] = [
 def test_bad_input(call: Callable[[], Any], error: type[Exception], words: str) -> None:
     with pytest.raises(error, match=words):
         call()
+
+
+def test_under_no_grad_a_derivative_at_a_value_is_a_constant() -> None:
+    v = Value(3.0)
+    with tg.no_grad():
+        d = derivative(lambda y: y**3)(v)
+    (v * d).backward()
+    assert (d.data, v.grad) == (27.0, 27.0)
+
+    def f(x: Value) -> Value:
+        with tg.no_grad():
+            d = derivative(lambda y: x * y)(2.0)
+        return x * d
+
+    assert derivative(f)(3.0) == 3.0
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [
+        lambda x: derivative(lambda y: x * y)(2.0),
+        lambda x: value_and_grad(lambda y: x * y)(2.0)[1][0],
+        lambda x: value_and_grad(lambda y: x + 0.0 * y)(2.0)[0],
+        lambda x: tg.jacobian(lambda y: [y, x * y])(2.0)[1][0],
+        lambda x: hessian(lambda y: 0.5 * x * y * y)(2.0)[0][0],
+        lambda x: hvp(lambda y: 0.5 * x * y * y, [1.0])(2.0)[0],
+        lambda x: grad(x * x * 0.5, x, create_graph=True),
+    ],
+)
+@pytest.mark.parametrize("outer", ["derivative", "value_and_grad", "jacobian", "hessian", "hvp"])
+def test_all_functions_that_differentiate_can_be_nested(inner: Callable[[Any], Any], outer: str) -> None:
+    """Each inner one is x, so that the whole is d/dx x² = 2x, or d²/dx² x² = 2."""
+
+    def f(x: Any) -> Any:
+        return x * inner(x)
+
+    result = {
+        "derivative": lambda: derivative(f)(3.0),
+        "value_and_grad": lambda: value_and_grad(f)(3.0)[1][0],
+        "jacobian": lambda: tg.jacobian(lambda x: [f(x)])(3.0)[0][0],
+        "hessian": lambda: 3.0 * hessian(f)(3.0)[0][0],
+        "hvp": lambda: hvp(f, [3.0])(3.0)[0],
+    }[outer]()
+    assert (result, type(result)) == (6.0, float)
+
+
+def test_what_does_not_depend_on_the_outer_arguments_is_a_plain_number_inside_too() -> None:
+    seen = []
+
+    def f(x: Any) -> Any:
+        seen.append(derivative(lambda y: y * y)(2.0))
+        return x * seen[0]
+
+    assert (derivative(f)(1.0), seen[0], type(seen[0])) == (4.0, 4.0, float)

@@ -271,6 +271,8 @@ class Run:
         return fit(self.model, X, Y, optimizer=self.optimizer, progress=False, **options, **self.options)
 
 
+# Ctrl-C between `open` and the `with` that it is written in: Python closes the file, and says that it has done so.
+@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
 @pytest.mark.parametrize("press", [once, twice])
 @pytest.mark.parametrize("compiled", [False, True])
 def test_fit_stops_after_a_whole_step_and_can_go_on(

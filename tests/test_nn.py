@@ -330,6 +330,25 @@ def test_an_operation_on_one_number_is_applied_to_each(name: str):
     assert nn.Sequential(function)(Value(0.5)).data == nn.Sequential(function)(0.5) == function(0.5)
 
 
+def test_an_operation_of_ones_own_with_a_default_takes_one_number_too():
+    twice = tg.define_op("twice", lambda m, x, n=2.0: x * n, lambda m, y, x, n=2.0: (n,))
+    assert nn.Sequential(twice)([1.0, 2.0]) == [2.0, 4.0]
+
+
+def test_a_module_finds_what_stands_in_slots():
+    @dataclasses.dataclass(slots=True)
+    class Line(nn.Module):
+        a: Value
+        b: Value
+
+        def forward(self, x: float) -> Value:
+            return self.a * x + self.b
+
+    line = Line(Value(1.0), Value(2.0))
+    assert [(name, p.label, p.data) for name, p in line.named_parameters()] == [("a", "a", 1.0), ("b", "b", 2.0)]
+    assert line(3.0).data == 5.0
+
+
 def test_any_other_function_gets_the_list_as_a_whole():
     def tanh(x: list[float]) -> str:  # of the same name, but another one
         return f"all {x}"

@@ -346,7 +346,7 @@ FAULTS = [
           "memo[id(v)] = ", "memo[id(v)] = v if v.label == 'b' else "),
     Fault("a shallow copy has inputs of its own", Value, "__copy__",
           "_copy(v, v._prev)", "_copy(v, tuple([_copy(x, x._prev) for x in v._prev]))"),
-    Fault("pickles forget labels", graph, "_set_attributes", "vars(nodes[i]).update(found)", "pass"),
+    Fault("pickles forget labels", graph, "_set_attributes", "_give(nodes[i], found)", "pass"),
     Fault("pickles forget which nodes are one", graph._Batch, "__init__",
           "[i if batch is self", "[(i if self.nodes[i]._prev else 0) if batch is self"),
     Fault("bool is not that of the number", Value, "__bool__", "self.data", "self.data > 0"),

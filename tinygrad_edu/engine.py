@@ -103,8 +103,10 @@ class Value:
             self._prev = tuple(_children)
             if not all(isinstance(x, Value) for x in self._prev):
                 raise TypeError(f"the inputs of a node are Values, not {self._prev!r}")
-            if self._prev:
-                self._rule = with_symbol(_op)
+            if self._prev and inherited() and not records():
+                self._rule, self._prev = CONSTANT, ()
+            elif self._prev:
+                self._rule = with_symbol(_op, len(self._prev))
         if inherited():
             for mode in open_modes():
                 mode.leaf(self)
@@ -240,9 +242,10 @@ class Value:
 
     @_backward.setter
     def _backward(self, closure: Callable[[], object]) -> None:
-        if not self._prev:
+        if self._rule is LEAF:
             raise AttributeError("a leaf has no inputs to go back to, and so no `_backward` of its own")
-        self._rule = Closure(self._rule.symbol, closure)
+        if self._rule is not CONSTANT:  # what no_grad() has made of a node has no use for it
+            self._rule = Closure(self._rule.symbol, closure)
 
     __copy__ = copied
     __deepcopy__ = deepcopied

@@ -15,7 +15,7 @@ from .engine import Value, apply, constant
 from .errors import ARITHMETIC_ERRORS, described, length, located, refuse_nan, require_function
 from .functional import call
 from .graph import topological_order
-from .modes import Mode, enable_grad, open_modes, opened
+from .modes import Mode, enable_grad, open_modes, opened, records
 from .ops import CONSTANT, DETACH
 from .rules import FLOATS, OPS, Closure, Mathematics, Number
 
@@ -104,35 +104,37 @@ def steps(
             continue
         yield v
         if isinstance(rule, Closure) and m is FLOATS:
-            slopes: Sequence[Number] = _by_closure(v, rule)
+            terms: Sequence[Number] = _by_closure(v, rule, float(gradients[v]))
         else:
             wanted = [x in between for x in inputs]
             try:
                 slopes = rule.derivatives(m, read(v), *map(read, inputs), wanted=wanted)
             except ARITHMETIC_ERRORS as error:
                 raise located(error, f"the derivative of {rule}", inputs) from error
-        for x, slope in zip(inputs, slopes, strict=True):
+            terms = [
+                _times(gradients[v], slope) if asked else None for asked, slope in zip(wanted, slopes, strict=True)
+            ]
+        for x, term in zip(inputs, terms):
             if x in between:
-                term = _times(gradients[v], slope)
                 gradients[x] = total = gradients[x] + term if x in gradients else term
                 if total.__class__ is float and total != total:  # a Value has been looked at when it was made
                     refuse_nan(f"the gradient through {rule}", rule, inputs, gradients[v])
 
 
-def _by_closure(v: Value, rule: Closure) -> list[float]:
-    """The local derivatives of a node with a closure, which adds them to `grad`; all of these are then as they were."""
+def _by_closure(v: Value, rule: Closure, gradient: float) -> list[float]:
+    """What the closure of such a node adds to `grad` of its inputs; all gradients are then as they were."""
     nodes = [v, *dict.fromkeys(v._prev)]
     with engine.backward_lock:
         restore = engine.setting(nodes, [x.grad for x in nodes])
         try:
             for x in nodes:
                 x.grad = 0.0
-            v.grad = 1.0
+            v.grad = gradient
             rule.backward()
-            slopes = {x: x.grad for x in nodes[1:]}
+            terms = {x: x.grad for x in nodes[1:]}
         finally:
             restore()
-    return [slopes.pop(x, 0.0) for x in v._prev]  # of an input that stands there twice, the first has it all
+    return [terms.pop(x, 0.0) for x in v._prev]  # of an input that stands there twice, the first has it all
 
 
 def _times(g: Number, slope: Number) -> Number:
@@ -169,7 +171,9 @@ class _Arguments(Mode):
         return not {*self.values}.isdisjoint(topological_order(v))
 
     def result(self, y: Value | float) -> Any:
-        """A plain number, unless Values came in, or something around depends on it."""
+        """A plain number, unless Values came in, or something around depends on it; under no_grad a constant."""
+        if isinstance(y, Value) and not records():
+            y = y.detach()
         if isinstance(y, Value) and not self.are_values and not any(mode.depends(y) for mode in self.followers):
             return y.item()
         return y
@@ -208,6 +212,8 @@ def derivative(f: Callable[[Value], Value | float], n: int = 1) -> Callable[[S],
 
     >>> derivative(lambda x: x * derivative(lambda y: x * y)(2.0))(1.0)  # d/dx of x · x
     2.0
+
+    What a thread of a pool computes is not inside, unless it is run in a copy of the context (`contextvars`).
 
     Raises `ValueError` unless n is an int ≥ 0, `TypeError` when f is no function or does not return one number.
     """

@@ -51,6 +51,9 @@ def topological_order(*roots: Value, seen: set[Value] | None = None) -> list[Val
     return order
 
 
+_new: Callable[[type[Value]], Value] = object.__new__  # past what a subclass asks for in `__new__` and `__init__`
+
+
 # ---- copies ----------------------------------------------------------------------------------------------------------
 def kind(v: Value) -> type[Value]:
     """The class of v as its user knows it, also while a trace guards it by another one."""
@@ -63,15 +66,23 @@ def _rule(v: Value) -> Any:
     return v._rule.value() if isinstance(v._rule, Closure) else v._rule  # the value of a closure is an error
 
 
+_OWN = ("_prev", "_rule", "data", "grad")
+
+
 def _attributes(v: Value) -> dict[str, Any]:
-    """What stands in its `__dict__`; to ask for that would make an empty one for each node, and keep it."""
+    """Those of the user's own, in slots of a subclass too. To ask for `__dict__` would make one for each node."""
     state: Any = object.__getstate__(v)
-    return state[0] or {}
+    in_slots = {name: x for name, x in state[1].items() if name not in _OWN}
+    return {**(state[0] or {}), **in_slots}
+
+
+def _give(v: Value, attributes: dict[str, Any]) -> None:
+    for name, x in attributes.items():
+        setattr(v, name, x)
 
 
 def _copy(v: Value, inputs: tuple[Value, ...]) -> Value:
-    cls = kind(v)
-    out = cls.__new__(cls)._set(_rule(v), inputs, v.data)
+    out = _new(kind(v))._set(_rule(v), inputs, v.data)
     out.grad = v.grad
     return out
 
@@ -79,7 +90,7 @@ def _copy(v: Value, inputs: tuple[Value, ...]) -> Value:
 def copied(v: Value) -> Value:
     """A node with the same inputs, for `copy.copy`."""
     out = _copy(v, v._prev)
-    vars(out).update(_attributes(v))
+    _give(out, _attributes(v))
     return out
 
 
@@ -93,7 +104,7 @@ def deepcopied(root: Value, memo: dict[int, Any]) -> Value:
         memo[id(v)] = _copy(v, tuple([memo[id(x)] for x in v._prev]))
     for v in nodes:  # once all nodes have copies, as an attribute may be one of them
         if attributes := _attributes(v):
-            vars(memo[id(v)]).update(deepcopy(attributes, memo))
+            _give(memo[id(v)], deepcopy(attributes, memo))
     copy: Value = memo[id(root)]
     return copy
 
@@ -145,7 +156,7 @@ class _Place:
         return operator.getitem, self.memo.places[self.v]
 
 
-_here = threading.local()  # the memo of the pickler that is at work in a thread
+_here = threading.local()  # the memo of the pickler at work in a thread; another one in between makes it begin anew
 
 
 def pickled(v: Value) -> tuple[Callable[..., Value], tuple[Any, ...]]:
@@ -166,7 +177,7 @@ def rebuilt(records: list[Any]) -> list[Value]:
     nodes: list[Value] = []
     for cls, rule, data, grad, places in records:
         inputs = [nodes[i] if isinstance(i, int) else i[0][i[1]] for i in places]
-        node = cls.__new__(cls)._set(rule, tuple(inputs), data)
+        node = _new(cls)._set(rule, tuple(inputs), data)
         node.grad = grad
         nodes.append(node)
     return nodes
@@ -174,7 +185,7 @@ def rebuilt(records: list[Any]) -> list[Value]:
 
 def _set_attributes(nodes: list[Value], attributes: dict[int, dict[str, Any]]) -> None:
     for i, found in attributes.items():
-        vars(nodes[i]).update(found)
+        _give(nodes[i], found)
 
 
 @contextmanager

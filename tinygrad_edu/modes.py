@@ -86,7 +86,9 @@ def opened(mode: Mode) -> Iterator[None]:
 
 @contextmanager
 def no_grad() -> Iterator[None]:
-    """Inside, operations on Values compute but record nothing: they give constants. Serves as a decorator too.
+    """Inside, operations on Values compute but record nothing: they give constants.
+
+    Serves as a decorator of functions too.
 
     >>> from tinygrad_edu.engine import Value
     >>> x = Value(3.0)

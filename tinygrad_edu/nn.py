@@ -172,7 +172,7 @@ def _leaves(module: Module) -> Iterator[tuple[str, Value]]:
             if thing._rule is LEAF:
                 yield path, thing
         elif isinstance(thing, Module):
-            parts = [(f"{path}.{name}" if path else name, item) for name, item in vars(thing).items()]
+            parts = [(f"{path}.{name}" if path else name, item) for name, item in _attributes(thing).items()]
         elif isinstance(thing, (list, tuple)):
             parts = [(f"{path}[{i}]", item) for i, item in enumerate(thing)]
         elif isinstance(thing, dict):
@@ -180,6 +180,17 @@ def _leaves(module: Module) -> Iterator[tuple[str, Value]]:
         elif str(getattr(thing, "dtype", "")) == "object":  # a NumPy array of Values
             parts = [(path, thing.tolist())]
         stack.extend(reversed(parts))
+
+
+def _attributes(module: Module) -> dict[str, Any]:
+    """Those in slots, as a dataclass may have them, and all others."""
+    found = {}
+    for cls in reversed(type(module).__mro__):
+        names = vars(cls).get("__slots__", ())
+        for name in [names] if isinstance(names, str) else names:
+            if hasattr(module, name):
+                found[name] = getattr(module, name)
+    return {**found, **vars(module)}
 
 
 class Neuron(Module):
@@ -368,7 +379,8 @@ def _is_of_one_number(function: Any) -> bool:
     """Whether it is one of these, or made by `define_op` for one input."""
     op = getattr(function, "op", None)
     if isinstance(op, Op) and op.every:
-        kinds = [parameter.kind for parameter in signature(op.every).parameters.values()]  # of m, y, and inputs
+        parameters = signature(op.every).parameters.values()
+        kinds = [parameter.kind for parameter in parameters if parameter.default is Parameter.empty]  # m, y, and inputs
         return len(kinds) == 3 and Parameter.VAR_POSITIONAL not in kinds
     return any(function is one for one in _OF_ONE_NUMBER)
 

@@ -107,12 +107,13 @@ def find(name: str, *parameters: float) -> Op:
     return FAMILIES[name](*parameters) if parameters else OPS[name]
 
 
-def with_symbol(symbol: str) -> Op:
-    """The operation drawn with that symbol; one without a derivative where the table has none."""
-    if symbol.startswith("**") and symbol != "**":
+def with_symbol(symbol: str, inputs: int) -> Op:
+    """The operation on so many inputs drawn with that symbol; one without a derivative where the table has none."""
+    if symbol.startswith("**") and symbol != "**" and inputs == 1:
         with suppress(ValueError):
             return find("power", (float if "." in symbol else int)(symbol[2:]))
-    known = {op.symbol: op for op in reversed(OPS.values()) if op.symbol}  # the first one of a symbol stays
+    fitting = [op for op in OPS.values() if op.symbol and (op.every or len(op.partials) == inputs)]
+    known = {op.symbol: op for op in reversed(fitting)}  # the first one of a symbol stays
     return known.get(symbol) or Op(symbol, symbol, _unknown(symbol), every=_unknown(symbol))
 
 

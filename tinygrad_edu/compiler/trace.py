@@ -174,7 +174,7 @@ class _Trace(Mode):
             _refuse(way)
 
     def depends(self, v: Value) -> bool:
-        return isinstance(v, Tracing)
+        return v._rule is not CONSTANT
 
 
 def is_traced() -> bool:
@@ -224,77 +224,80 @@ def _number(v: Value) -> float:
     return math.nan if isinstance(v, Tracing) else float(_DATA.__get__(v))
 
 
+def _check(v: Any, what: str) -> None:
+    """A function, and no method: the class of a Value may change back while another thread is here."""
+    if is_traced():
+        _refuse(what)
+    if isinstance(v, Tracing):
+        raise RecordingError("this Value was made while a function was traced: it has no number, and is no use outside")
+
+
+def _compared(v: Any, how: str, other: Any) -> Any:
+    _check(v, "compare")
+    return getattr(kind(v), how)(v, other)
+
+
 class _Unreadable:
     """What a Value with a guard refuses to the code that is traced, and to no other."""
 
     __slots__ = ()
-    label: str
 
-    def _check(self, what: str) -> None:
-        if is_traced():
-            _refuse(what)
+    def __init_subclass__(cls, **_: Any) -> None:
+        """The subclasses of a user are not told of guards."""
 
     @property
     def data(self) -> Any:
-        self._check("data")
+        _check(self, "data")
         return _DATA.__get__(self)
 
     @data.setter
     def data(self, number: float) -> None:
-        self._check("data =")
+        _check(self, "data =")
         _DATA.__set__(self, number)
 
     @property
     def grad(self) -> Any:
-        self._check(".grad")
+        _check(self, ".grad")
         return _GRAD.__get__(self)
 
     @grad.setter
     def grad(self, number: float) -> None:
-        self._check(".grad =")
+        _check(self, ".grad =")
         _GRAD.__set__(self, number)
 
     def __lt__(self, other: Any) -> Any:
-        return self._compared("__lt__", other)
+        return _compared(self, "__lt__", other)
 
     def __le__(self, other: Any) -> Any:
-        return self._compared("__le__", other)
+        return _compared(self, "__le__", other)
 
     def __gt__(self, other: Any) -> Any:
-        return self._compared("__gt__", other)
+        return _compared(self, "__gt__", other)
 
     def __ge__(self, other: Any) -> Any:
-        return self._compared("__ge__", other)
+        return _compared(self, "__ge__", other)
 
     def __eq__(self, other: object) -> Any:
-        return super().__eq__(other) if isinstance(other, Value) else self._compared("__eq__", other)
+        return id(self) == id(other) if isinstance(other, Value) else _compared(self, "__eq__", other)
 
     def __ne__(self, other: object) -> Any:
-        return super().__ne__(other) if isinstance(other, Value) else self._compared("__ne__", other)
+        return id(self) != id(other) if isinstance(other, Value) else _compared(self, "__ne__", other)
 
     __hash__ = object.__hash__
 
-    def _compared(self, how: str, other: Any) -> Any:
-        self._check("compare")
-        return getattr(super(), how)(other)
-
     def __bool__(self) -> bool:
-        self._check("bool")
-        return bool(self.data)
+        _check(self, "bool")
+        return bool(_DATA.__get__(self))
 
     def __repr__(self) -> str:  # a message or a log may show it
-        return f"Value(traced{f', label={self.label!r}' if self.label else ''})" if is_traced() else super().__repr__()
+        v: Any = self
+        return f"<Value: {v.label or v._rule}, traced>" if is_traced() else kind(v).__repr__(v)
 
 
 class Tracing(_Unreadable, Value):
     """A node that has no number, as it was made while a function was traced."""
 
     __slots__ = ()
-
-    def _check(self, what: str) -> None:
-        if is_traced():
-            _refuse(what)
-        raise RecordingError("this Value was made while a function was traced: it has no number, and is no use outside")
 
     def __repr__(self) -> str:
         return f"<Value: {self.label or self._rule}, traced>"
@@ -315,9 +318,13 @@ def _node(op: Op, inputs: tuple[Value, ...], label: str = "") -> Tracing:
 def _guard(cls: type[Value]) -> type[Value]:
     """A class with the same slots. `graph.kind` knows it as a guard, and so copies and pickles name `cls`."""
     make: Any = type(cls)
-    guard: type[Value] = make(
-        cls.__name__, (_Unreadable, cls), {"__slots__": (), "__module__": cls.__module__, "_guarded": cls}
-    )
+    contents = {
+        "__slots__": (),
+        "__module__": cls.__module__,
+        "__new__": lambda _, *args, **options: cls(*args, **options),  # `type(self)(…)` in a method makes no guard
+        "_guarded": cls,
+    }
+    guard: type[Value] = make(cls.__name__, (_Unreadable, cls), contents)
     return guard
 
 
@@ -338,7 +345,7 @@ if hasattr(os, "register_at_fork"):
 
 @contextmanager
 def _guarding(values: Iterable[Value]) -> Iterator[None]:
-    values = list(values)
+    values = [v for v in values if not isinstance(v, Tracing)]  # those of a trace around this one are unreadable anyway
     try:
         with _guards_lock:
             _guards.update(values)
@@ -368,8 +375,9 @@ def _values_within(thing: Any) -> Iterator[Value]:
         if isinstance(thing, Value):
             yield thing
         elif isinstance(thing, FunctionType):
-            with suppress(ValueError):  # a cell that is empty yet
-                stack += [cell.cell_contents for cell in thing.__closure__ or ()]
+            for cell in thing.__closure__ or ():
+                with suppress(ValueError):  # a cell that is empty yet
+                    stack.append(cell.cell_contents)
             stack += [*(thing.__defaults__ or ()), *(thing.__kwdefaults__ or {}).values()]
             if not str(thing.__module__).startswith(_PACKAGE):
                 stack += [thing.__globals__[name] for name in _names(thing.__code__) if name in thing.__globals__]
