@@ -81,6 +81,8 @@ class Compiled:
     and which Values it uses, the way it took through its `if`s and loops. All numbers among the arguments become
     Values; what f needs as a plain int, to count or to index, it takes from outside.
 
+    Where f calls `detach()`, or computes under `no_grad()`, gradients stop, as on Values.
+
     Called with plain numbers it runs plain Python and returns floats. Called with NumPy arrays for some of the numbers
     it computes all samples at once: arrays are broadcast against each other and against numbers as NumPy does, and the
     results are arrays of their common shape. A sample of several features is a list of arrays, `list(X.T)`, not one
