@@ -21,7 +21,7 @@ def kept(text: Path) -> nbformat.NotebookNode:
 
 
 def test_there_is_a_notebook_for_each_text_and_no_other() -> None:
-    assert len(TEXTS) == 8
+    assert len(TEXTS) == 9
     assert {text.with_suffix(".ipynb") for text in TEXTS} == {*HERE.glob("*.ipynb")}
 
 

@@ -8,15 +8,17 @@ import json
 import re
 import subprocess
 from collections.abc import Sequence
+from typing import Any
 
 SERVER = """
 const text = (x) => (Object.is(x, -0) ? "-0" : String(x));
+const number = (x) => (Array.isArray(x) ? x.map(number) : Number(x));
 require("readline").createInterface({ input: process.stdin }).on("line", (line) => {
   const { source, name, calls } = JSON.parse(line);
   let answer;
   try {
     const f = new Function(`"use strict"; ${source}\\nreturn ${name};`)();
-    answer = { results: calls.map((numbers) => [f(...numbers.map(Number))].flat().map(text)) };
+    answer = { results: calls.map((numbers) => [f(...numbers.map(number))].flat(Infinity).map(text)) };
   } catch (error) {
     answer = { error: String(error) };
   }
@@ -26,16 +28,16 @@ require("readline").createInterface({ input: process.stdin }).on("line", (line) 
 
 
 class JavaScript:
-    """Calls the last function of a program, once for each sequence of numbers, and returns lists of its results."""
+    """Calls the last function of a program, once for each list of numbers or lists, and returns lists of numbers."""
 
     def __init__(self) -> None:
         self._node = subprocess.Popen(
             ["node", "--eval", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8"
         )
 
-    def __call__(self, source: str, calls: Sequence[Sequence[float]]) -> list[list[float]]:
+    def __call__(self, source: str, calls: Sequence[Sequence[Any]]) -> list[list[float]]:
         name = re.findall(r"^function (\w+)\(", source, re.MULTILINE)[-1]
-        texts = [[repr(float(x)).replace("inf", "Infinity") for x in numbers] for numbers in calls]
+        texts = [[_text(x) for x in numbers] for numbers in calls]
         request = json.dumps({"source": source, "name": name, "calls": texts})
         print(request, file=self._node.stdin, flush=True)
         answer = json.loads(self._node.stdout.readline())
@@ -45,3 +47,7 @@ class JavaScript:
 
     def close(self) -> None:
         self._node.communicate()  # with no more input it ends
+
+
+def _text(x: Any) -> Any:
+    return [_text(part) for part in x] if isinstance(x, list) else repr(float(x)).replace("inf", "Infinity")

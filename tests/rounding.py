@@ -25,7 +25,7 @@ def rounded(y: float, slopes: Iterable[float], errors: Iterable[float], scale: f
 
     Its own is the size of the number, or `scale` where that is larger.
     """
-    return max(abs(y), scale) + sum([abs(slope) * error for slope, error in zip(slopes, errors)])
+    return max(abs(y), scale) + sum([abs(slope) * error for slope, error in zip(slopes, errors) if slope])  # not 0 · ∞
 
 
 def rounding_errors(*results: Value) -> list[float]:

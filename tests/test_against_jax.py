@@ -15,10 +15,11 @@ import pytest
 from hypothesis import given, settings
 from operations import KINKS, Kink, Point, Row, every_row
 from rounding import hold_against
+from steps import expression
 
 from tinygrad_edu.rules import Op
 from tinygrad_edu.testing import strategies
-from tinygrad_edu.testing.expression import Expression, Step
+from tinygrad_edu.testing.expression import Expression
 
 jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_enable_x64", True)
@@ -70,10 +71,7 @@ def in_jax(f: Expression) -> list[float]:
     """The value, the n first derivatives, and the n² second ones, row by row."""
 
     def function(*xs: Any) -> Any:
-        numbers = [*xs, *map(jnp.float64, f.constants)]
-        for op, inputs, _ in f.steps:
-            numbers.append(FUNCTIONS[op.name](*[numbers[i] for i in inputs], *op.parameters))
-        return numbers[-1]
+        return f.computed(lambda op, *inputs: FUNCTIONS[op.name](*inputs, *op.parameters), *xs, number=jnp.float64)
 
     n = len(f.point)
     xs, gradient = tuple(map(jnp.float64, f.point)), jax.grad(function, tuple(range(n)))
@@ -98,7 +96,7 @@ def test_every_operation_by_itself(row: Row) -> None:
 
 
 def alone(op: Op, xs: Point) -> Expression:
-    return Expression(("",) * len(xs), xs, (), (Step(op, tuple(range(len(xs)))),))
+    return expression(("",) * len(xs), xs, (), (op, tuple(range(len(xs)))))
 
 
 # ---- kinks -----------------------------------------------------------------------------------------------------------

@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given, settings
 from operations import TRUTH, Point, Row, every_row, mp, mpf, partial, true_second_derivatives
 from rounding import hold_against
+from steps import expression
 
 from tinygrad_edu import Value
 from tinygrad_edu.rules import OPS, Op
 from tinygrad_edu.testing import strategies
-from tinygrad_edu.testing.expression import Expression, Step
+from tinygrad_edu.testing.expression import Expression
 
 FEWER = settings(max_examples=min(settings.default.max_examples, 300))
 
@@ -24,10 +25,7 @@ def truths(f: Expression) -> list[Any]:
     """The value, the n first derivatives and the n² second ones, row by row: to 50 digits and more."""
 
     def value(*xs: Any) -> Any:
-        numbers = [*xs, *map(mpf, f.constants)]
-        for op, inputs, _ in f.steps:
-            numbers.append(TRUTH[op.name](*[numbers[i] for i in inputs], *op.parameters))
-        return numbers[-1]
+        return f.computed(lambda op, *inputs: TRUTH[op.name](*inputs, *op.parameters), *xs, number=mpf)
 
     with mp.workdps(200):
         xs, places = tuple(map(mpf, f.point)), range(len(f.point))
@@ -49,7 +47,7 @@ def hold_against_the_truth(f: Expression) -> None:
 def in_an_expression(op: Op, xs: Point) -> Expression:
     """Three times the operation at these numbers."""
     n = len(xs)
-    return Expression(("",) * n, xs, (3.0,), (Step(op, tuple(range(n))), Step(OPS["mul"], (n + 1, n))))
+    return expression(("",) * n, xs, (3.0,), (op, tuple(range(n))), (OPS["mul"], (n + 1, n)))
 
 
 @every_row

@@ -693,7 +693,7 @@ def test_recording_inside_keeps_its_guard_and_gets_plain_numbers() -> None:
     w = Value(2.0, label="w")
     with detect_anomaly():
         w.grad = 0.0
-        tape = tg.record(lambda x: w * x + 1.0, 3.0)
+        tape = tg.record(lambda x: w * x + 1.0, 3.0).tape
         with pytest.raises(RecordingError, match="compares Values"):
             tg.record(lambda x: x if x > 0 else w, 3.0)
         with pytest.raises(AnomalyError, match="stale"):

@@ -440,8 +440,8 @@ CALLS: dict[str, list[tuple[Any, ...]]] = {
         ("tg.compile(lambda x: [x, x]).value_and_grad(1.0)", TypeError, "returns 2 numbers", "total"),
         ("tg.compile(lambda x: x)(np.array(['a']))", TypeError, "numbers and arrays of them"),
         ("tg.compile(model)([1.0])", ValueError, "takes 2 inputs"),
-        ("tg.record(lambda x: x * x, 1.0).source('perl')", ValueError, "python, numpy", "'perl'"),
-        ("tg.record(lambda x: x * x, 1.0).replay(tg.rules.FLOATS)", ValueError, "takes 1 numbers, not 0"),
+        ("tg.record(lambda x: x * x, 1.0).source('perl')", ValueError, "numpy, jax, python", "'perl'"),
+        ("tg.record(lambda x: x * x, 1.0).tape.replay(tg.rules.FLOATS)", ValueError, "takes 1 numbers, not 0"),
     ],
     "expressions": [
         ("expressions.parse('', {})", ExpressionError, "empty", "tanh(w*x + b)"),

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from tinygrad_edu import data, dot, losses, maximum, mean, nn, optim, total
-from tinygrad_edu.compiler import RecordingError
-from tinygrad_edu.compiler.training import CompiledLoss
+from tinygrad_edu.compiler import RecordingError, training
 from tinygrad_edu.engine import Value
 from tinygrad_edu.train import DivergenceError, History, fit
 
@@ -197,24 +196,18 @@ def test_it_stops_for_the_same_reasons() -> None:
     assert (compiled.stopped, compiled.epochs) == (eager.stopped, eager.epochs) == ("tolerance", eager.epochs)
 
 
-def test_parameters_that_are_set_between_two_batches_are_read_afresh() -> None:
-    model = nn.Linear(1, init="zeros")
-    loss = CompiledLoss(model, losses.mse)
-    assert loss([[1.0], [2.0]], [1.0, 1.0]).data == 1.0
-    model.neurons[0].b.data = 3.0
-    assert loss([[1.0], [2.0]], [1.0, 1.0]).data == 4.0
-    assert loss.value([[1.0], [2.0]], [1.0, 1.0]) == 4.0
-
-
 def test_gradients_are_added_when_it_goes_backward_and_not_before() -> None:
     for function in (losses.mse, losses.hinge):  # one is compiled with the model, the other one is not
-        model = nn.Linear(1, init="zeros")
-        result = CompiledLoss(model, function)([[1.0], [2.0]], [1.0, -1.0])
+        model, once = nn.Linear(1, init="zeros"), nn.Linear(1, init="zeros")
+        samples, targets = [[1.0], [2.0]], [1.0, -1.0]
+        run = training.OnArrays(model, function, optim.SGD(model.parameters()), samples, targets)
+        result = run.loss([0, 1])
+        run.write()
         assert [p.grad for p in model.parameters()] == [0.0, 0.0]
         result.backward()
         result.backward()
-        once = nn.Linear(1, init="zeros")
-        function([once([1.0]), once([2.0])], [1.0, -1.0]).backward()
+        run.release()
+        function([once([1.0]), once([2.0])], targets).backward()
         assert [p.grad for p in model.parameters()] == pytest.approx([2 * p.grad for p in once.parameters()])
 
 

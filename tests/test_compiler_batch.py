@@ -16,7 +16,7 @@ import pytest
 import tinygrad_edu as tg
 from tinygrad_edu import Value, compile, grad, nn
 from tinygrad_edu.compiler import RecordingError
-from tinygrad_edu.compiler.batch import BLOCK
+from tinygrad_edu.compiler.runs import CHUNK
 
 Array = Any
 
@@ -60,7 +60,7 @@ SHAPES: dict[str, tuple[Any, Any]] = {
     "whole numbers": (np.array([1, -2, 3]), LINE),
     "unsigned ones": (np.array([1, 2, 3], dtype=np.uint8), LINE),
     "float32": (LINE.astype(np.float32), 2.0),
-    "several blocks": (np.linspace(-2.0, 2.0, 3 * BLOCK + 5), 0.75),
+    "several chunks": (np.linspace(-2.0, 2.0, 3 * CHUNK + 5), 0.75),
     "no samples": (np.zeros(0), 2.0),
     "an empty grid": (np.zeros((0, 3)), LINE),
 }
@@ -74,7 +74,9 @@ def test_results_have_the_common_shape_and_gradients_that_of_their_argument(name
     values, slopes = one_by_one(f, *SHAPES[name])
     compiled = compile(f)
     got, got_slopes = compiled.value_and_grad(*SHAPES[name])
-    for ours, true in zip([got, *got_slopes, compiled(*SHAPES[name])], [values, *slopes, values]):
+    again, again_slopes = compiled.value_and_grad(*SHAPES[name])  # by a shorter way, where there is one
+    all_of_them = [got, *got_slopes, again, *again_slopes, compiled(*SHAPES[name]), compiled(*SHAPES[name])]
+    for ours, true in zip(all_of_them, [values, *slopes, values, *slopes, values, values], strict=True):
         np.testing.assert_allclose(ours, true, rtol=1e-12, atol=1e-15 * values.size)
         assert np.shape(ours) == true.shape
         assert type(ours) is (np.ndarray if true.ndim else float)
@@ -112,8 +114,9 @@ class Series:
 
 def test_what_gives_an_array_counts_as_one() -> None:
     f = compile(lambda x, y: x * y)
-    assert f(Series([1.0, 2.0]), Series([3, 4])).tolist() == [3.0, 8.0]
-    assert f(Series(3.0), 2.0) == 6.0
+    for _ in range(2):
+        assert f(Series([1.0, 2.0]), Series([3, 4])).tolist() == [3.0, 8.0]
+        assert f(Series(3.0), 2.0) == 6.0
 
 
 def test_a_function_may_be_called_with_numbers_and_with_arrays_in_turn(w: Value) -> None:
@@ -122,31 +125,57 @@ def test_a_function_may_be_called_with_numbers_and_with_arrays_in_turn(w: Value)
         assert f(2.0, 3.0) == -2.0
         assert f(np.array([2.0, 4.0]), 3.0).tolist() == [-2.0, -1.0]
         assert f(2.0, np.array([3.0, 4.0])).tolist() == [-2.0, -3.0]
+        assert f(2, np.array([3.0, 4.0])).tolist() == [-2.0, -3.0]
         w.data = 0.5
 
 
-@pytest.mark.parametrize("use", ["call", "value_and_grad"])
-def test_results_never_share_memory_with_arguments_or_one_another(use: str) -> None:
-    def results(x: Array, y: Array) -> list[Array]:
-        if use == "call":
-            return compile(lambda x, y: [x, x, y, x + y, x + y, x * 1.0])(x, y)
-        value, slopes = compile(lambda x, y: (x + y) ** 2).value_and_grad(x, y)
-        value2, slopes2 = compile(lambda x, y: x * y).value_and_grad(x, y)
-        return [value, *slopes, value2, *slopes2]
+MANY_RESULTS: dict[str, Callable[..., list[Any]]] = {
+    "an argument": lambda x, y: [x, x, y, x * 1.0],
+    "equal ones": lambda x, y: [x + y, x + y, y + x],
+    "constants": lambda x, y: [2.0, 2.0, x, 3.0],
+    "a list of them": lambda x, y: [(k * x).exp() for k in range(20)],
+}
 
-    x, y = np.array([1.0, 2.0, 3.0]), np.array([4.0, 5.0, 6.0])
-    arrays = [x, y, *results(x, y)]
-    assert not any(np.shares_memory(a, b) for i, a in enumerate(arrays) for b in arrays[:i])
-    for array in arrays[2:]:
-        array[:] = 0.0  # they can be written to
-    assert (x.tolist(), y.tolist()) == ([1.0, 2.0, 3.0], [4.0, 5.0, 6.0])
+
+@pytest.mark.parametrize("n", [3, CHUNK + 1])
+@pytest.mark.parametrize("name", MANY_RESULTS)
+def test_results_are_the_callers_own(name: str, n: int) -> None:
+    """They share memory neither with arguments nor with one another, and can be written to."""
+    f, x, y = compile(MANY_RESULTS[name]), np.linspace(1.0, 2.0, n), np.linspace(0.0, 1.0, n)
+    for _ in range(3):  # when it is recorded, and later
+        results = f(x, y)
+        hold_apart([x, y, *results])
+    true = MANY_RESULTS[name](Value(2.0), Value(1.0))
+    for array, last in zip(results, true, strict=True):
+        assert array[-1] == pytest.approx(last.data if isinstance(last, Value) else last)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [lambda x, y: (x + y) ** 2, lambda x, y: x * y, lambda x, y: x + y, lambda x, y: y * y, lambda x, y: 3.0],
+    ids=["equal gradients", "arguments are gradients", "constant gradients", "no gradient", "no argument"],
+)
+def test_gradients_are_the_callers_own(f: Callable[..., Any]) -> None:
+    x, y, compiled = np.array([1.0, 2.0, 3.0]), np.array([4.0, 5.0, 6.0]), compile(f)
+    for _ in range(3):
+        value, slopes = compiled.value_and_grad(x, y)
+        hold_apart([x, y, value, *slopes])
+
+
+def hold_apart(arrays: list[Array]) -> None:
+    for i, a in enumerate(arrays):
+        assert a.flags.writeable
+        assert a.shape == arrays[0].shape
+        assert not any(np.shares_memory(a, b) for b in arrays[:i])
 
 
 def test_a_result_that_is_the_same_for_all_samples_is_still_an_array(w: Value) -> None:
-    assert compile(lambda x: w * 2.0)(LINE).tolist() == [1.0] * 3
-    assert compile(lambda x: 3.0)(LINE).tolist() == [3.0] * 3
-    value, slopes = compile(lambda x, y: y * y).value_and_grad(LINE, 2.0)
-    assert (value.tolist(), slopes[0].tolist(), slopes[1]) == ([4.0] * 3, [0.0] * 3, 12.0)
+    of_w, constant, of_y = compile(lambda x: w * 2.0), compile(lambda x: 3.0), compile(lambda x, y: y * y)
+    for _ in range(2):
+        assert of_w(LINE).tolist() == [1.0] * 3
+        assert constant(LINE).tolist() == [3.0] * 3
+        value, slopes = of_y.value_and_grad(LINE, 2.0)
+        assert (value.tolist(), slopes[0].tolist(), slopes[1]) == ([4.0] * 3, [0.0] * 3, 12.0)
 
 
 # ---- sums over samples -----------------------------------------------------------------------------------------------
@@ -186,16 +215,28 @@ IN_W: dict[str, Callable[[Any, Value], Any]] = {  # with the value of w, 0.5, an
 def test_a_gradient_is_the_sum_of_those_of_the_samples(name: str, w: Value) -> None:
     f, x = IN_W[name], np.array([1.0, 2.0, 3.0, 4.0])
     values, (slopes, slope) = one_by_one(f, x, w.data)
-    ours = compile(lambda x: f(x, w) * 1.0).backward(x)
-    np.testing.assert_allclose(ours, values, rtol=1e-14)
-    assert w.grad == pytest.approx(float(slope), rel=1e-13)
+    compiled = compile(lambda x: f(x, w) * 1.0)
+    for _ in range(2):
+        w.grad = 0.0
+        np.testing.assert_allclose(compiled.backward(x), values, rtol=1e-14)
+        assert w.grad == pytest.approx(float(slope), rel=1e-13)
+        assert type(w.grad) is float
     _, (our_slopes, our_slope) = compile(f).value_and_grad(x, w.data)  # and as an argument
     np.testing.assert_allclose(our_slopes, slopes, rtol=1e-14)
     assert our_slope == pytest.approx(float(slope), rel=1e-13)
 
 
-def test_samples_in_several_blocks_are_summed_as_in_one(w: Value) -> None:
-    n = 3 * BLOCK + 7
+def test_numbers_that_are_constants_of_the_program_are_floats() -> None:
+    compiled = compile(lambda xs, y: sum(xs) * 2.0 + y)
+    _, (slopes, slope) = compiled.value_and_grad([1.0, 2.0, 3.0], LINE)
+    assert (slopes, slope.tolist()) == ([6.0] * 3, [1.0] * 3)
+    _, (columns, _) = compiled.value_and_grad([LINE, 2.0, 3.0], LINE)
+    assert (columns[0].tolist(), columns[1:]) == ([2.0] * 3, [6.0] * 2)
+    assert {type(x) for x in [*slopes, *columns[1:]]} == {float}
+
+
+def test_samples_in_several_chunks_are_summed_as_in_one(w: Value) -> None:
+    n = 3 * CHUNK + 7
     x = np.linspace(-1.0, 1.0, n)
     f = compile(lambda x, y: (w * x - y) ** 2 + w)
     value, (slopes, slope) = f.value_and_grad(x, 0.25)
@@ -204,6 +245,9 @@ def test_samples_in_several_blocks_are_summed_as_in_one(w: Value) -> None:
     np.testing.assert_allclose(slopes, 2.0 * (0.5 * x - 0.25) * 0.5, rtol=1e-13, atol=1e-15)
     assert slope == pytest.approx(-2.0 * np.sum(0.5 * x - 0.25), rel=1e-12)
     assert w.grad == pytest.approx(np.sum(2.0 * (0.5 * x - 0.25) * x) + n, rel=1e-12)
+    of_no_sample = compile(lambda x: w**2)
+    assert of_no_sample.backward(x).tolist() == [0.25] * n
+    assert of_no_sample.value_and_grad(x)[1][0].tolist() == [0.0] * n
 
 
 def test_of_no_samples_the_gradients_are_zero(w: Value) -> None:
@@ -364,8 +408,8 @@ PLACES: list[tuple[tuple[int, ...], tuple[int, ...], str]] = [  # a shape, where
     ((7,), (6,), "6"),
     ((2, 3), (1, 2), "(1, 2)"),
     ((2, 3), (0, 1), "(0, 1)"),
-    ((2 * BLOCK + 3,), (BLOCK,), str(BLOCK)),
-    ((2 * BLOCK + 3,), (2 * BLOCK + 2,), str(2 * BLOCK + 2)),
+    ((2 * CHUNK + 3,), (CHUNK,), str(CHUNK)),
+    ((2 * CHUNK + 3,), (2 * CHUNK + 2,), str(2 * CHUNK + 2)),
 ]
 
 

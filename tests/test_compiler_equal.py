@@ -1,56 +1,65 @@
-"""Compiled programs compute what the engine computes: functions of several operations, and expressions of them all.
+"""Compiled programs compute what the engine computes: functions, expressions and models, at any numbers.
 
 Values and gradients are the same whichever way a function is run: on the engine, as a replayed tape, as Python, NumPy
 or JavaScript, compiled for numbers and for arrays; the ways stand in `uses.py`. Here they run functions of several
-operations, those of one's own, and expressions that Hypothesis makes up; each operation of the table by itself is held
-against the truth in `test_ops.py`. That the check can fail is checked too.
+operations, those of one's own, and expressions and models that Hypothesis makes up; what lies outside a domain is the
+same error. Each operation of the table by itself is held against the truth in `test_ops.py`, that a program is rolled
+and differentiated rightly is checked before it is printed, in `test_roll.py`, `test_vjp.py` and `test_samples.py`. That
+the check can fail is checked too.
 """
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from javascript import JavaScript
-from operations import ROWS, Row, every_row
-from rounding import rounded, rounding_errors
+from models import BY_HAND, Model, hold, is_decided, models
+from operations import Row, every_row
+from rounding import rounding_errors
 from uses import (
     Function,
     Point,
     application,
     backward,
-    function_of,
     in_javascript,
     in_numpy,
     in_python,
     replayed,
     second_derivatives,
+    taped,
     transposed,
 )
 
 import tinygrad_edu as tg
 from tinygrad_edu import Value, compile, define_op, grad, record
-from tinygrad_edu.compiler import Tape
-from tinygrad_edu.compiler.languages import LANGUAGES, Language
+from tinygrad_edu.compiler import Recorded
+from tinygrad_edu.compiler.printers import LANGUAGES
+from tinygrad_edu.compiler.printers.notation import JAVASCRIPT, JAX, LATEX, NUMPY, PYTHON, Notation
+from tinygrad_edu.compiler.program import Statement
 from tinygrad_edu.engine import apply
-from tinygrad_edu.ops import LEAF
-from tinygrad_edu.rules import OPS, Floats, Op, find
+from tinygrad_edu.errors import FAILURES
+from tinygrad_edu.rules import OPS, find
+from tinygrad_edu.testing import strategies
+from tinygrad_edu.testing.expression import Expression
 from tinygrad_edu.viz.explorer import page
 
+Array = Any  # of NumPy
 
-# ---- the ways to run a tape: the outputs at each of some points ------------------------------------------------------
-@pytest.fixture(params=["replayed", "in Python", "in NumPy", "in JavaScript"])
-def run(request: pytest.FixtureRequest) -> Callable[[Tape, Sequence[Point]], list[list[float]]]:
+
+# ---- the ways to run a program: the outputs at each of some points ---------------------------------------------------
+@pytest.fixture(params=["in Python", "in NumPy", "in JavaScript"])
+def run(request: pytest.FixtureRequest) -> Callable[[Recorded, Sequence[Point]], list[list[float]]]:
     if request.param == "in JavaScript":
         return partial(in_javascript, javascript=request.getfixturevalue("javascript"))
-    return {"replayed": replayed, "in Python": in_python, "in NumPy": in_numpy}[request.param]
+    return {"in Python": in_python, "in NumPy": in_numpy}[request.param]
 
 
 # ---- what is right ---------------------------------------------------------------------------------------------------
@@ -74,7 +83,7 @@ def check_compiled(f: Function, points: Sequence[Point]) -> None:
 
 
 @every_row
-@pytest.mark.parametrize("language", ["python", "numpy", "javascript", "latex"])
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_a_program_does_not_depend_on_the_numbers_it_was_recorded_with(row: Row, language: str) -> None:
     f = application(row.op)
     for arity in row.arities:
@@ -86,12 +95,23 @@ POINTS = [(-1.25,), (0.75,), (2.0,)]
 PAIRS = [(-1.25, 0.5), (0.75, 0.875), (2.0, -0.5)]
 
 
+def value_and_gradients(f: Function) -> Function:
+    """The function of the value and the gradients: Values for Values."""
+
+    def function(*xs: Value) -> list[Value]:
+        y = f(*xs)
+        return [y, *grad(y, xs, create_graph=True)]
+
+    return function
+
+
 def check_value_and_derivatives(f: Function, points: Sequence[Point], run: Function) -> None:
     """The value alone too: with gradients more has a name, and less stands in one expression."""
     check_compiled(f, points)
     true = [backward(f, xs) for xs in points]
     check(run(record(f, *points[0]), points), [[y] for y, *_ in true], points)
     check(run(record(f, *points[0], gradients=True), points), true, points)
+    check(replayed(taped(value_and_gradients(f), points[0]), points), true, points)
     seconds = second_derivatives(f)
     true = [[second.data for second in seconds(*map(Value, xs))] for xs in points]
     check(run(record(seconds, *points[0]), points), true, points)
@@ -186,268 +206,413 @@ def test_gradients_of_parameters_are_summed_over_samples(name: str) -> None:
     f = partial(SUMMED[name], w=w)
     arrays = [np.array(column) for column in zip(*PAIRS)]
     *true, in_w = np.array([backward(SUMMED[name], (*xs, w.data)) for xs in PAIRS]).T
-    in_numpy = function_of(record(f, *PAIRS[0], gradients=True).source("numpy"))(*arrays, w.data)
     compiled = compile(f)
     value, slopes = compiled.value_and_grad(*arrays)
     compiled.backward(*arrays)
-    for got in (in_numpy, (value, *slopes, w.grad)):
-        for y, truth in zip(got, [*true, in_w.sum()], strict=True):
-            assert np.broadcast_to(y, truth.shape) == pytest.approx(truth, rel=1e-12, abs=1e-15)
+    for y, truth in zip((value, *slopes, w.grad), [*true, in_w.sum()], strict=True):
+        assert y == pytest.approx(truth, rel=1e-12, abs=1e-15)
 
 
-# ---- expressions of all operations -----------------------------------------------------------------------------------
-class Step(NamedTuple):
-    op: Op
-    inputs: tuple[int, ...]  # places among the arguments, parameters, constants, and the steps before
-    label: str = ""
-
-
-class Expression:
-    """A function of Values, step by step, with arguments to call it with.
-
-    An argument is a list with a number for each sample, or one number for all of them. Of the outputs, the first one is
-    the one that has gradients.
-    """
-
-    def __init__(
-        self,
-        arguments: Sequence[list[float] | float],
-        parameters: Sequence[float],
-        constants: Sequence[float],
-        steps: Sequence[Step],
-        outputs: Sequence[int],
-    ) -> None:
-        self.arguments, self.steps, self.outputs = arguments, steps, outputs
-        self.parameters = [Value(number, label=f"p{i}") for i, number in enumerate(parameters)]
-        self.constants = [Value(number).detach() for number in constants]
-
-    def __call__(self, *xs: Value) -> list[Value]:
-        values = [*xs, *self.parameters, *self.constants]
-        for op, inputs, label in self.steps:
-            y = apply(op, *[values[i] for i in inputs])
-            y.label = label
-            values.append(y)
-        return [values[i] for i in self.outputs]
-
-    def first(self, *xs: Value) -> Value:
-        return self(*xs)[0]
-
-    def with_gradients(self, *xs: Value) -> list[Value]:
-        """The outputs, and the gradients of the first one in the arguments and the parameters."""
-        results = self(*xs)
-        return [*results, *grad(results[0], [*xs, *self.parameters], create_graph=True)]
-
-    def sample(self, k: int) -> list[float]:
-        return [x[k] if isinstance(x, list) else x for x in self.arguments]
-
-    def arrays(self) -> list[Any]:
-        return [np.array(x) if isinstance(x, list) else x for x in self.arguments]
-
-    def __repr__(self) -> str:
-        names = [f"x{i}" for i in range(len(self.arguments))]
-        lines = [f"{name} = {x}" for name, x in zip(names, self.arguments)]
-        lines += [f"{p.label} = Value({p.data})" for p in self.parameters]
-        names += [*[p.label for p in self.parameters], *[str(c.data) for c in self.constants]]
-        for i, (op, inputs, label) in enumerate(self.steps):
-            names.append(f"v{i}")
-            lines.append(
-                f"v{i} = {op} of {', '.join([names[k] for k in inputs])}" + f" (label {label!r})" * bool(label)
-            )
-        return "\n    ".join(["", *lines, f"return {', '.join([names[k] for k in self.outputs])}\n"])
-
-
-class Careful(Floats):
-    """Floats that refuse to decide what a rounding error could turn around: a number close to a kink is an error."""
-
-    sign = staticmethod(lambda x: Floats.sign(decided(x)))
-    step = staticmethod(lambda x: Floats.step(decided(x)))
-    where = staticmethod(lambda c, a, b: Floats.where(decided(c), a, b))
-    abs = staticmethod(lambda x: abs(decided(x)))
-    maximum = staticmethod(lambda a, b: a if decided(a - b) > 0 else b)
-    minimum = staticmethod(lambda a, b: b if decided(a - b) > 0 else a)
-
-
-def decided(x: float) -> float:
-    if abs(x) < 1e-3:
-        raise ValueError(f"{x} is close to a kink")
-    return x
-
-
-CAREFUL = Careful()
-
-
-ARITIES = {row.name: [n for n in row.arities if n] for row in ROWS}
-MORE_OF_A_FAMILY = [("power", -3), ("power", 0.5), ("leaky_relu", 0.2), ("elu", 0.5), ("clamp", -1.0, 0.25)]
-OPERATIONS = [*[row.op for row in ROWS], *[find(*member) for member in MORE_OF_A_FAMILY]]
-SUMS_AND_PRODUCTS = [OPS[name] for name in ("add", "mul", "total", "dot")]
-SAMPLES = 3
-LARGEST = 1e3  # of the numbers and of their slopes
-MOST_UNCERTAIN = 1e6  # rounding error: 1e6 times 1e-12, the tolerance, is far from what `decided` asks for
+# ---- expressions -----------------------------------------------------------------------------------------------------
 TINY = 1e-300  # where numbers lose their digits
 
 
-def expression(seed: int, length: int) -> Expression:
-    """So many steps, chosen at random, that are inside the domains, away from kinks, and of numbers that are not large.
+class Sampled:
+    """An expression as a function of arguments and parameters, at a number of samples.
 
-    What no step has used is added up in the end, so that all depends on all. A shorter expression of the same seed is
-    the beginning of a longer one: in this way Hypothesis finds the shortest that fails.
+    An argument has a number for each sample, or one number for all of them. `first` are the numbers of the first one,
+    which are those of the expression's point.
     """
-    random = Random(seed)
 
-    def number() -> float:
-        return random.randint(-2000, 2000) / 1000
+    def __init__(self, f: Expression, parameters: int, columns: Sequence[list[float] | float]) -> None:
+        self.expression, self.columns = f, columns
+        numbers = f.point[len(f.point) - parameters :]
+        self.parameters = [Value(x, label=f"p{i}") for i, x in enumerate(numbers)]
+        self.samples = next((len(column) for column in columns if isinstance(column, list)), 1)
 
-    def sample() -> list[float] | float:
-        return [number() for _ in range(SAMPLES)] if random.random() < 0.7 else number()
+    def __call__(self, *xs: Value) -> Value:
+        return self.expression(*xs, *self.parameters)
 
-    arguments = [[number() for _ in range(SAMPLES)], *[sample() for _ in range(random.randint(0, 2))]]
-    parameters = [number() for _ in range(random.randint(0, 2))]
-    constants = random.sample([0.0, 1.0, -1.0, 2.0, 0.5, 1e-7], random.randint(0, 2))
-    numbers = [x if isinstance(x, list) else [x] * SAMPLES for x in [*arguments, *parameters, *constants]]
-    errors = [[*map(abs, column)] for column in numbers]
-    unused, steps = set(range(len(numbers))), list[Step]()
-    while len(steps) < length:
-        op = random.choice(OPERATIONS if random.random() < 0.7 else SUMS_AND_PRODUCTS)
-        weights = [3.0 if i in unused else 1.0 for i in range(len(numbers))]
-        inputs = tuple(random.choices(range(len(numbers)), weights, k=random.choice(ARITIES[op.name])))
-        try:
-            results = [
-                careful_step(op, [numbers[i][k] for i in inputs], [errors[i][k] for i in inputs])
-                for k in range(SAMPLES)
-            ]
-        except (ValueError, ZeroDivisionError, OverflowError):
-            continue
-        steps.append(Step(op, inputs, random.choice(["", "", "", "y", "loss"])))
-        unused = unused - {*inputs} | {len(numbers)}
-        numbers.append([y for y, _ in results])
-        errors.append([error for _, error in results])
-    steps.append(Step(OPS["total"], tuple(sorted(unused))))
-    others = random.choices(range(len(numbers)), k=random.randint(0, 2))
-    return Expression(arguments, parameters, constants, steps, [len(numbers), *others])
+    def with_gradients(self, *xs: Value) -> list[Value]:
+        """The value, and its gradients in the arguments and the parameters."""
+        y = self(*xs)
+        return [y, *grad(y, [*xs, *self.parameters], create_graph=True)]
 
+    def second(self, *xs: Value) -> list[Value]:
+        """The second derivatives, row by row."""
+        _, *slopes = self.with_gradients(*xs)
+        return [y for slope in slopes for y in grad(slope, [*xs, *self.parameters], create_graph=True)]
 
-def careful_step(op: Op, xs: Sequence[float], errors: Sequence[float]) -> tuple[float, float]:
-    """The number and the rounding error of a step for one sample."""
-    y = op.value(CAREFUL, *xs)
-    slopes = op.derivatives(CAREFUL, y, *xs)
-    error = rounded(y, slopes, errors)
-    if not all(abs(number) <= LARGEST for number in (y, *slopes)) or error > MOST_UNCERTAIN:
-        raise ValueError("too large, or too uncertain to decide")
-    return y, error
+    def sample(self, k: int) -> list[float]:
+        return [column[k] if isinstance(column, list) else column for column in self.columns]
+
+    def arrays(self) -> list[Any]:
+        return [np.array(column) if isinstance(column, list) else column for column in self.columns]
+
+    def truths(self, function: Callable[..., Any]) -> list[tuple[list[float], list[float]]]:
+        """What the engine makes of each sample, with the rounding errors."""
+        results = []
+        for k in range(self.samples):
+            y = function(*map(Value, self.sample(k)))
+            ys = y if isinstance(y, list) else [y]
+            results.append(([v.data for v in ys], rounding_errors(*ys)))
+        return results
+
+    def __repr__(self) -> str:
+        return (
+            f"{len(self.parameters)} of the last inputs are parameters, arguments: {self.columns}\n{self.expression}\n"
+        )
 
 
-def check_expression(got: Sequence[float], true: Sequence[float], errors: Sequence[float]) -> None:
+@st.composite
+def sampled(draw: Callable[[Any], Any]) -> Sampled:
+    """An expression at its point and at two others, close by where others are outside a domain or at a kink."""
+    f = draw(strategies.expressions(labels=st.sampled_from(["", "", "", "y", "loss", "x"])))
+    assume(decided(f, f.point))
+    n = len(f.point)
+    parameters = draw(st.integers(0, n - 1))
+    shared = [draw(st.booleans()) for _ in range(n - parameters)] if draw(st.booleans()) else [False] * (n - parameters)
+    random = Random(draw(st.integers(0, 1000)))
+    points = [f.point]
+    for _ in range(2):
+        for spread in (2.0, 0.1, 1e-4, 0.0):
+            point = [x + round(random.uniform(-spread, spread), 6) for x in f.point]
+            point = [x if i >= len(shared) or shared[i] else y for i, (x, y) in enumerate(zip(f.point, point))]
+            if decided(f, point):
+                points.append(tuple(point))
+                break
+    columns = [x if all_alike else list(column) for all_alike, x, column in zip(shared, f.point, zip(*points))]
+    return Sampled(f, parameters, columns)
+
+
+def decided(f: Expression, point: Sequence[float]) -> bool:
+    leaves = [Value(x) for x in point]
+    return is_decided(Model(lambda: f(*leaves), leaves))
+
+
+def close(got: Iterable[float], true: Sequence[float], errors: Sequence[float]) -> None:
+    got = list(got)
     assert len(got) == len(true)
     for i, (y, truth, error) in enumerate(zip(got, true, errors)):
         assert abs(y - truth) <= 1e-12 * error + TINY, f"output {i}: {y}, not {truth}"
 
 
-def truths(f: Expression) -> list[tuple[list[float], list[float]]]:
-    """For each sample the outputs and the gradients, as the engine computes them, with their rounding errors."""
-    results = []
-    for k in range(SAMPLES):
-        leaves = [Value(x) for x in f.sample(k)]
-        ys = f.with_gradients(*leaves)
-        results.append(([y.data for y in ys], rounding_errors(*ys)))
-    return results
+def share(of_examples: float) -> settings:
+    """Fewer examples, where one of them takes long."""
+    return settings(max_examples=max(5, round(settings.default.max_examples * of_examples)))
 
 
-@st.composite
-def expressions(draw: Callable[[Any], int]) -> Expression:
-    return expression(draw(st.integers(0, 2**32)), draw(st.integers(2, 15)))
+def in_languages(program: Recorded, points: Sequence[Point], javascript: JavaScript) -> list[list[list[float]]]:
+    """The outputs in Python, NumPy and JavaScript; the parameters are those of the example."""
+    points = [(*xs, *program.tape.example[len(xs) :]) for xs in points]
+    return [in_python(program, points), in_numpy(program, points), in_javascript(program, points, javascript)]
 
 
-many = settings(max_examples=2 * settings.default.max_examples)
+@share(0.2)
+@given(sampled())
+def test_expressions_compiled_for_numbers_and_arrays(f: Sampled) -> None:
+    for function in (f, f.with_gradients):
+        true, compiled = f.truths(function), compile(function)
+        for k, (numbers, errors) in enumerate(true):
+            close(flat(compiled(*f.sample(k))), numbers, errors)
+        results = compiled(*f.arrays())
+        for got, (numbers, errors) in zip(transposed(flat(results), f.samples), true):
+            close(got, numbers, errors)
 
 
-@many
-@given(expressions())
-def test_expressions_compiled(f: Expression) -> None:
-    true = truths(f)
-    values, compiled = compile(f), compile(f.with_gradients)
-    for k, (numbers, errors) in enumerate(true):
-        check_expression(values(*f.sample(k)), numbers[: len(f.outputs)], errors)
-        check_expression(compiled(*f.sample(k)), numbers, errors)
-    for got, (numbers, errors) in zip(transposed(compiled(*f.arrays()), SAMPLES), true):
-        check_expression(got, numbers, errors)
-
-
-@many
-@given(expressions())
-def test_gradients_of_expressions_summed_over_samples(f: Expression) -> None:
+@share(0.2)
+@given(sampled())
+def test_gradients_of_expressions_are_summed_over_samples(f: Sampled) -> None:
     """In arguments that are the same for all samples, and in parameters; in arrays, one for each sample."""
-    true, errors = map(np.array, zip(*truths(f)))
-    first, slopes = len(f.outputs), compile(f.first).value_and_grad(*f.arrays())[1]
-    compile(f.first).backward(*f.arrays())
-    for i, x in enumerate([*f.arguments, *f.parameters]):
-        got = x.grad if isinstance(x, Value) else slopes[i]
-        if isinstance(x, list):
-            check_expression(got, true[:, first + i], errors[:, first + i])
-        else:
-            check_expression([got], [true[:, first + i].sum()], [errors[:, first + i].sum()])
+    true, errors = map(np.array, zip(*f.truths(f.with_gradients)))
+    compiled = compile(f)
+    for _ in range(2):
+        value, slopes = compiled.value_and_grad(*f.arrays())
+        for p in f.parameters:
+            p.grad = 0.0
+        values = compiled.backward(*f.arrays())
+        columns = [*zip([None, *f.columns], [value, *slopes])] + [(0.0, p.grad) for p in f.parameters]
+        close(np.broadcast_to(values, f.samples), true[:, 0], errors[:, 0])
+        for i, (column, got) in enumerate(columns):
+            if column is None or isinstance(column, list):
+                close(np.broadcast_to(got, f.samples), true[:, i], errors[:, i])
+            else:
+                close([got], [true[:, i].sum()], [errors[:, i].sum()])
 
 
-@many
-@given(expressions())
-def test_expressions_in_javascript(javascript: JavaScript, f: Expression) -> None:
-    true = truths(f)
-    for function, count in ((f, len(f.outputs)), (f.with_gradients, len(true[0][0]))):
-        tape = record(function, *f.sample(0))
-        parameters = tape.example[len(tape.inputs) :]
-        got = javascript(tape.source("javascript"), [[*f.sample(k), *parameters] for k in range(SAMPLES)])
-        for results, (numbers, errors) in zip(got, true):
-            check_expression(results, numbers[:count], errors)
+@share(0.2)
+@given(sampled())
+def test_expressions_in_every_language(javascript: JavaScript, f: Sampled) -> None:
+    points, true = [f.sample(k) for k in range(f.samples)], f.truths(f.with_gradients)
+    for results in in_languages(record(f, *points[0], gradients=True), points, javascript):
+        for got, (numbers, errors) in zip(results, true):
+            close(got, numbers, errors)
+    for results in in_languages(record(f, *points[0]), points, javascript):
+        for got, (numbers, errors) in zip(results, true):
+            close(got, numbers[:1], errors)
 
 
-def test_the_expressions_are_made_of_all_operations_and_depend_on_what_they_use() -> None:
-    made = [expression(seed, length=10) for seed in range(200)]
-    assert {step.op for f in made for step in f.steps} == set(OPERATIONS)
-    slopes = [truths(f)[0][0][len(f.outputs)] for f in made]
-    assert sum(slope != 0.0 for slope in slopes) > 150
+@share(0.1)
+@given(sampled())
+def test_second_derivatives_of_expressions(javascript: JavaScript, f: Sampled) -> None:
+    points, true, compiled = [f.sample(k) for k in range(f.samples)], f.truths(f.second), compile(f.second)
+    ways = [transposed(compiled(*f.arrays()), f.samples), [compiled(*point) for point in points]]
+    ways += in_languages(record(f.second, *points[0]), points, javascript)
+    for results in ways:
+        for got, (numbers, errors) in zip(results, true):
+            close(got, numbers, errors)
+
+
+@share(0.1)
+@given(sampled(), st.sampled_from([1, 2, 5, 20]))
+def test_expressions_over_lists_of_samples(javascript: JavaScript, f: Sampled, times: int) -> None:
+    """The mean over a list, of which the program is one of arrays."""
+    rows = [f.sample(k) for k in range(f.samples)] * times
+
+    def loss(X: Sequence[Sequence[Any]]) -> Any:
+        return sum(f(*x) for x in X) / len(X)
+
+    leaves = [[Value(x) for x in row] for row in rows]
+    y = loss(leaves)
+    ys = [y, *grad(y, [*flat(leaves), *f.parameters], create_graph=True)]
+    numbers, errors = [v.data for v in ys], rounding_errors(*ys)
+    value, (slopes,) = compile(loss).value_and_grad(rows)
+    close([value, *flat(slopes)], numbers[: 1 + len(flat(rows))], errors)
+    for (got,) in in_languages(record(loss, rows, gradients=True), [flat(rows)], javascript):
+        close(got, numbers, errors)
+
+
+def flat(nested: Any) -> list[Any]:
+    return [x for part in nested for x in flat(part)] if isinstance(nested, (list, tuple)) else [nested]
+
+
+def test_expressions_have_parameters_and_shared_arguments_and_samples_apart() -> None:
+    made: list[Sampled] = []
+
+    @settings(max_examples=200, database=None, derandomize=True)
+    @given(sampled())
+    def draw(f: Sampled) -> None:
+        made.append(f)
+
+    draw()
+    assert sum(bool(f.parameters) for f in made) > 20
+    assert sum(any(isinstance(column, float) for column in f.columns) for f in made) > 20
+    assert sum(any(isinstance(column, list) and len({*column}) == 3 for column in f.columns) for f in made) > 100
+    assert {node.op.name for f in made for node in f.expression.steps} >= {"sin", "pow", "where", "total", "logsumexp"}
+
+
+# ---- models ----------------------------------------------------------------------------------------------------------
+def hold_in_languages(model: Model, javascript: JavaScript) -> None:
+    """The loss and its gradients in the parameters, from the program of the loss."""
+    program = record(model.loss, *model.arguments, gradients=True)
+    labels = [program.tape.nodes[place].label for place in program.tape.parameters]
+    for (results,) in in_languages(program, [flat(model.arguments)], javascript):
+        slopes = dict(zip(labels, results[len(results) - len(labels) :]))
+        hold([results[0], *[slopes.get(p.label, 0.0) for p in model.parameters]], model)
+
+
+def by_backward(model: Model, *arguments: Any) -> tuple[Any, list[float]]:
+    """What the compiled loss returns, and the gradients that it leaves in the parameters."""
+    try:
+        value = compile(model.loss).backward(*arguments)
+        return value, [p.grad for p in model.parameters]
+    finally:
+        for p in model.parameters:
+            p.grad = 0.0
+
+
+@share(0.06)
+@given(models())
+def test_drawn_models(javascript: JavaScript, model: Model) -> None:
+    loss, slopes = by_backward(model, *model.arguments)
+    hold([loss, *slopes], model)
+    hold_in_languages(model, javascript)
+
+
+@pytest.mark.parametrize("name", BY_HAND)
+def test_models_written_by_hand(name: str, javascript: JavaScript) -> None:
+    model = BY_HAND[name]()
+    loss, slopes = by_backward(model, *model.arguments)
+    hold([loss, *slopes], model)
+    hold_in_languages(model, javascript)
+
+
+@share(0.06)
+@given(models().filter(lambda model: model.arguments), st.integers(0, 1000))
+def test_drawn_models_for_arrays_of_their_arguments(model: Model, seed: int) -> None:
+    """Each number of the arguments is an array: of the model's own, and of others where these are decided, too."""
+    random = Random(seed)
+    samples = [model]
+    for spread in (0.5, 0.05, 0.0):
+        other = Model(model.loss, model.parameters, moved(model.arguments, spread, random), model.text)
+        if is_decided(other):
+            samples.append(other)
+    values, slopes = by_backward(model, *stacked([sample.arguments for sample in samples]))
+    ys = [sample.loss(*sample.arguments) for sample in samples]
+    all_slopes = grad(tg.total(ys), model.parameters, create_graph=True)
+    close([*values, *slopes], [v.data for v in (*ys, *all_slopes)], rounding_errors(*ys, *all_slopes))
+
+
+def moved(x: Any, spread: float, random: Random) -> Any:
+    if isinstance(x, (list, tuple)):
+        return [moved(part, spread, random) for part in x]
+    return x if isinstance(x, int) else x + round(random.uniform(-spread, spread), 3)
+
+
+def stacked(samples: Sequence[Any]) -> Any:
+    """One structure with an array at each place where these have floats."""
+    first = samples[0]
+    if isinstance(first, (list, tuple)):
+        return [stacked(parts) for parts in zip(*samples)]
+    return first if isinstance(first, int) else np.array(samples)
+
+
+@share(0.03)
+@given(models(arguments=False).filter(lambda model: len(model.parameters) <= 20))
+def test_second_derivatives_of_drawn_models(javascript: JavaScript, model: Model) -> None:
+    """The gradient of the square of the length of the gradient."""
+
+    def lengths() -> list[Value]:
+        slopes = grad(model.loss(), model.parameters, create_graph=True)
+        return grad(sum(slope * slope for slope in slopes), model.parameters, create_graph=True)
+
+    true = lengths()
+    for got in (compile(lengths)(), *[results[0] for results in in_languages(record(lengths), [()], javascript)]):
+        close(got, [v.data for v in true], rounding_errors(*true))
+
+
+# ---- outside a domain ------------------------------------------------------------------------------------------------
+OUTSIDE: dict[str, tuple[Callable[[Any], Any], float]] = {  # and a number that is
+    "log": (lambda x: x.log(), -1.0),
+    "sqrt": (lambda x: x.sqrt(), -2.0),
+    "division": (lambda x: 1.0 / x, 0.0),
+    "acos": (lambda x: x.acos(), 1.5),
+    "exp": (lambda x: x.exp(), 800.0),
+    "sin": (lambda x: x.sin(), math.inf),
+    "power": (lambda x: x**0.3, -1.0),
+}
+
+
+@share(0.1)
+@given(sampled(), st.sampled_from([*OUTSIDE]), st.integers(2, 40), st.data())
+def test_outside_a_domain_it_is_the_error_of_the_engine(f: Sampled, name: str, n: int, data: st.DataObject) -> None:
+    """On arrays with the first sample at which the engine fails, in the value or in the gradient."""
+    op, bad = OUTSIDE[name]
+    xs = [np.resize(np.array(column), n) if isinstance(column, list) else column for column in f.columns]
+    extra = np.full(n, 0.75)
+    wrong = data.draw(st.sets(st.integers(0, n - 1), min_size=1, max_size=3))
+    extra[[*wrong]] = bad
+
+    def g(x: Any, *xs: Any) -> Any:
+        return op(x) * f(*xs).tanh()
+
+    def at(k: int) -> list[float]:
+        return [float(column[k]) if isinstance(column, np.ndarray) else column for column in (extra, *xs)]
+
+    def on_values(k: int) -> list[float]:
+        leaves = [Value(x, label=label) for x, label in zip(at(k), ["x", *[f"xs[{i}]" for i in range(len(xs))]])]
+        return grad(g(*leaves), leaves)
+
+    compiled, first = compile(g), min(wrong)
+    kind, words = error_of(lambda: on_values(first))
+    for _ in range(2):  # while it is recorded, and later
+        assert error_of(lambda: compiled.value_and_grad(extra, *xs)) == (kind, f"{words}, in sample {first}")
+        assert error_of(lambda: compiled(extra, *xs)) == (kind, f"{words}, in sample {first}")
+        assert error_of(lambda: compiled(*at(first))) == (kind, words)
+        compiled(np.full(n, 0.75), *xs)
+
+
+def error_of(f: Callable[[], Any]) -> tuple[type[Exception], str]:
+    try:
+        f()
+    except FAILURES as error:
+        return type(error), str(error)
+    pytest.fail("there was no error")
+
+
+POWERS = [0.5, -0.5, 1.5, 2.0, 0.0, -1.0, math.inf, -math.inf]
+BASES = [-math.inf, -2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0, math.inf]
+
+
+@pytest.mark.parametrize("exponent", POWERS)
+@pytest.mark.parametrize("is_variable", [False, True], ids=["constant", "variable"])
+def test_powers_at_the_ends_are_those_of_the_engine(exponent: float, is_variable: bool, javascript: JavaScript) -> None:
+    """NumPy takes a root for x ** 0.5, which is nan at -inf; in JavaScript 1 ** Infinity is NaN."""
+    f = (lambda x, y: x**y) if is_variable else (lambda x: x**exponent)
+    more = (exponent,) * is_variable
+    bases, true = [], []
+    for x in BASES:
+        try:
+            true.append(f(Value(x), *map(Value, more)).data)
+            bases.append(x)
+        except FAILURES:
+            pass
+    points, compiled = [(x, *more) for x in bases], compile(f)
+    for _ in range(2):
+        assert compiled(np.array(bases), *more).tolist() == pytest.approx(true, rel=1e-15)
+        assert [compiled(*point) for point in points] == true
+    for results in in_languages(record(f, *points[-1]), points, javascript):
+        assert flat(results) == pytest.approx(true, rel=1e-15)
 
 
 # ---- the checks can fail ---------------------------------------------------------------------------------------------
-ANOTHER = {1: ("sin", "cos"), 2: ("add", "sub")}  # for so many inputs; for more: total or logsumexp
+ANOTHER = {1: ("sin", "cos"), 2: ("add", "sub")}  # for so many operands
 
 
-def tampered(tape: Tape, place: int) -> Tape:
-    """The tape with another operation at one place, or a number that is wrong in its eleventh digit."""
-    nodes = list(tape.nodes)
-    op, inputs, _, number = nodes[place]
-    another, yet_another = [OPS[name] for name in ANOTHER.get(len(inputs), ("total", "logsumexp"))]
-    wrong = {"op": yet_another if op is another else another} if inputs else {"number": number * (1 + 1e-11)}
-    nodes[place] = nodes[place]._replace(**wrong)
-    return replace(tape, nodes=tuple(nodes))
+def tampered(program: Recorded, place: int) -> Recorded:
+    """The program with another operation in one of its statements."""
+    statements = list(program.statements)
+    statement = statements[place]
+    assert isinstance(statement, Statement)
+    one, other = [OPS[name] for name in ANOTHER[len(statement.operands)]]
+    statements[place] = replace(statement, op=other if statement.op is one else one)
+    return replace(program, statements=tuple(statements))
 
 
-def test_one_wrong_operation_or_number_on_a_tape_is_caught(run: Function) -> None:
+def with_wrong_numbers(program: Recorded) -> list[Recorded]:
+    """The program with one number that is wrong in its eleventh digit, for each of its numbers."""
+    found = []
+    for place, statement in enumerate(program.statements):
+        assert isinstance(statement, Statement)
+        for i, x in enumerate(statement.operands):
+            if isinstance(x, float):
+                operands = [*statement.operands[:i], x * (1 + 1e-11), *statement.operands[i + 1 :]]
+                statements = list(program.statements)
+                statements[place] = replace(statement, operands=tuple(operands))
+                found.append(replace(program, statements=tuple(statements)))
+    return found
+
+
+def test_one_wrong_operation_or_number_in_a_program_is_caught(run: Function) -> None:
     def f(x: Value, y: Value) -> Value:
         return (0.3 * x * y + y.sigmoid() + x.relu() * 0.7).tanh() / y.exp()
 
-    tape, true = record(f, *PAIRS[0], gradients=True), [backward(f, xs) for xs in PAIRS]
-    check(run(tape, PAIRS), true, PAIRS)
-    for place, node in enumerate(tape.nodes):
-        if node.op is not LEAF:
-            with pytest.raises(AssertionError, match="output"):
-                check(run(tampered(tape, place), PAIRS), true, PAIRS)
-
-
-@pytest.mark.parametrize("seed", range(20))
-def test_an_expression_that_is_wrong_in_its_tenth_digit_is_caught(seed: int) -> None:
-    f = expression(seed, length=8)
-    wrong = compile(lambda *xs: [y * (1 + 1e-9) for y in f.with_gradients(*xs)])
-    for k, true in enumerate(truths(f)):
+    program, true = record(f, *PAIRS[0], gradients=True), [backward(f, xs) for xs in PAIRS]
+    check(run(program, PAIRS), true, PAIRS)
+    wrong = [tampered(program, place) for place in range(len(program.statements))]
+    for other in [*wrong, *with_wrong_numbers(program)]:
         with pytest.raises(AssertionError, match="output"):
-            check_expression(wrong(*f.sample(k)), *true)
+            check(run(other, PAIRS), true, PAIRS)
+
+
+def test_an_expression_that_is_wrong_in_its_tenth_digit_is_caught() -> None:
+    @share(0.02)
+    @given(sampled())
+    def check_wrong(f: Sampled) -> None:
+        numbers = [y * (1 + 1e-9) for y in compile(f.with_gradients)(*f.sample(0))]
+        true, errors = f.truths(f.with_gradients)[0]
+        assume(any(1e-9 * abs(y) > 1e-11 * error + TINY for y, error in zip(true, errors)))
+        with pytest.raises(AssertionError, match="output"):
+            close(numbers, true, errors)
+
+    check_wrong()
 
 
 # ---- numbers ---------------------------------------------------------------------------------------------------------
-@pytest.mark.parametrize("language", LANGUAGES.values(), ids=LANGUAGES)
+@pytest.mark.parametrize("language", [NUMPY, JAX, PYTHON, JAVASCRIPT, LATEX], ids=LANGUAGES)
 @pytest.mark.parametrize("x", [0.1, -3.0, 0.0, -0.0, 1e300, -5e-324, math.inf, -math.inf, math.nan])
-def test_a_number_is_written_alike_whoever_it_belongs_to(language: Language, x: float) -> None:
+def test_a_number_is_written_alike_whoever_it_belongs_to(language: Notation, x: float) -> None:
     assert language.number(np.float64(x)) == language.number(x)
-    if x == -3.0:
-        assert {language.number(number(x)) for number in (np.int64, np.float32, int)} == {language.number(x)}
 
 
 def test_numbers_of_numpy_in_a_program_are_plain(run: Function) -> None:
@@ -481,30 +646,32 @@ def test_javascript_is_run_with_numbers_as_they_are(javascript: JavaScript) -> N
 
 
 def test_operations_on_many_numbers_in_every_language() -> None:
-    tape = record(lambda a, b, c: tg.where(a, tg.maximum(a, b, c), tg.minimum(a, b, c)), 1.0, 2.0, 3.0)
-    assert [line.split()[1:4] for line in str(tape).splitlines()[5:7]] == [
-        ["maximum(a,", "b,", "c)"],
-        ["minimum(a,", "b,", "c)"],
-    ]
+    program = record(lambda a, b, c: tg.where(a, tg.maximum(a, b, c), tg.minimum(a, b, c)), 1.0, 2.0, 3.0)
+    assert "where(a, max(a, b, c), min(a, b, c))" in str(program)
     largest, smallest = "Math.max(Math.max(a, b), c)", "Math.min(Math.min(a, b), c)"
-    assert f"return where(a, {largest}, {smallest});" in tape.source("javascript")
-    assert "return where(a, maximum(maximum(a, b), c), minimum(minimum(a, b), c))" in tape.source("python")
-    numpy = "np.where(a != 0, np.maximum(np.maximum(a, b), c), np.minimum(np.minimum(a, b), c))"
-    assert f"return {numpy}" in tape.source("numpy")
-    assert r"\operatorname{where}\left(a, \max\left(" in tape.source("latex")
+    assert f"return where(a, {largest}, {smallest});" in program.source("javascript")
+    assert "return where(a, maximum(maximum(a, b), c), minimum(minimum(a, b), c))" in program.source("python")
+    for m, language in (("np", "numpy"), ("jnp", "jax")):
+        text = f"{m}.where(a != 0, {m}.maximum({m}.maximum(a, b), c), {m}.minimum({m}.minimum(a, b), c))"
+        assert f"return {text}" in program.source(language)
+    assert r"\operatorname{where}\left(a, \max\left(" in program.source("latex")
 
 
 def test_functions_of_one_number_in_every_language() -> None:
-    sources = [record(lambda x: [x.exp2(), x.log2(), x.log10(), x.asinh()], 2.0).source(name) for name in LANGUAGES]
-    for source, texts in zip(
-        sources,
-        [
-            ("exp2(x)", "log2(x)", "log10(x)", "asinh(x)", "from math import asinh, exp2, log10, log2"),
-            ("np.exp2(x)", "np.log2(x)", "np.log10(x)", "np.arcsinh(x)"),
-            ("2 ** x", "Math.log2(x)", "Math.log10(x)", "Math.asinh(x)"),
-            ("2^{x}", r"\log_{2}\left(x\right)", r"\log_{10}\left(x\right)", r"\operatorname{arsinh}\left(x\right)"),
-        ],
-    ):
+    program = record(lambda x: [x.exp2(), x.log2(), x.log10(), x.asinh()], 2.0)
+    for language, texts in {
+        "python": ("exp2(x)", "log2(x)", "log10(x)", "asinh(x)", "from math import asinh, exp2, log10, log2"),
+        "numpy": ("np.exp2(x)", "np.log2(x)", "np.log10(x)", "np.arcsinh(x)"),
+        "jax": ("jnp.exp2(x)", "jnp.log2(x)", "jnp.log10(x)", "jnp.arcsinh(x)"),
+        "javascript": ("2 ** x", "Math.log2(x)", "Math.log10(x)", "Math.asinh(x)"),
+        "latex": (
+            "2^{x}",
+            r"\log_{2}\left(x\right)",
+            r"\log_{10}\left(x\right)",
+            r"\operatorname{arsinh}\left(x\right)",
+        ),
+    }.items():
+        source = program.source(language)
         assert all(text in source for text in texts), source
 
 
@@ -524,17 +691,13 @@ def is_balanced(latex: str) -> bool:
 @every_row
 def test_every_operation_in_latex(row: Row) -> None:
     for arity in row.arities:
-        tape = record(application(row.op), *row.samples(arity)[0], gradients=True)
-        first, *lines, last = tape.source("latex").splitlines()
+        program = record(application(row.op), *row.samples(arity)[0], gradients=True)
+        first, *lines, last = program.source("latex").splitlines()
         assert (first, last) == (r"\begin{aligned}", r"\end{aligned}")
         assert all(line.endswith(r" \\") for line in lines[:-1])
         assert not lines[-1].endswith("\\")
-        left, right = zip(*[line.removesuffix(r" \\").split(" &= ") for line in lines])
-        assert len(set(left)) == len(left)
-        gradients = [rf"\frac{{\partial y}}{{\partial \mathrm{{xs}}_{{{i}}}}}" for i in range(arity)]
-        assert {"y", *gradients} <= {*left}
-        assert all(map(is_balanced, (*left, *right)))
-        assert not re.search(r"\*|[+-] *$|\d[eE]", " ".join(right))
+        assert is_balanced("".join(lines))
+        assert not re.search(r"\*|[+-] *$|\d[eE]", " ".join(lines))
 
 
 @pytest.mark.parametrize(
@@ -542,7 +705,6 @@ def test_every_operation_in_latex(row: Row) -> None:
     {
         "x": "x",
         "x2": "x_{2}",
-        "w[1][0]": "w_{1,0}",
         "λ": r"\lambda",
         "θ_1": r"\theta_{1}",
         "Ω": r"\Omega",
@@ -559,12 +721,12 @@ def test_names_in_latex(label: str, latex: str) -> None:
 def test_names_that_look_the_same_in_latex_are_told_apart() -> None:
     v, w = Value(1.0, label="v1"), Value(1.0, label="v_1")
     shared = record(lambda: (v + w) * (v + w)).source("latex")
-    assert shared.splitlines()[1:3] == [r"v_{1,3} &= v_{1} + v_{1,2} \\", r"y &= v_{1,3} \cdot v_{1,3}"]
+    assert shared.splitlines()[1:3] == [r"v_{0} &= v_{1,2} + v_{1} \\", r"y &= v_{0} \cdot v_{0}"]
 
 
 def test_an_operation_of_ones_own_is_defined_in_latex_before_it_is_used() -> None:
     hat = define_op("my_hat", lambda m, x: m.exp(-x * x), lambda m, y, x: (-2.0 * x * y,))
     assert record(lambda x: hat(2.0 * x), 1.0).source("latex").splitlines()[1:-1] == [
         r"\operatorname{my\_hat}\left(x\right) &= e^{-x \cdot x} \\",
-        r"y &= \operatorname{my\_hat}\left(2 \cdot x\right)",
+        r"y &= \operatorname{my\_hat}\left(x \cdot 2\right)",
     ]

@@ -1454,7 +1454,8 @@ def test_a_number_of_numpy_in_data_stays_where_the_user_has_put_it(kind: Any) ->
     f = tg.compile(lambda v: v * w * kind(2))
     assert [type(number) for number in (f(2.0), f.backward(2.0), w.grad)] == [float] * 3
     assert f(np.array([2.0])).tolist() == [12.0]
-    tape = tg.record(lambda v: v * w + kind(2) * w.detach(), 1)
-    assert {type(number) for number in (*tape.example, *[node.number for node in tape.nodes])} == {float}
-    assert "np." not in tape.source("python")
+    program = tg.record(lambda v: v * w + kind(2) * w.detach(), 1)
+    numbers = (*program.tape.example, *[node.number for node in program.tape.nodes])
+    assert {type(number) for number in numbers} == {float}
+    assert "np." not in program.source("python")
     assert type(w.data) is kind

@@ -13,14 +13,17 @@ from typing import Any
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from steps import expression
 from uses import Exact, Fractions
 
-from tinygrad_edu import Value, grad, record
+from tinygrad_edu import Value, grad
+from tinygrad_edu.compiler.trace import traced
 from tinygrad_edu.gradients import sweep
 from tinygrad_edu.graph import topological_order
+from tinygrad_edu.ops import CONSTANT, LEAF
 from tinygrad_edu.rules import OPS, Op, find
 from tinygrad_edu.testing import strategies
-from tinygrad_edu.testing.expression import Expression, Step
+from tinygrad_edu.testing.expression import Expression
 
 FRACTIONS = Fractions()
 POWERS = [find("power", n) for n in range(-3, 5)]
@@ -84,9 +87,8 @@ def truths(f: Expression, xs: Sequence[Fraction]) -> list[Fraction]:
     def with_slopes(i: int, j: int) -> tuple[Any, Any, Any]:
         """f, ∂f/∂xᵢ and ∂²f/∂xᵢ∂xⱼ."""
         numbers = [Dual(Dual(x, int(k == j)), Dual(int(k == i))) for k, x in enumerate(xs)]
-        for op, inputs, _ in f.steps:
-            numbers.append(ON_DUALS[op.name](*[numbers[k] for k in inputs], *op.parameters))
-        y, slope = dual(numbers[-1].a), dual(numbers[-1].b)
+        result = f.computed(lambda op, *inputs: ON_DUALS[op.name](*inputs, *op.parameters), *numbers)
+        y, slope = dual(result.a), dual(result.b)
         return y.a, slope.a, slope.b
 
     n = len(xs)
@@ -100,8 +102,7 @@ def truths(f: Expression, xs: Sequence[Fraction]) -> list[Fraction]:
 # ---- the rules on fractions ------------------------------------------------------------------------------------------
 def of_inputs_only(f: Expression) -> Expression:
     """The same with its constants as inputs: what is computed of constants alone is a float, and rounded."""
-    inputs = (*f.inputs, *[""] * len(f.constants))
-    return Expression(inputs, (*f.point, *f.constants), (), f.steps)
+    return Expression.of([node._replace(op=LEAF) if node.op is CONSTANT else node for node in f.nodes])
 
 
 def derivatives(f: Expression, leaves: Sequence[Value]) -> list[Value]:
@@ -112,7 +113,7 @@ def derivatives(f: Expression, leaves: Sequence[Value]) -> list[Value]:
 
 def on_a_tape(f: Expression, xs: Sequence[Fraction]) -> list[Any]:
     """The recorded derivatives, replayed."""
-    tape = record(lambda *leaves: derivatives(f, leaves), *f.point)
+    tape = traced(lambda leaves: derivatives(f, leaves), "f", [("", x) for x in f.point]).tape
     return tape.replay(FRACTIONS, *map(Exact, xs))
 
 
@@ -182,7 +183,7 @@ def test_by_hand(op: Op, xs: tuple[str, ...], value: str, slopes: tuple[str, ...
 
 def alone(op: Op, xs: Sequence[str]) -> tuple[Expression, list[Fraction]]:
     numbers = [Fraction(x) for x in xs]
-    return Expression(("",) * len(xs), tuple(map(float, numbers)), (), (Step(op, tuple(range(len(xs)))),)), numbers
+    return expression(("",) * len(xs), [*map(float, numbers)], (), (op, tuple(range(len(xs))))), numbers
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -107,7 +107,7 @@ def test_the_inputs_of_a_model_have_the_names_of_its_arguments():
         def __call__(self, height: float, width: float) -> float:
             return height * width
 
-    assert tg.record(nn.Linear(1), [1.0]).source("python").startswith("def Linear(x_0, w_0_0, b_0)")
+    assert tg.record(nn.Linear(1), [1.0]).source("python").startswith("def Linear(x, w, b)")
     assert tg.record(Line(Value(1.0)), 1.0).source("python").startswith("def Line(x, slope, offset)")
     assert tg.record(Called(), 1.0, 2.0).source("python").startswith("def Called(height, width)")
 

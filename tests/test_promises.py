@@ -127,15 +127,17 @@ def test_every_package_that_is_imported_is_declared():
     declared, imports = distributions(project["dependencies"]), third_party_imports()
     assert {"numpy", "pillow", "tqdm"} <= imports.keys()
     rest = {name: files for name, files in imports.items() if name not in declared}
-    assert rest.keys() <= distributions(project["optional-dependencies"]["test"])
-    rooms = {file.split("/")[0] for files in rest.values() for file in files}
-    assert rooms <= {"testing"}  # which says what to install, or does without it
+    extras = project["optional-dependencies"]
+    assert rest.keys() <= distributions([*extras["test"], *extras["jax"]])
+    files = {file for files in rest.values() for file in files}
+    assert {file for file in files if not file.startswith("testing/")} <= {"compiler/backends/jax.py"}
     assert declared <= imports.keys()  # and none too many
 
 
-def test_compiling_for_plain_numbers_loads_no_third_party_package():
-    code = "import sys, tinygrad_edu as tg; print(tg.compile(lambda x: x * x)(3.0), 'numpy' in sys.modules)"
-    assert run(code).split() == ["9.0", "False"]
+def test_a_program_in_plain_python_needs_no_third_party_package():
+    program = tg.record(lambda xs: sum(x.tanh() * 2.0 for x in xs), [0.0] * 40, gradients=True)
+    code = f"{program.source('python')}\n\nimport sys\nprint(f([0.0] * 40)[0], 'numpy' in sys.modules)"
+    assert run(code).split() == ["0.0", "False"]
 
 
 def test_the_engine_stands_on_the_rules_alone():

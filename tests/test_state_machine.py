@@ -293,7 +293,7 @@ class Machine(RuleBasedStateMachine):
     teardown = record
 
 
-THOROUGH = settings(max_examples=1000, deadline=None)
+THOROUGH = settings(max_examples=300, deadline=None)
 TestEngineAgainstNaive = Machine.TestCase
 TestEngineAgainstNaive.settings = THOROUGH if os.environ.get("CI") == "true" else settings(THOROUGH, max_examples=50)
 

@@ -19,14 +19,16 @@ import pytest
 from hypothesis import find, given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import FailedHealthCheck, Unsatisfiable
+from steps import constants_of, expression
 
 from tinygrad_edu import Value, define_op, losses, nn
+from tinygrad_edu.compiler.tape import Node
 from tinygrad_edu.graph import topological_order
 from tinygrad_edu.ops import CONSTANT, LEAF
 from tinygrad_edu.rules import FAMILIES, FLOATS, OPS, Op
 from tinygrad_edu.rules import find as operation
 from tinygrad_edu.testing import strategies
-from tinygrad_edu.testing.expression import Expression, Step
+from tinygrad_edu.testing.expression import Expression
 
 IN_THE_TABLE = sorted({*OPS, *FAMILIES} - {LEAF.name, CONSTANT.name})  # as imported: others define operations, too
 FIVE = "add sub mul div neg".split()
@@ -50,8 +52,7 @@ def as_printed(f: Expression, header: str = "from tinygrad_edu import Value") ->
 
 # ---- an expression ---------------------------------------------------------------------------------------------------
 def example(*steps: tuple[str, tuple[int, ...]], inputs: str = "ab", constants: tuple[float, ...] = ()) -> Expression:
-    point = (2.0, -3.0, 0.5)[: len(inputs)]
-    return Expression(tuple(inputs), point, constants, tuple(Step(OPS[name], places) for name, places in steps))
+    return expression(inputs, (2.0, -3.0, 0.5)[: len(inputs)], constants, *[(OPS[name], at) for name, at in steps])
 
 
 def test_an_expression_is_computed_on_values_numbers_fractions_and_other_engines() -> None:
@@ -69,7 +70,7 @@ def test_on_fractions_it_is_exact() -> None:
 
 def test_micrograd_runs_what_is_printed_for_it() -> None:
     f = example(("sub", (2, 0)), ("relu", (3,)), ("neg", (1,)), ("mul", (5, 3)), ("add", (6, 4)), constants=(7.0,))
-    squared = replace(f, steps=(*f.steps, Step(operation("power", 2), (7,))))
+    squared = Expression.of([*f.nodes, Node(operation("power", 2), (7,))])
     assert as_printed(squared, "from micrograd.engine import Value") == on_the_engine(squared)
 
 
@@ -80,7 +81,7 @@ def test_an_operation_that_another_engine_lacks_is_an_error_of_its_own() -> None
 
 def test_labels_are_variables_where_they_can_be() -> None:
     labels = ("w", "w", "for", "x'); import os", "Value", "", "é")
-    f = Expression(labels, (1.0,) * 7, (), (Step(OPS["total"], tuple(range(7)), "loss"),))
+    f = expression(labels, (1.0,) * 7, (), (OPS["total"], tuple(range(7))), label="loss")
     assert f.names == ["w", "a", "b", "c", "d", "e", "f", "loss"]
     assert as_printed(f) == on_the_engine(f) == [7.0] + [1.0] * 7
     scope: dict[str, Any] = {}
@@ -90,32 +91,41 @@ def test_labels_are_variables_where_they_can_be() -> None:
 
 def test_numbers_of_numpy_are_printed_as_plain_ones() -> None:
     f = example(("mul", (0, 1)), inputs="a", constants=(3.0,))
-    of_numpy = replace(f, point=(np.float64(2.0),), constants=(np.float64(3.0),))
+    of_numpy = Expression.of([node._replace(number=np.float64(node.number)) for node in f.nodes])
     assert of_numpy.source() == f.source()
     assert as_printed(of_numpy) == [6.0, 3.0]
 
 
 def test_more_inputs_than_letters() -> None:
-    f = Expression(("",) * 60, (1.0,) * 60, (), (Step(OPS["total"], tuple(range(60))),))
+    f = expression(("",) * 60, (1.0,) * 60, (), (OPS["total"], tuple(range(60))))
     assert len({*f.names}) == 61
     assert as_printed(f)[0] == 60.0
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("steps", "words"),
     [
-        ({"steps": ()}, "at least one step"),
-        ({"point": (1.0,)}, "2 inputs needs 2 numbers"),
-        ({"steps": (Step(OPS["neg"], (3,)),)}, "step neg at place 3 needs earlier places"),
-        ({"steps": (Step(OPS["neg"], (-1,)),)}, "needs earlier places"),
-        ({"steps": (Step(OPS["neg"], (2,)),)}, "one at least no constant"),
+        ((), "ends with an operation"),
+        ((("neg", (3,)),), "step neg at place 3 needs earlier places"),
+        ((("neg", (-1,)),), "needs earlier places"),
+        ((("neg", (2,)),), "one at least no constant"),
     ],
 )
-def test_an_expression_that_is_none(change: dict[str, Any], words: str) -> None:
+def test_an_expression_that_is_none(steps: Any, words: str) -> None:
     with pytest.raises(ValueError, match=words):
-        replace(example(("add", (0, 2)), constants=(1.0,)), **change)
+        example(*steps, constants=(1.0,))
+    with pytest.raises(ValueError, match="ends with an operation"):
+        Expression.of([])
     with pytest.raises(ValueError, match="takes 2 numbers, not 1"):
         example(("add", (0, 1)))(1.0)
+
+
+def test_an_expression_is_its_tape() -> None:
+    f = example(("mul", (0, 2)), ("tanh", (3,)), constants=(4.0,))
+    assert f == Expression.of(f.nodes) == example(("mul", (0, 2)), ("tanh", (3,)), constants=(4.0,))
+    assert f != example(("mul", (0, 2)), ("tanh", (3,)), constants=(5.0,))
+    assert f.tape.replay(FLOATS, 0.1, 0.0) == [f(0.1, 0.0)] == [math.tanh(0.4)]
+    assert (f.inputs, f.point, [step.op.name for step in f.steps]) == (["a", "b"], (2.0, -3.0), ["mul", "tanh"])
 
 
 def test_it_draws_itself_under_the_names_of_its_source(tmp_path: Path) -> None:
@@ -149,11 +159,10 @@ def test_they_are_inside_their_domains_with_moderate_numbers(f: Expression) -> N
 
 @given(ANYTHING)
 def test_all_of_an_expression_is_of_use_and_within_the_limits(f: Expression) -> None:
-    places = len(f.inputs) + len(f.constants) + len(f.steps)
-    assert {i for step in f.steps for i in step.inputs} == {*range(places - 1)}
-    assert places <= 20
+    assert {i for step in f.steps for i in step.inputs} == {*range(len(f.tape) - 1)}
+    assert len(f.tape) <= 20
     assert 1 <= len(f.inputs) <= 3
-    assert all(-4.0 <= x <= 4.0 for x in f.point + f.constants)
+    assert all(-4.0 <= x <= 4.0 for x in (*f.point, *constants_of(f)))
 
 
 @given(ANYTHING)
@@ -170,8 +179,8 @@ def test_labels_may_be_anything(f: Expression) -> None:
 def test_options(f: Expression) -> None:
     assert {step.op.name for step in f.steps} <= {*FIVE}
     assert len(f.inputs) == 1
-    assert len(f.inputs) + len(f.constants) + len(f.steps) <= 4
-    assert all(100.0 <= x <= 200.0 for x in f.point + f.constants)
+    assert len(f.tape) <= 4
+    assert all(100.0 <= x <= 200.0 for x in (*f.point, *constants_of(f)))
 
 
 def generated(strategy: st.SearchStrategy[Any], n: int) -> list[Any]:
@@ -190,12 +199,12 @@ def test_they_are_of_many_kinds() -> None:
     made = generated(strategies.expressions(IN_THE_TABLE, max_nodes=20), 200)
     assert len({step.op.name for f in made for step in f.steps}) > 30
     assert max(len(f.steps) for f in made) > 10
-    assert len({(f.point, f.steps) for f in made}) > 100
+    assert len({f.tape for f in made}) > 100
     shared = [
         f for f in made if len([i for s in f.steps for i in s.inputs]) > len({i for s in f.steps for i in s.inputs})
     ]
     assert len(shared) > 60
-    assert len([f for f in made if f.constants]) > 40
+    assert len([f for f in made if constants_of(f)]) > 40
     assert len([f for f in made if any(on_the_engine(f)[1:])]) > 140
 
 
@@ -284,7 +293,7 @@ def wrong_rule(name: str) -> Engine:
         off: Any = lambda m, y, *xs: [1.0005 * slope for slope in op.derivatives(m, y, *xs)]  # noqa: E731
         return Op(op.name, op.symbol, op.value, every=off, parameters=op.parameters)
 
-    return lambda f: on_the_engine(replace(f, steps=tuple(step._replace(op=wrong(step.op)) for step in f.steps)))
+    return lambda f: on_the_engine(Expression(replace(f.tape, ops=tuple(map(wrong, f.tape.ops)))))
 
 
 def naive(f: Expression, in_order: Callable[[Value], list[Value]], adds: bool = True) -> list[float]:
@@ -339,7 +348,7 @@ def test_a_bug_is_found_and_shrinks_to_a_step_or_two(bug: str) -> None:
     f = smallest(strategies.expressions(IN_THE_TABLE), fails)
     assert len(f.steps) <= (3 if bug == "breadth first" else 2)  # b = -a; c = -b; d = b + c is the least to show it
     assert len(f.inputs) <= 2
-    assert {*f.point, *f.constants} <= {0.0, 1.0, -1.0, 2.0}
+    assert {*f.point, *constants_of(f)} <= {0.0, 1.0, -1.0, 2.0}
 
 
 def test_nothing_fails_where_nothing_is_wrong() -> None:

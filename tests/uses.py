@@ -23,7 +23,8 @@ from operations import Point, mp, mpf
 
 import tinygrad_edu as tg
 from tinygrad_edu import Value, compile, grad, hessian, hvp, record
-from tinygrad_edu.compiler import Tape
+from tinygrad_edu.compiler import Recorded, Tape
+from tinygrad_edu.compiler.trace import traced
 from tinygrad_edu.engine import apply
 from tinygrad_edu.expressions import FUNCTIONS, parse
 from tinygrad_edu.functional import OTHER_NAMES
@@ -386,16 +387,41 @@ def in_the_explorer(op: Op, xs: Point) -> list[float]:
     return [values[-1], *slopes]
 
 
-# ---- through a tape --------------------------------------------------------------------------------------------------
+# ---- through a tape, and through an array program --------------------------------------------------------------------
+def taped(f: Function, xs: Point) -> Tape:
+    return traced(lambda values: f(*values), "f", [(f"x{i}", x) for i, x in enumerate(xs)]).tape
+
+
+def value_and_slopes(op: Op) -> Function:
+    """The function of the value and the local derivatives: Values for Values."""
+
+    def function(*xs: Value) -> list[Value]:
+        y = apply(op, *xs)
+        return [y, *grad(y, xs, create_graph=True)]
+
+    return function
+
+
 def function_of(source: str) -> Function:
     """The last function of a Python program."""
     scope: dict[str, Any] = {}
     exec(source, scope)
-    return list(scope.values())[-1]
+    return scope[re.findall(r"^def (\w+)\(", source, re.MULTILINE)[-1]]
 
 
-def listed(results: Any) -> list[float]:
-    return list(results) if isinstance(results, tuple) else [results]
+def leaves_of(program: Recorded, xs: Point) -> list[Any]:
+    """The numbers of arguments and parameters as the program takes them: one for each leaf, or a list of them."""
+    rows = {leaf: [0.0] * leaf.size for leaf in (*program.inputs, *program.parameters)}
+    for (leaf, cell), x in zip(program.places, xs):
+        rows[leaf][cell] = x
+    return [row if leaf.shape else row[0] for leaf, row in rows.items()]
+
+
+def in_order(program: Recorded, outputs: Sequence[Sequence[float]]) -> list[float]:
+    """The numbers of the outputs, the gradients in the order of the arguments."""
+    values = [y for row, output in zip(outputs, program.outputs) if output.leaf is None for y in row]
+    slopes = {output.leaf: row for row, output in zip(outputs, program.outputs)}
+    return [*values, *[slopes[leaf][cell] for leaf, cell in program.places if leaf in slopes]]
 
 
 def replayed(tape: Tape, points: Sequence[Point]) -> Results:
@@ -410,19 +436,39 @@ def replayed_on_arrays(tape: Tape, points: Sequence[Point]) -> Results:
     return transposed(tape.replay(Arrays(), *arrays(points)), len(points))
 
 
-def in_python(tape: Tape, points: Sequence[Point]) -> Results:
-    run = function_of(tape.source("python"))
-    return [listed(run(*xs)) for xs in points]
+def in_python(program: Recorded, points: Sequence[Point]) -> Results:
+    return _in_a_program(program, points, "python")
 
 
-def in_numpy(tape: Tape, points: Sequence[Point]) -> Results:
-    """All points at once."""
-    run = function_of(tape.source("numpy"))
-    return transposed(listed(run(*arrays(points))), len(points))
+def in_numpy(program: Recorded, points: Sequence[Point]) -> Results:
+    return _in_a_program(program, points, "numpy")
 
 
-def in_javascript(tape: Tape, points: Sequence[Point], javascript: JavaScript) -> Results:
-    return javascript(tape.source("javascript"), points)
+def _in_a_program(program: Recorded, points: Sequence[Point], language: str) -> Results:
+    run, found = function_of(program.source(language)), []
+    for xs in points:
+        leaves = leaves_of(program, xs)
+        if language == "numpy":
+            shapes = [leaf.shape for leaf in (*program.inputs, *program.parameters)]
+            leaves = [np.reshape(row, shape) if shape else row for row, shape in zip(leaves, shapes)]
+        with np.errstate(all="ignore"):
+            y = run(*leaves)
+        outputs = [y] if len(program.outputs) == 1 else y
+        found.append(in_order(program, [np.ravel(output).tolist() for output in outputs]))
+    return found
+
+
+def in_javascript(program: Recorded, points: Sequence[Point], javascript: JavaScript) -> Results:
+    sizes = [math.prod(output.shape) for output in program.outputs]
+    found = []
+    for results in javascript(program.source("javascript"), [leaves_of(program, xs) for xs in points]):
+        rest = iter(results)
+        found.append(in_order(program, [[next(rest) for _ in range(size)] for size in sizes]))
+    return found
+
+
+def on_a_tape(run: Callable[..., Results]) -> Callable[..., Results]:
+    return lambda op, points: run(taped(value_and_slopes(op), points[0]), points)
 
 
 def values_and_slopes(run: Callable[..., Results]) -> Callable[..., Results]:
@@ -480,6 +526,10 @@ def seconds(run: Callable[..., Results]) -> Callable[..., Results]:
     return lambda op, points, *more: run(record(second_derivatives(application(op)), *points[0]), points, *more)
 
 
+def seconds_on_a_tape(run: Callable[..., Results]) -> Callable[..., Results]:
+    return lambda op, points: run(taped(second_derivatives(application(op)), points[0]), points)
+
+
 def compiled_seconds(op: Op, points: Sequence[Point]) -> Results:
     compiled = compile(second_derivatives(application(op)))
     return [compiled(*xs) for xs in points]
@@ -507,9 +557,9 @@ FIRST = [
     Use("command line", at_each_point(on_the_command_line), takes=can_be_typed),
     Use("drawn formulas", on_a_drawing, 1e-4),
     Use("explorer", at_each_point(in_the_explorer)),
-    Use("tape replayed", values_and_slopes(replayed)),
-    Use("tape on 50 digits", values_and_slopes(replayed_on_digits)),
-    Use("tape on arrays", values_and_slopes(replayed_on_arrays), 1e-13),
+    Use("tape replayed", on_a_tape(replayed)),
+    Use("tape on 50 digits", on_a_tape(replayed_on_digits)),
+    Use("tape on arrays", on_a_tape(replayed_on_arrays), 1e-13),
     Use("program in Python", values_and_slopes(in_python), PROGRAM),
     Use("program in NumPy", values_and_slopes(in_numpy), PROGRAM),
     Use("program in JavaScript", values_and_slopes(in_javascript), PROGRAM, in_javascript=True),
@@ -521,9 +571,9 @@ SECOND = [
     Use("backward through grad", at_each_point(backward_through_gradients)),
     Use("hessian", at_each_point(by_hessian)),
     Use("hvp", at_each_point(by_hvp)),
-    Use("tape replayed", seconds(replayed)),
-    Use("tape on 50 digits", seconds(replayed_on_digits)),
-    Use("tape on arrays", seconds(replayed_on_arrays)),
+    Use("tape replayed", seconds_on_a_tape(replayed)),
+    Use("tape on 50 digits", seconds_on_a_tape(replayed_on_digits)),
+    Use("tape on arrays", seconds_on_a_tape(replayed_on_arrays)),
     Use("program in Python", seconds(in_python)),
     Use("program in NumPy", seconds(in_numpy)),
     Use("program in JavaScript", seconds(in_javascript), in_javascript=True),

@@ -268,10 +268,13 @@ def apply(op: Op, *inputs: Value | float) -> Value:
 
 def record(op: Op, inputs: tuple[Value, ...]) -> Value:
     """The same for Values alone, as the open modes have it, of which the innermost is asked first."""
+    modes = inherited()
+    if len(modes) == 1 and modes[0].is_open:
+        y: Value = modes[0].operation(_computed, op, inputs)
+        return y
     make = _computed
-    if inherited():
-        for mode in open_modes():
-            make = partial(mode.operation, make)
+    for mode in open_modes():
+        make = partial(mode.operation, make)
     return make(op, inputs)
 
 
@@ -316,7 +319,7 @@ def setting(leaves: Sequence[Value], gradients: Iterable[float]) -> Callable[[],
 def add_to_gradients(leaves: Sequence[Value], gradients: Sequence[float]) -> None:
     """What `backward()` does to leaves whose gradients have been computed elsewhere."""
     with backward_lock:
-        setting(leaves, [float((v.grad or 0.0) + g) for v, g in zip(leaves, gradients)])()
+        any(map(setattr, leaves, repeat("grad"), [float((v.grad or 0.0) + g) for v, g in zip(leaves, gradients)]))
 
 
 def _zeroed(root: Value, leaves: list[Value], before: list[float]) -> list[Value]:

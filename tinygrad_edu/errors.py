@@ -4,6 +4,7 @@ Python's own error types are kept; only the words are added. Where and when to c
 """
 
 import linecache
+import operator
 import sys
 from collections.abc import Iterable, Mapping, Sequence, Set
 from functools import lru_cache
@@ -40,6 +41,8 @@ def to_float(x: Any, name: str = "") -> float:
         x = x.item()
         if isinstance(x, Real):
             return float(x)
+    if hasattr(type(x), "__index__") and not hasattr(x, "shape"):  # an array of several numbers has one, and raises
+        return to_float(operator.index(x), name)
     must_be = f"{name} must be" if name else "expected"
     raise TypeError(f"{must_be} one real number, an int or a float, not {described(x)}{_way_out(x)}")
 
@@ -187,22 +190,23 @@ def place() -> Place:
     """The line that is being executed, outside of this package and of the libraries that it works with."""
     here = first = sys._getframe(1)
     called = None
-    while here.f_back and (whose := _whose(here.f_code.co_filename, here.f_globals.get("__name__", ""))) != "user":
-        if whose == "package":
+    while here.f_back and (owner := whose(here.f_code.co_filename, here.f_globals.get("__name__", ""))) != "user":
+        if owner == "package":
             called = here
         here = here.f_back
-    if _whose(here.f_code.co_filename, here.f_globals.get("__name__", "")) != "user":
+    if whose(here.f_code.co_filename, here.f_globals.get("__name__", "")) != "user":
         here = first
     function = f"{called.f_globals['__name__'].partition('.')[2]}.{called.f_code.co_qualname}" if called else ""
     return Place(here.f_code.co_filename, here.f_lineno, function)
 
 
 _PACKAGE = str(Path(__file__).parent)
-_LIBRARIES = {*sys.stdlib_module_names, "numpy"}  # such as copy: what they do is done for the line that called them
+LIBRARIES = {*sys.stdlib_module_names, "numpy"}  # such as copy: what they do is done for the line that called them
 
 
 @lru_cache(maxsize=1024)
-def _whose(file: str, module: str) -> str:
+def whose(file: str, module: str) -> str:
+    """Of whom code is: of this "package", of a "library", which works for the line that called it, or the "user"."""
     if file.startswith(_PACKAGE):
         return "package"
-    return "library" if module.partition(".")[0] in _LIBRARIES else "user"
+    return "library" if module.partition(".")[0] in LIBRARIES else "user"

@@ -18,7 +18,8 @@ from sys import float_info
 from typing import Any, SupportsIndex, TypeVar
 
 from .engine import Value, apply, constant
-from .errors import described, length, require_function, to_float
+from .errors import described, is_number, length, require_function, to_float
+from .ops import LEAF, TAKE
 from .rules import FAMILIES, FLOATS, OPS, Op, Rule, Rules, define
 
 S = TypeVar("S", Value, float)  # Values in, a Value out; plain numbers in, a plain float out
@@ -335,37 +336,37 @@ def clamp(x: S, low: float, high: float) -> S:
 
 
 def maximum(*xs: Value | float) -> Any:
-    """The largest of two numbers or more, as one node; at a tie each gets half of the gradient, of three a third.
+    """The largest of the numbers, as one node; at a tie each of two gets half of the gradient, of three a third.
 
-    Raises `TypeError` for fewer than two numbers.
+    Raises `TypeError` for a list, as `maximum(*xs)` takes its numbers, and for no numbers.
 
     >>> a, b = Value(2.0), Value(2.0)
     >>> maximum(a, b).backward()
     >>> a.grad, b.grad
     (0.5, 0.5)
     """
-    if len(xs) != 2:
-        _require_several("maximum", xs)
+    if len(xs) < 2:
+        _require_some("maximum", xs)
     return call(OPS["maximum" if len(xs) == 2 else "largest"], *xs)
 
 
 def minimum(*xs: Value | float) -> Any:
-    """The smallest of two numbers or more, as one node; at a tie each gets half of the gradient, of three a third.
+    """The smallest of the numbers, as one node; at a tie each of two gets half of the gradient, of three a third.
 
-    Raises `TypeError` for fewer than two numbers.
+    Raises `TypeError` for a list, as `minimum(*xs)` takes its numbers, and for no numbers.
 
     >>> minimum(2.0, 3.0, 1.0)
     1.0
     """
-    if len(xs) != 2:
-        _require_several("minimum", xs)
+    if len(xs) < 2:
+        _require_some("minimum", xs)
     return call(OPS["minimum" if len(xs) == 2 else "smallest"], *xs)
 
 
-def _require_several(name: str, xs: Sequence[Value | float]) -> None:
-    if len(xs) < 2:
+def _require_some(name: str, xs: Sequence[Value | float]) -> None:
+    if not xs or not (isinstance(xs[0], Value) or is_number(xs[0])):
         given = described(xs[0]) if xs else "none"
-        raise TypeError(f"{name} takes two numbers or more, as in {name}(a, b), not {given}; of a list: {name}(*xs)")
+        raise TypeError(f"{name} takes one number or more, as in {name}(a, b), not {given}; of a list: {name}(*xs)")
 
 
 def where(c: Value | float, a: Value | float, b: Value | float) -> Any:
@@ -384,8 +385,10 @@ def where(c: Value | float, a: Value | float, b: Value | float) -> Any:
 def take(table: Sequence[Any], i: SupportsIndex) -> Any:
     """table[i], i being an int: a number of a list, or a row of a list of rows, as an embedding takes it.
 
-    It is chosen at once and makes no node: gradients go to what is chosen. Raises `TypeError` for what is no list or
-    for an index that is no int, as a Value or a float, `IndexError` for one out of range.
+    It is chosen at once and makes no node: gradients go to what is chosen. Where i is an argument of a function that is
+    compiled, it is chosen anew at each call, if all rows are of one shape; `table[i]` is fixed when that is recorded.
+    Raises `TypeError` for what is no list or for an index that is no int, as a Value or a float, `IndexError` for one
+    out of range.
 
     >>> rows = [[Value(1.0), Value(2.0)], [Value(3.0), Value(4.0)]]
     >>> take(rows, 1)
@@ -396,6 +399,8 @@ def take(table: Sequence[Any], i: SupportsIndex) -> Any:
     n = length("the table of take", table)
     if not hasattr(i, "__index__"):
         raise TypeError(f"take needs an int as its index, as in take(table, 2), not {described(i)}")
+    if isinstance(i, Value) and i._rule is LEAF and n and _is_regular(table):
+        return _chosen(table, i)  # later: by an argument of a function that is compiled
     place = i.__index__()
     if not -n <= place < n:
         raise IndexError(
@@ -404,6 +409,21 @@ def take(table: Sequence[Any], i: SupportsIndex) -> Any:
     item = table[place]
     is_row = hasattr(item, "__len__") and not isinstance(item, str)
     return item if is_row or isinstance(item, Value) else to_float(item)
+
+
+def _is_regular(table: Sequence[Any]) -> bool:
+    """Whether it is a list of numbers, or of lists or tuples of one shape."""
+    if all(isinstance(item, Value) or is_number(item) for item in table):
+        return True
+    kinds = {(type(row), len(row)) if type(row) in (list, tuple) else None for row in table}
+    return len(kinds) == 1 and None not in kinds and all(map(_is_regular, zip(*table)))
+
+
+def _chosen(table: Sequence[Any], i: Value) -> Any:
+    row = table[0]
+    if type(row) in (list, tuple):
+        return type(row)([_chosen(column, i) for column in zip(*table)])
+    return call(TAKE, *table, i)
 
 
 def dot(xs: Iterable[Value | float], ys: Iterable[Value | float]) -> Any:

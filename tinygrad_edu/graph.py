@@ -69,7 +69,7 @@ def _rule(v: Value) -> Any:
 _OWN = ("_prev", "_rule", "data", "grad")
 
 
-def _attributes(v: Value) -> dict[str, Any]:
+def attributes_of(v: Value) -> dict[str, Any]:
     """Those of the user's own, in slots of a subclass too. To ask for `__dict__` would make one for each node."""
     state: Any = object.__getstate__(v)
     in_slots = {name: x for name, x in state[1].items() if name not in _OWN}
@@ -90,7 +90,7 @@ def _copy(v: Value, inputs: tuple[Value, ...]) -> Value:
 def copied(v: Value) -> Value:
     """A node with the same inputs, for `copy.copy`."""
     out = _copy(v, v._prev)
-    _give(out, _attributes(v))
+    _give(out, attributes_of(v))
     return out
 
 
@@ -103,7 +103,7 @@ def deepcopied(root: Value, memo: dict[int, Any]) -> Value:
     for v in nodes:
         memo[id(v)] = _copy(v, tuple([memo[id(x)] for x in v._prev]))
     for v in nodes:  # once all nodes have copies, as an attribute may be one of them
-        if attributes := _attributes(v):
+        if attributes := attributes_of(v):
             _give(memo[id(v)], deepcopy(attributes, memo))
     copy: Value = memo[id(root)]
     return copy
@@ -140,7 +140,7 @@ class _Batch:
 
     def __reduce__(self) -> tuple[Any, ...]:
         records = [(kind(v), _rule(v), v.data, v.grad, inputs) for v, inputs in zip(self.nodes, self.inputs)]
-        attributes = {i: found for i, v in enumerate(self.nodes) if (found := _attributes(v))}
+        attributes = {i: found for i, v in enumerate(self.nodes) if (found := attributes_of(v))}
         return rebuilt, (records,), attributes or None, None, None, _set_attributes
 
 

@@ -7,10 +7,10 @@ gradients are left to `engine.py`, the functions for users to `functional.py`.
 """
 
 from functools import reduce
-from itertools import accumulate
 from operator import mul
+from sys import float_info
 
-from .rules import Mathematics, Number, Op, Partial, define, family
+from .rules import Mathematics, Number, Partial, Unlisted, define, family
 
 
 def _zero(m: Mathematics, x: Number) -> Number:
@@ -18,25 +18,31 @@ def _zero(m: Mathematics, x: Number) -> Number:
     return 1.0 - m.abs(m.sign(x))
 
 
-def _shares(xs: list[Number]) -> list[Number]:
+def _shares(m: Mathematics, xs: list[Number]) -> list[Number]:
     """Each number's share of their sum."""
-    whole = sum(xs)
+    whole = m.sum(xs)
     return [x / whole for x in xs]
 
 
-def _winners(better: str, m: Mathematics, *xs: Number) -> list[Number]:
-    """The share of each number that none of the others is better than."""
-    best = getattr(m, better)
-    before, after = [*accumulate(xs, best)], [*accumulate(reversed(xs), best)][::-1]
-    others = [after[1], *map(best, before, after[2:]), before[-2]]
-    ahead = [other - x if better == "maximum" else x - other for x, other in zip(xs, others)]
-    return _shares([1.0 - m.step(by) for by in ahead])
+def _winners(better: str, m: Mathematics, y: Number, *xs: Number) -> list[Number]:
+    """The share of each number that is as good as the best one, y. The bound keeps ∞ − ∞ away."""
+    if better == "maximum":
+        best = m.minimum(y, float_info.max)
+        return _shares(m, [1.0 - m.step(best - x) for x in xs])
+    best = m.maximum(y, -float_info.max)
+    return _shares(m, [1.0 - m.step(x - best) for x in xs])
 
 
 # ---- arithmetic ------------------------------------------------------------------------------------------------------
 LEAF = define("leaf", "", lambda m: None)
 CONSTANT = define("constant", "", lambda m: None)
-DETACH = Op("detach", "detach", lambda m, x: x, 0.0)  # not in the table: its slope is 0 by decree
+DETACH = Unlisted("detach", "detach", lambda m, x: x, 0.0)  # its slope is 0 by decree
+TAKE = Unlisted(  # x₀, x₁, …, i → xᵢ, as a list is indexed
+    "take",
+    "take",
+    lambda m, *xs: xs[:-1][int(xs[-1])],
+    every=lambda m, y, *xs: (*[_zero(m, (xs[-1] - k) * (xs[-1] - k + len(xs) - 1)) for k in range(len(xs) - 1)], 0.0),
+)
 define("add", "+", lambda m, a, b: a + b, 1.0, 1.0)
 define("sub", "-", lambda m, a, b: a - b, 1.0, -1.0)
 define("mul", "*", lambda m, a, b: a * b, lambda m, y, a, b: b, lambda m, y, a, b: a)
@@ -108,18 +114,18 @@ define(  # x₁·w₁ + x₂·w₂ + …, the inputs being x₁, x₂, …, w₁
     lambda m, *xws: sum(map(mul, xws[: len(xws) // 2], xws[len(xws) // 2 :]), 0.0),
     every=lambda m, y, *xws: xws[len(xws) // 2 :] + xws[: len(xws) // 2],
 )
-for _name, _of_two in (("largest", "maximum"), ("smallest", "minimum")):  # of three and more
+for _name, _of_two in (("largest", "maximum"), ("smallest", "minimum")):  # of any number but two
     define(
         _name,
         _of_two,
         lambda m, *xs, _of_two=_of_two: reduce(getattr(m, _of_two), xs),
-        every=lambda m, y, *xs, _of_two=_of_two: _winners(_of_two, m, *xs),
+        every=lambda m, y, *xs, _of_two=_of_two: _winners(_of_two, m, y, *xs),
     )
 define(  # log(eᵃ + eᵇ) = max(a, b) + log(1 + e^(-|a - b|)), and so on: keeps the digits of what is added to the largest
     "logsumexp",
     "logsumexp",
     lambda m, *xs: reduce(lambda a, b: m.maximum(a, b) + m.log1p(m.exp(-m.abs(a - b))), xs),
-    every=lambda m, y, *xs: _shares([m.exp(x - y) for x in xs]),
+    every=lambda m, y, *xs: _shares(m, [m.exp(x - y) for x in xs]),
 )
 
 

@@ -2,9 +2,11 @@
 
 The training loop is PyTorch's: `optimizer.zero_grad(); loss.backward(); optimizer.step()`. What all optimizers share is
 done by `Optimizer`; each one states only its formula for one parameter, in the letters of the textbooks: θ is the
-parameter, g = ∇L its gradient, η the learning rate. Defaults, names and formulas are those of PyTorch's documentation,
-https://docs.pytorch.org/docs/stable/optim.html. A schedule is a function from the number of updates made so far to a
-learning rate, and can stand wherever a learning rate can. When to step is left to `train.py`.
+parameter, g = ∇L its gradient, η the learning rate. The formula uses arithmetic alone, so that it holds for arrays of
+all parameters as well: compiled training computes with these. Defaults, names and formulas are those of PyTorch's
+documentation, https://docs.pytorch.org/docs/stable/optim.html. A schedule is a function from the number of updates made
+so far to a learning rate, and can stand wherever a learning rate can. When to step is left to `train.py`, what happens
+on arrays to `compiler/`.
 """
 
 import math
@@ -16,10 +18,11 @@ from typing import Any, ClassVar
 from .engine import Value
 from .errors import described, require_names, shown, to_float
 from .ops import LEAF
+from .rules import Number
 
 Schedule = Callable[[int], float]  # the number of updates made so far -> the learning rate of the next one
 Parameters = Iterable[Value | tuple[str, Value]]
-State = tuple[float, ...]  # what an optimizer remembers of one parameter
+State = tuple[Number, ...]  # what an optimizer remembers of a parameter: a number for each of its `buffers`
 Changes = Sequence[tuple[object, str, object]]  # objects, each with the name of an attribute and what it is to be
 
 
@@ -28,8 +31,12 @@ class Optimizer:
 
     `params` are n Values, or n pairs of a name and a Value as `model.named_parameters()` gives them; without a name a
     parameter goes by its label. `lr` is a learning rate or a schedule; `weight_decay` is the λ of a term ½λθ² in the
-    loss; `steps` counts the calls of `step()`. Raises `ValueError` for no parameters, for one that is given twice or is
-    computed from others, and for numbers out of range, `TypeError` for what is no Value.
+    loss; `steps` counts the calls of `step()`; `states` is what is remembered of each parameter. Raises `ValueError`
+    for no parameters, for one that is given twice or is computed from others, and for numbers out of range, `TypeError`
+    for what is no Value.
+
+    An `update` of arithmetic alone, with `s**0.5` for a root, serves numbers and arrays of them. One that looks at its
+    numbers, or calls functions of `math`, as this one does, is run for one parameter at a time.
 
     >>> class SignDescent(Optimizer):
     ...     def update(self, θ, g, η, state):
@@ -51,16 +58,16 @@ class Optimizer:
         self.lr = lr
         self.weight_decay = _within("[0, ∞)", "weight_decay", weight_decay)
         self.steps = 0
-        self._states: list[State] = [(0.0,) * len(self.buffers)] * len(self.params)
+        self.states: list[State] = [(0.0,) * len(self.buffers)] * len(self.params)
 
     @property
     def lr(self) -> float:
         """The learning rate of the next update. Set it, to a number or a schedule, to change it."""
-        return _within("[0, ∞)", f"the learning rate of update {self.steps}", self._schedule(self.steps))
+        return _within("[0, ∞)", f"the learning rate of update {self.steps}", self.schedule(self.steps))
 
     @lr.setter
     def lr(self, lr: float | Schedule) -> None:
-        self._schedule = lr if callable(lr) else constant(lr)
+        self.schedule = lr if callable(lr) else constant(lr)
 
     def zero_grad(self) -> None:
         """Sets every gradient to 0, as `backward()` adds to what is there."""
@@ -74,19 +81,20 @@ class Optimizer:
         weight decay moves it. Raises `FloatingPointError`, naming the parameter, where a gradient or what it would lead
         to is inf or nan; `TypeError` where a parameter or a gradient has been set to what is no number.
         """
-        η, moved, states = self.lr, [], []
+        η, changes, states = self.lr, [], []
         try:
-            for i, (p, state) in enumerate(zip(self.params, self._states)):
+            for i, (p, state) in enumerate(zip(self.params, self.states)):
                 if p.grad is not None:
                     g = to_float(p.grad)
                     if not math.isfinite(g):
                         raise self._not_finite("gradient", i, g)
-                    θ, g = self.decay(to_float(p.data), g, η)
-                    θ, state = self.update(θ, g, η, state)
+                    θ, state = self.moved(to_float(p.data), g, η, state)
                     for x in (θ, *state):
                         if not math.isfinite(x):
                             raise self._not_finite("update", i, x)
-                    moved.append((p, "data", float(θ)))  # a plain number, also of an update that computes with NumPy's
+                    changes.append(
+                        (p, "data", float(θ))
+                    )  # a plain number, also of an update that computes with NumPy's
                     state = tuple(map(float, state))
                 states.append(state)
         except (TypeError, OverflowError):
@@ -94,13 +102,21 @@ class Optimizer:
             for i, p in enumerate(self.params):
                 to_float(p.data, _called(i, self._names))
             raise
-        _set_together([*moved, (self, "_states", states), (self, "steps", self.steps + 1)])
+        set_together([*changes, (self, "states", states), (self, "steps", self.steps + 1)])
 
-    def decay(self, θ: float, g: float, η: float) -> tuple[float, float]:
+    def moved(self, θ: Number, g: Number, η: float, state: State) -> tuple[Number, State]:
+        """Weight decay and formula: where a step leads from a parameter, its gradient, and what is remembered of it.
+
+        These are numbers; or arrays of n numbers for n parameters, and the answer is arrays.
+        """
+        θ, g = self.decay(θ, g, η)
+        return self.update(θ, g, η, state)
+
+    def decay(self, θ: Number, g: Number, η: float) -> tuple[Number, Number]:
         """The weight decay: parameter and gradient as the formula is to see them."""
         return θ, g + self.weight_decay * θ
 
-    def update(self, θ: float, g: float, η: float, state: State) -> tuple[float, State]:
+    def update(self, θ: Number, g: Number, η: float, state: State) -> tuple[Number, State]:
         """The formula: the new parameter, and the new state, one number for each of `buffers`."""
         raise NotImplementedError(f"{type(self).__name__} must define update(self, θ, g, η, state)")
 
@@ -114,7 +130,7 @@ class Optimizer:
         {'optimizer': 'SGD', 'steps': 0, 'buffers': {'v': {'w': 0.0, 'b': 0.0}}}
         """
         columns = {
-            buffer: {key: state[i] for key, state in zip(self._keys(), self._states)}
+            buffer: {key: state[i] for key, state in zip(self._keys(), self.states)}
             for i, buffer in enumerate(self.buffers)
         }
         return {"optimizer": type(self).__name__, "steps": self.steps, "buffers": columns}
@@ -139,7 +155,7 @@ class Optimizer:
                 raise ValueError(f"buffer {buffer!r} must be a dict of numbers by parameters, not {shown(numbers)}")
             require_names(f"buffer {buffer!r} is not that of these parameters", numbers, keys)
         states = [tuple([self._read(buffer, columns[buffer][key]) for buffer in self.buffers]) for key in keys]
-        _set_together([(self, "_states", states), (self, "steps", steps)])
+        set_together([(self, "states", states), (self, "steps", steps)])
 
     def _keys(self) -> list[str]:
         """What the state of each parameter is saved under: its name, or its place where it has none."""
@@ -204,7 +220,7 @@ def clip_grad_norm(params: Parameters, max_norm: float) -> float:
         )
     if norm > max_norm:
         scale = max_norm / (norm + 1e-6)
-        _set_together([(values[i], "grad", g * scale) for i, g in gradients.items()])
+        set_together([(values[i], "grad", g * scale) for i, g in gradients.items()])
     return norm
 
 
@@ -239,7 +255,7 @@ class SGD(Optimizer):
         if nesterov and not momentum:
             raise ValueError(f"nesterov looks ahead along the momentum, so momentum must be above 0, not {momentum}")
 
-    def update(self, θ: float, g: float, η: float, state: State) -> tuple[float, State]:
+    def update(self, θ: Number, g: Number, η: float, state: State) -> tuple[Number, State]:
         (v,) = state
         if self.momentum:
             v = self.momentum * v + g
@@ -268,10 +284,10 @@ class AdaGrad(Optimizer):
         super().__init__(params, lr, weight_decay)
         self.eps = _within("(0, ∞)", "eps", eps)
 
-    def update(self, θ: float, g: float, η: float, state: State) -> tuple[float, State]:
+    def update(self, θ: Number, g: Number, η: float, state: State) -> tuple[Number, State]:
         (s,) = state
         s = s + g * g
-        return θ - η * g / (math.sqrt(s) + self.eps), (s,)
+        return θ - η * g / (s**0.5 + self.eps), (s,)
 
 
 class RMSProp(Optimizer):
@@ -304,10 +320,10 @@ class RMSProp(Optimizer):
         self.eps = _within("(0, ∞)", "eps", eps)
         self.momentum = _within("[0, 1)", "momentum", momentum)
 
-    def update(self, θ: float, g: float, η: float, state: State) -> tuple[float, State]:
+    def update(self, θ: Number, g: Number, η: float, state: State) -> tuple[Number, State]:
         s, b = state
         s = self.alpha * s + (1.0 - self.alpha) * g * g
-        b = self.momentum * b + g / (math.sqrt(s) + self.eps)
+        b = self.momentum * b + g / (s**0.5 + self.eps)
         return θ - η * b, (s, b)
 
 
@@ -342,13 +358,13 @@ class Adam(Optimizer):
         self.betas = _within("[0, 1)", "betas[0]", β1), _within("[0, 1)", "betas[1]", β2)
         self.eps = _within("(0, ∞)", "eps", eps)
 
-    def update(self, θ: float, g: float, η: float, state: State) -> tuple[float, State]:
+    def update(self, θ: Number, g: Number, η: float, state: State) -> tuple[Number, State]:
         (m, v, t), (β1, β2) = state, self.betas
         t = t + 1.0
         m = β1 * m + (1.0 - β1) * g
         v = β2 * v + (1.0 - β2) * g * g
         m_hat, v_hat = m / (1.0 - β1**t), v / (1.0 - β2**t)
-        return θ - η * m_hat / (math.sqrt(v_hat) + self.eps), (m, v, t)
+        return θ - η * m_hat / (v_hat**0.5 + self.eps), (m, v, t)
 
 
 class AdamW(Adam):
@@ -372,7 +388,7 @@ class AdamW(Adam):
     ) -> None:
         super().__init__(params, lr, betas, eps, weight_decay)
 
-    def decay(self, θ: float, g: float, η: float) -> tuple[float, float]:
+    def decay(self, θ: Number, g: Number, η: float) -> tuple[Number, Number]:
         return θ - η * self.weight_decay * θ, g
 
 
@@ -537,7 +553,7 @@ def _gradients(params: Sequence[Value], names: Sequence[str]) -> dict[int, float
 
 
 # ---- changes that belong together ------------------------------------------------------------------------------------
-def _set_together(changes: Changes) -> None:
+def set_together(changes: Changes) -> None:
     """Sets every attribute, or none where Ctrl-C comes in between.
 
     Python looks for Ctrl-C between its own instructions, never in the midst of one; and this is one instruction, which

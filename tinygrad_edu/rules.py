@@ -78,6 +78,26 @@ class Closure(Op):
     __reduce__ = _refused
 
 
+class Unlisted(Op):
+    """An operation that is made by the engine itself: it is not in the table, and no rule calls it by its name."""
+
+    __slots__ = ()
+
+    def __init__(self, name: str, symbol: str, value: Rule, *partials: Partial, every: Rules | None = None) -> None:
+        super().__init__(name, symbol, value, *partials, every=every)
+        _UNLISTED[name] = self
+
+    def __reduce__(self) -> tuple[Callable[..., Op], tuple[Any, ...]]:
+        return _unlisted, (self.name,)
+
+
+_UNLISTED: dict[str, Op] = {}
+
+
+def _unlisted(name: str) -> Op:
+    return _UNLISTED[name]
+
+
 OPS: dict[str, Op] = {}
 FAMILIES: dict[str, Callable[..., Op]] = {}  # operations that differ in plain numbers only, as x**2 and x**3
 
@@ -128,6 +148,10 @@ class Mathematics:
     """What a rule may call on one kind of number: a subclass supplies what `Floats` does, the table all the rest."""
 
     pi: Number = math.pi
+
+    def sum(self, xs: Sequence[Number]) -> Number:
+        """Of all inputs of an operation; where one number stands for a row of them, of that row."""
+        return sum(xs)
 
     def __getattr__(self, name: str) -> Rule:
         if name in OPS and name not in vars(Floats):

@@ -12,7 +12,6 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from enum import Enum
-from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from math import isfinite, isnan
@@ -30,7 +29,6 @@ from .nn import Module
 from .optim import SGD, Optimizer
 
 Loss: TypeAlias = Callable[[Sequence[Any], Sequence[Any]], Any]
-Objective: TypeAlias = Callable[[Sequence[Any], Sequence[Any]], Any]  # has `data` and `backward()`, as a Value
 Path: TypeAlias = str | os.PathLike[str]
 
 # A loss that has grown a millionfold will not come back: tell the user now, not when it overflows after 10³⁰⁸.
@@ -118,6 +116,24 @@ class Bar(Protocol):
     def set_postfix_str(self, s: str, refresh: bool = True) -> Any: ...
 
 
+class Run(Protocol):
+    """What computes the steps: on Values here, on arrays in `compiler/training.py`."""
+
+    optimizer: Any  # has `zero_grad()`, `step()` and `lr`
+
+    def loss(self, rows: Sequence[int]) -> Any:
+        """The loss on these rows of the data: it has `data` and `backward()`, as a Value."""
+
+    def measure(self, X: Sequence[Any], y: Sequence[Any]) -> float:
+        """The loss on other data, as a plain number."""
+
+    def write(self) -> None:
+        """The Values get their numbers, and the optimizer its state, as somebody wants to look at them."""
+
+    def release(self) -> None:
+        """So they do; and until the next step somebody may change whatever there is."""
+
+
 def fit(
     model: Module,
     X: Sequence[Any],
@@ -158,9 +174,11 @@ def fit(
     same Python: from 3.12 on `sum` rounds less). It holds parameters, optimizer and history, but not what a callback
     remembers or changes, such as the learning rate; and a run that met its target or tolerance is over.
 
-    `compile` records the model once and then computes all samples of a batch at once with NumPy, many times faster; the
+    `compile` makes programs of the model and the loss, and computes a batch at once with NumPy, many times faster; the
     losses are the same but for rounding. The samples must then be numbers, or sequences of numbers of one shape, and
-    the model must not branch on them: see `tinygrad_edu.compile`.
+    the model must not branch on them, draw random numbers, or keep something from call to call: see
+    `tinygrad_edu.compile`. A loss may do so; it is then computed on Values, the model is not. What a callback changes
+    in the model or the loss is followed.
 
     Raises `DivergenceError` when the loss stops being finite or grows a millionfold; `ValueError` for data of different
     lengths or none, for numbers out of range, for an optimizer that moves none of the model's parameters, and for a
@@ -189,13 +207,11 @@ def fit(
     if not isinstance(model, Module) and (checkpoint is not None or record_parameters):
         raise TypeError(f"to keep the parameters they need names: the model is a Module, not {described(model)}")
     optimizer = _optimizer_of(model, optimizer)
-    objective: Objective = _on_values(model, loss)
-    measure: Callable[[Sequence[Any], Sequence[Any]], float] = partial(evaluate, model, loss=loss)
+    run: Run = _OnValues(model, loss, optimizer, X, y)
     if compile:
-        from .compiler.training import CompiledLoss
+        from .compiler.training import OnArrays
 
-        objective = compiled = CompiledLoss(model, loss)
-        measure = compiled.value
+        run = OnArrays(model, loss, optimizer, X, y)
     history = History()
     settings: dict[str, Any] = {}
     if checkpoint is not None:
@@ -226,33 +242,40 @@ def fit(
         try:
             while not history.stopped and history.epochs < epochs:
                 if record_parameters:
+                    run.write()
                     _record_parameters(history, model)
+                n = _number_of_samples("", X, y)
                 order = random.Random(f"{seed}/{history.epochs}") if shuffle else None
                 mean = 0.0
-                for batch, targets in batches(X, y, batch_size, order):
+                for rows, _ in batches(range(n), range(n), batch_size, order):
                     if ctrl_c:
                         raise _Interrupted
-                    last_look = reason_to_stop if len(batch) == n else None
-                    mean += len(batch) / n * _step(objective, batch, targets, optimizer, history, last_look)
+                    last_look = reason_to_stop if len(rows) == n else None
+                    mean += len(rows) / n * _step(run, rows, history, last_look, X, y)
                 history.stopped = history.stopped or reason_to_stop(mean)
                 _refuse_growth(mean, history, optimizer)
                 history.loss.append(mean)
                 if validation is not None:
                     try:
-                        history.validation.append(to_float(measure(*validation), "the loss"))
+                        history.validation.append(to_float(run.measure(*validation), "the loss"))
                     except (OverflowError, FloatingPointError) as error:
                         raise _divergence(f"on the validation data {error}", history, optimizer) from error
                 history.seconds.append(perf_counter() - start)
+                if callbacks:
+                    run.release()
                 answers = [callback(history) for callback in callbacks]
                 if any(answer is True for answer in answers):
                     history.stopped = history.stopped or "callback"
                 at_the_end = history.stopped or ctrl_c or history.epochs == epochs
                 if checkpoint is not None and (at_the_end or history.epochs % checkpoint_every == 0):
+                    run.write()
                     _save(checkpoint, settings, model, optimizer, history)
                 bar.set_postfix_str(f"loss {mean:.4g}", refresh=False)
                 bar.update()
         except _Interrupted:
             pass
+        finally:
+            run.release()
     if record_parameters:
         _record_parameters(history, model)
     if ctrl_c:
@@ -323,35 +346,53 @@ def _optimizer_of(model: Any, optimizer: Any) -> Optimizer:
     return optimizer
 
 
-def _on_values(model: Module, loss: Loss) -> Objective:
-    return lambda X, y: loss([model(x) for x in X], y)
+class _OnValues:
+    """Each step as it is written: a graph for each batch."""
+
+    def __init__(self, model: Module, loss: Loss, optimizer: Optimizer, X: Sequence[Any], y: Sequence[Any]) -> None:
+        self.optimizer = optimizer
+        self._model, self._loss, self._X, self._y = model, loss, X, y
+
+    def loss(self, rows: Sequence[int]) -> Any:
+        batch, targets = [self._X[i] for i in rows], [self._y[i] for i in rows]
+        return self._loss([self._model(x) for x in batch], targets)
+
+    def measure(self, X: Sequence[Any], y: Sequence[Any]) -> float:
+        return evaluate(self._model, X, y, self._loss)
+
+    def write(self) -> None:
+        """They always have them."""
+
+    release = write
 
 
 @no_cycle_collection()  # the decorator, as the graph has to be gone before the collector may look again
 def _step(
-    objective: Objective,
-    X: Sequence[Any],
-    y: Sequence[Any],
-    optimizer: Optimizer,
+    run: Run,
+    rows: Sequence[int],
     history: History,
     reason_to_stop: Callable[[float], str] | None,
+    X: Sequence[Any],
+    y: Sequence[Any],
 ) -> float:
     """One update, θ ← θ − η∇L, unless the loss is a reason to stop; returns the loss before it."""
     try:
-        L = objective(X, y)
+        L = run.loss(rows)
         if not hasattr(L, "backward"):
             raise TypeError(f"fit needs a loss that is one Value of the model's parameters, not {type(L).__name__}")
         if not isfinite(L.data):
             raise FloatingPointError(f"the loss is {L.data}")
         history.stopped = reason_to_stop(L.data) if reason_to_stop else ""
         if not history.stopped:
-            optimizer.zero_grad()
+            run.optimizer.zero_grad()
             L.backward()
-            optimizer.step()
+            run.optimizer.step()
             history.updates += 1
         return float(L.data)
     except (OverflowError, FloatingPointError) as error:
-        raise _divergence(str(error), history, optimizer, _bad_data(X, y)) from error
+        run.release()
+        way_out = _bad_data([X[i] for i in rows], [y[i] for i in rows])
+        raise _divergence(str(error), history, run.optimizer, way_out) from error
 
 
 def _bad_data(X: Sequence[Any], y: Sequence[Any]) -> str:
@@ -398,7 +439,7 @@ def _flattened(thing: Any) -> Iterator[Any]:
                 yield _Bracket.CLOSE
 
 
-def _refuse_growth(loss: float, history: History, optimizer: Optimizer) -> None:
+def _refuse_growth(loss: float, history: History, optimizer: Any) -> None:
     first = history.loss[0] if history.loss else loss
     if loss > _DIVERGED * max(abs(first), 1.0):
         raise _divergence(f"the loss has grown from {first:.6g} to {loss:.6g}", history, optimizer)

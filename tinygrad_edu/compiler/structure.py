@@ -48,7 +48,22 @@ def _flattened(thing: Any, label: str, numbers: list[tuple[str, Any]]) -> Struct
             f"{label or 'the result'} is a {type(thing).__name__}: a compiled function takes and returns numbers, "
             "lists, tuples and dicts of them, and constants that have a hash"
         ) from None
-    return "constant", thing
+    return "constant", Constant(thing)
+
+
+class Constant:
+    """A part of a structure that is no number. Two objects are two, even where they say that they are equal."""
+
+    def __init__(self, thing: Any) -> None:
+        self.thing = thing
+        is_plain = thing is None or type(thing) in (str, bytes, bool, complex)
+        self._key = (type(thing), thing if is_plain else id(thing))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Constant) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
 
 
 def rebuilt(structure: Structure, numbers: Iterator[Any], constants: bool = True) -> Any:
@@ -57,7 +72,7 @@ def rebuilt(structure: Structure, numbers: Iterator[Any], constants: bool = True
     if kind == "number":
         return next(numbers)
     if kind == "constant":
-        return parts[0] if constants else None
+        return parts[0].thing if constants else None
     items = [rebuilt(part, numbers, constants) for part in parts[1:]]
     if kind == "dict":
         return dict(zip(parts[0], items))

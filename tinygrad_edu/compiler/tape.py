@@ -1,15 +1,19 @@
 """The tape: a computation as a list of operations, each naming the places of its inputs on the list. Plain data.
 
-A `Builder` writes tapes, and keeps them short while it does: what is there already is shared, what changes nothing is
-left out. A pass reads one tape and builds the next one (`passes.py`). How a tape is recorded from a function of Values
-is left to `trace.py`, how it becomes a program to `source.py`.
+It is raw: nothing is shared, folded or left out, and each use of a constant is an entry of its own, so that what
+repeats in the function repeats on the tape. A tape may have millions of entries, so they are kept in columns; `nodes`
+shows them one by one. A `Builder` writes short tapes by hand. How a function of Values is recorded is left to
+`trace.py`, what is found in a tape to `roll.py`.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+import os
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate, chain
+from typing import Any, NamedTuple
 
-from tinygrad_edu.errors import ARITHMETIC_ERRORS
+from tinygrad_edu.errors import ARITHMETIC_ERRORS, Place
 from tinygrad_edu.ops import CONSTANT, LEAF
 from tinygrad_edu.rules import FLOATS, OPS, Mathematics, Number, Op
 
@@ -26,88 +30,221 @@ class Node(NamedTuple):
     number: float = 0.0
 
 
-class Output(NamedTuple):
-    """The place of a result; where it is a gradient, also that of the leaf in which."""
-
-    place: int
-    leaf: int | None = None
-
-
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Tape:
-    """A function as plain data: `nodes` in topological order, and the places of inputs, parameters and outputs.
+    """A function as plain data: operations in topological order, and the places of inputs, parameters and outputs.
 
-    Inputs and parameters are leaves, `example` the numbers they had when the tape was recorded, inputs first.
-    `print(tape)` lists it, `tape.source("python")` turns it into a program, `tape.replay` runs it on any kind of number
-    that the rules know.
+    Entry i is the operation `ops[i]` on the entries at `sources[starts[i] : starts[i + 1]]`. Inputs and parameters are
+    leaves; parameters stand in the order of their first use. `numbers[i]` is the number of a constant, else 0.
+    `labels` has those that there are, by place. `example` has the numbers that inputs and then parameters had when the
+    tape was recorded. `lines[i]` is the line of the user's that asked for entry i, a place in `places`, or -1.
+
+    `print(tape)` lists it, `tape.replay` runs it on any kind of number that the rules know. Tapes are equal that
+    compute the same by the same entries, wherever they were written.
     """
 
     name: str
-    nodes: tuple[Node, ...]
+    ops: tuple[Op, ...]
+    starts: "array[int]"
+    sources: "array[int]"
+    numbers: "array[float]"
+    labels: dict[int, str]
     inputs: tuple[int, ...]
     parameters: tuple[int, ...]
-    outputs: tuple[Output, ...]
-    example: tuple[float, ...]
+    outputs: tuple[int, ...]
+    example: tuple[float, ...] = ()
+    lines: "array[int]" = field(default_factory=lambda: array("i"))
+    places: tuple[Place, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.ops)
+
+    @property
+    def nodes(self) -> Sequence[Node]:
+        """The entries, each made when it is asked for."""
+        return _Nodes(self)
+
+    def inputs_of(self, i: int) -> tuple[int, ...]:
+        """The places of the inputs of entry i."""
+        return tuple(self.sources[self.starts[i] : self.starts[i + 1]])
+
+    def line(self, i: int) -> str:
+        """The line of the user's that asked for entry i, as "moons.py:12"; "" where it is not known."""
+        if i >= len(self.lines) or self.lines[i] < 0:
+            return ""
+        place = self.places[self.lines[i]]
+        file = "cell" if "ipykernel" in place.file else os.path.basename(place.file)
+        return f"{file}:{place.line}"
 
     def replay(self, m: Mathematics, *numbers: Number) -> list[Number]:
         """The outputs, computed with the mathematics `m` from one number for each input and then each parameter.
 
-        >>> from tinygrad_edu.compiler import record
-        >>> record(lambda x, y: [x * y, x + y], 2.0, 3.0).replay(FLOATS, 4.0, 5.0)
-        [20.0, 9.0]
-
         Raises `ValueError` for another number of numbers, and what `m` raises outside the domain of an operation.
         """
         values = self.values(m, *numbers)
-        return [values[output.place] for output in self.outputs]
+        return [values[place] for place in self.outputs]
 
     def values(self, m: Mathematics, *numbers: Number) -> list[Number]:
-        """What `replay` computes for each node."""
+        """What `replay` computes for each entry."""
         leaves = self.inputs + self.parameters
         if len(numbers) != len(leaves):
             raise ValueError(f"the tape of {self.name} takes {len(leaves)} numbers, not {len(numbers)}")
-        values: list[Number] = [node.number for node in self.nodes]
+        values: list[Number] = list(self.numbers)
         for place, number in zip(leaves, numbers):
             values[place] = number
-        for place, node in enumerate(self.nodes):
-            if node.inputs:
-                values[place] = node.op.value(m, *[values[i] for i in node.inputs])
+        for place, op in enumerate(self.ops):
+            if op is not LEAF and op is not CONSTANT:
+                values[place] = op.value(m, *[values[i] for i in self.inputs_of(place)])
         return values
 
-    def source(self, language: str = "python") -> str:
-        """The tape as straight-line code in "python", "numpy" or "javascript", or as formulas in "latex".
+    def _content(self) -> tuple[Any, ...]:
+        """All of it but the lines; numbers by their bits, as nan is not nan."""
+        columns = [column.tobytes() for column in (self.starts, self.sources, self.numbers, array("d", self.example))]
+        leaves = (self.inputs, self.parameters, self.outputs)
+        return self.name, self.ops, *columns, tuple(sorted(self.labels.items())), *leaves
 
-        The code is a function of the inputs and then the parameters that returns the outputs, with names taken from the
-        labels. Python and JavaScript take numbers. NumPy takes arrays of n samples as inputs and numbers as parameters;
-        it sums gradients in parameters over the samples.
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Tape) and self._content() == other._content()
 
-        >>> from tinygrad_edu.compiler import record
-        >>> print(record(lambda x: x * x + 1.0, 2.0).source("javascript"))
-        function f(x) {
-          return x * x + 1;
-        }
-
-        Raises `ValueError` for another language, and `TypeError` for an operation whose rule looks at its numbers.
-        """
-        from .source import written
-
-        return written(self, language)
+    def __hash__(self) -> int:
+        return hash(self._content())
 
     def __repr__(self) -> str:
-        operations = sum(1 for node in self.nodes if node.inputs)
+        operations = sum(1 for op in self.ops if op is not LEAF and op is not CONSTANT)
         return (
             f"<Tape of {self.name}: {len(self.inputs)} inputs, {len(self.parameters)} parameters, "
             f"{operations} operations, {len(self.outputs)} outputs>"
         )
 
     def __str__(self) -> str:
-        from .source import listing
-
         return listing(self)
 
 
+class _Nodes(Sequence[Node]):
+    def __init__(self, tape: Tape) -> None:
+        self._tape = tape
+
+    def __len__(self) -> int:
+        return len(self._tape.ops)
+
+    def __getitem__(self, i: Any) -> Any:
+        if isinstance(i, slice):
+            return [self[k] for k in range(*i.indices(len(self)))]
+        tape, i = self._tape, range(len(self))[i]
+        return Node(tape.ops[i], tape.inputs_of(i), tape.labels.get(i, ""), tape.numbers[i])
+
+
+def finished(
+    name: str,
+    ops: Sequence[Op],
+    inputs: Sequence[tuple[int, ...]],
+    constants: Iterable[tuple[int, float]],
+    labels: Mapping[int, str],
+    leaves: tuple[Sequence[int], Sequence[int]],
+    outputs: Sequence[int],
+    example: Iterable[float],
+    needed: bytearray,
+    lines: "array[int] | None" = None,
+    places: Sequence[Place] = (),
+) -> Tape:
+    """The tape of those entries that are needed. `leaves` are inputs and parameters."""
+    lines = lines or array("i")
+    numbers = array("d", bytes(8 * len(ops)))
+    for place, number in constants:
+        numbers[place] = number
+    starts = array("q", accumulate(map(len, inputs), initial=0))
+    sources = array("q", chain.from_iterable(inputs))
+    new: Sequence[int] = range(len(ops))
+    if 0 in needed:
+        kept = [i for i, yes in enumerate(needed) if yes]
+        new = array("q", [-1]) * len(ops)
+        for place, old in enumerate(kept):
+            new[old] = place
+        ops, rows = [ops[i] for i in kept], [inputs[i] for i in kept]
+        starts = array("q", accumulate(map(len, rows), initial=0))
+        sources = array("q", [new[i] for i in chain.from_iterable(rows)])
+        numbers = array("d", [numbers[i] for i in kept])
+        lines = array("i", [lines[i] for i in kept]) if lines else lines
+        labels = {new[i]: label for i, label in labels.items() if new[i] >= 0}
+    first, second, ends = (tuple([new[i] for i in column]) for column in (*leaves, outputs))
+    columns = tuple(ops), starts, sources, numbers
+    return Tape(name, *columns, dict(labels), first, second, ends, tuple(example), lines, tuple(places))
+
+
+def alive(inputs: Sequence[tuple[int, ...]], ends: Iterable[int]) -> bytearray:
+    """1 for each entry that the ends depend on, and for these, else 0; of entries with these inputs."""
+    if len({*ends, *chain.from_iterable(inputs)}) == len(inputs):
+        return bytearray([1]) * len(inputs)  # what each one is used by stands after it, and the last one is an end
+    needed = bytearray(len(inputs))
+    for place in ends:
+        needed[place] = 1
+    for place in range(len(inputs) - 1, -1, -1):
+        if needed[place]:
+            for i in inputs[place]:
+                needed[i] = 1
+    return needed
+
+
+def tape_of(
+    name: str,
+    nodes: Sequence[Node],
+    inputs: Sequence[int],
+    parameters: Sequence[int],
+    outputs: Sequence[int],
+    example: Sequence[float] = (),
+) -> Tape:
+    """The tape of these entries: the leaves, and of all else what an output depends on."""
+    rows = [node.inputs for node in nodes]
+    return finished(
+        name,
+        [node.op for node in nodes],
+        rows,
+        [(place, node.number) for place, node in enumerate(nodes) if node.op is CONSTANT],
+        {place: node.label for place, node in enumerate(nodes) if node.label},
+        (inputs, parameters),
+        outputs,
+        example,
+        alive(rows, [*inputs, *parameters, *outputs]),
+    )
+
+
+# ---- how it reads ----------------------------------------------------------------------------------------------------
+_LONGEST = 8  # inputs that are written out
+
+
+def listing(tape: Tape) -> str:
+    """The entries as a table: their names, formulas, numbers at the example, and lines."""
+    try:
+        numbers = [f"{x:.6g}" for x in tape.values(FLOATS, *tape.example)]
+    except ARITHMETIC_ERRORS:  # the example is outside the domain of an operation
+        numbers = [""] * len(tape)
+    names = [tape.labels.get(i) or f"v{i}" for i in range(len(tape))]
+    kinds = {**dict.fromkeys(tape.inputs, "input"), **dict.fromkeys(tape.parameters, "parameter")}
+    rows = [("name", "formula", "number", "line")]
+    for i, node in enumerate(tape.nodes):
+        formula = kinds.get(i) or ("constant" if node.op is CONSTANT else _formula(node, names))
+        rows.append((names[i], formula, numbers[i], tape.line(i)))
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    lines = [f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}  {d}".rstrip() for a, b, c, d in rows]
+    return "\n".join([f"tape of {tape.name}", *lines, f"returns {', '.join(names[i] for i in tape.outputs)}"])
+
+
+def _formula(node: Node, names: Sequence[str]) -> str:
+    inputs = [names[i] for i in node.inputs]
+    if len(inputs) == 2 and node.op.symbol in ("+", "-", "*", "/", "**"):
+        return f" {node.op.symbol} ".join(inputs)
+    if len(inputs) > _LONGEST:
+        inputs = [*inputs[: _LONGEST // 2], "…", *inputs[-_LONGEST // 2 :]]
+    return f"{node.op.name}({', '.join([*inputs, *map(str, node.op.parameters)])})"
+
+
+# ---- writing one -----------------------------------------------------------------------------------------------------
 class Builder:
-    """Writes a tape, entry by entry. Each method returns the place of what it wrote, or of what was there already."""
+    """Writes a tape, entry by entry. Each method returns the place of what it wrote, or of what was there already.
+
+    It keeps the tape short: an operation stands there but once on the same inputs, and what changes nothing is left
+    out. So formulas can be read that rules have written.
+    """
 
     def __init__(self) -> None:
         self.nodes: list[Node] = []
@@ -129,27 +266,18 @@ class Builder:
         """The number that stands there, if it is a constant."""
         return self._constants.get(place)
 
-    def operation(self, op: Op, inputs: tuple[int, ...], label: str = "") -> int:
+    def operation(self, op: Op, inputs: tuple[int, ...]) -> int:
         """An operation, or in its place what is as good: one of its inputs, a constant, a simpler operation."""
         simpler = None
         if op.name in _SIMPLE_AT_TIMES or not self._constants.keys().isdisjoint(inputs):
             simpler = self._simpler(op, inputs)
-        if simpler is None:
-            key = (op, *sorted(inputs)) if op is ADD or op is MUL else (op, *inputs)
-            place = self._places.setdefault(key, len(self.nodes))
-            if place == len(self.nodes):
-                self.nodes.append(Node(op, inputs, label))
-                return place
-            simpler = place
-        if label and not self.nodes[simpler].label and self.nodes[simpler].inputs:
-            self.nodes[simpler] = self.nodes[simpler]._replace(label=label)
-        return simpler
-
-    def copy(self, node: Node, new: Sequence[int]) -> int:
-        """A node of another tape, `new` telling where the places of that one are found here."""
-        if node.inputs:
-            return self.operation(node.op, tuple([new[i] for i in node.inputs]), node.label)
-        return self.leaf(node.label) if node.op is LEAF else self.constant(node.number)
+        if simpler is not None:
+            return simpler
+        key = (op, *sorted(inputs)) if op is ADD or op is MUL else (op, *inputs)
+        place = self._places.setdefault(key, len(self.nodes))
+        if place == len(self.nodes):
+            self.nodes.append(Node(op, inputs))
+        return place
 
     def _simpler(self, op: Op, inputs: tuple[int, ...]) -> int | None:
         """Where the same result stands, if there is no need for this operation: x·1, x + 0, 2 + 3, a sum of one …"""
@@ -182,31 +310,8 @@ class Builder:
         name: str,
         inputs: Sequence[int],
         parameters: Sequence[int],
-        outputs: Sequence[Output],
+        outputs: Sequence[int],
         example: Sequence[float] = (),
     ) -> Tape:
         """The finished tape: the leaves, and of all else what an output depends on."""
-        nodes = self.nodes
-        alive = [False] * len(nodes)
-        for place in (*inputs, *parameters, *[output.place for output in outputs]):
-            alive[place] = True
-        for place in range(len(nodes) - 1, -1, -1):
-            if alive[place]:
-                for i in nodes[place].inputs:
-                    alive[i] = True
-        kept = [place for place, wanted in enumerate(alive) if wanted]
-        new = dict(zip(kept, range(len(kept))))
-        if len(kept) < len(nodes):
-            nodes = [
-                Node(op, tuple([new[i] for i in inputs]), label, number)
-                for (op, inputs, label, number), wanted in zip(nodes, alive)
-                if wanted
-            ]
-        return Tape(
-            name,
-            tuple(nodes),
-            tuple([new[i] for i in inputs]),
-            tuple([new[i] for i in parameters]),
-            tuple([Output(new[o.place], None if o.leaf is None else new[o.leaf]) for o in outputs]),
-            tuple(example),
-        )
+        return tape_of(name, self.nodes, inputs, parameters, outputs, example)

@@ -24,6 +24,7 @@ from typing import Any
 
 from tinygrad_edu.engine import Value
 from tinygrad_edu.errors import to_float
+from tinygrad_edu.ops import CONSTANT
 from tinygrad_edu.rules import Op, find
 from tinygrad_edu.testing.concepts import CONCEPTS, REFUSALS, Concept
 from tinygrad_edu.testing.grades import MISSING, NOT_RUN, PASSED, WRONG, Place, Result, printable
@@ -110,8 +111,7 @@ def _generated(concept: Concept, run: "_Run") -> Result | None:
     def differs(f: Any) -> bool:
         if time.thread_time() > until:
             raise TimeLimitError
-        constants = range(len(f.inputs), len(f.inputs) + len(f.constants))
-        if any(step.op.name in not_reflected and step.inputs[0] in constants for step in f.steps):
+        if any(step.op.name in not_reflected and f.tape.ops[step.inputs[0]] is CONSTANT for step in f.steps):
             return False
         names = f.names
         gradients = [f"{name}.grad" for name in names[: len(f.inputs)]]

@@ -1,8 +1,8 @@
-"""An expression as plain data: a function of n numbers, step by step, and a point inside its domain.
+"""An expression: a function of n numbers on a tape, and a point inside its domain.
 
 It can be computed on Values, on the numbers of any other engine, and through the rule table on any kind of number; it
-can be written as Python and drawn. How expressions are made up at random is left to `strategies.py`, what is checked
-of them to whoever asks.
+can be written as Python and drawn. What a tape is stands in `compiler/tape.py`. How expressions are made up at random
+is left to `strategies.py`, what is checked of them to whoever asks.
 """
 
 import math
@@ -13,11 +13,13 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import count
 from keyword import iskeyword
-from typing import Any, NamedTuple
+from typing import Any
 
+from tinygrad_edu.compiler.tape import Node, Tape, tape_of
 from tinygrad_edu.engine import Value, apply, constant
 from tinygrad_edu.errors import FAILURES
 from tinygrad_edu.functional import OTHER_NAMES
+from tinygrad_edu.ops import CONSTANT, LEAF
 from tinygrad_edu.rules import FAMILIES, OPS, Mathematics, Number, Op, find
 
 INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/", "pow": "**"}
@@ -25,24 +27,12 @@ LISTS = {"total", "logsumexp"}  # functions of a list
 _FREE = {"OPS", "Value", "apply", "find", "tg"}  # names that the text needs for something else
 
 
-class Step(NamedTuple):
-    """One operation of an expression, on what stands at the places `inputs`."""
-
-    op: Op
-    inputs: tuple[int, ...]
-    label: str = ""
-
-
 @dataclass(frozen=True, repr=False)
 class Expression:
-    """A function of n numbers: its last step, at `point` or anywhere else. Plain data, but for the rules of its steps.
+    """A function of n numbers, the leaves of a tape with one output: at its `point`, the tape's example, or elsewhere.
 
-    - `inputs`: the labels of the n inputs; `point`: a number for each.
-    - `constants`: numbers that are part of the function and have no gradient.
-    - `steps`: operations, each with the places of its inputs. Places count inputs first, then constants, then steps.
-
-    >>> from tinygrad_edu.rules import OPS
-    >>> f = Expression(("a",), (2.0,), (3.0,), (Step(OPS["mul"], (0, 1)), Step(OPS["tanh"], (2,))))
+    >>> nodes = [Node(LEAF, label="a", number=2.0), Node(CONSTANT, number=3.0), Node(OPS["mul"], (0, 1))]
+    >>> f = Expression.of([*nodes, Node(OPS["tanh"], (2,))])
     >>> f(Value(2.0))
     Value(data=0.9999877116507956, grad=0.0)
     >>> print(f)
@@ -52,37 +42,64 @@ class Expression:
     b = a * 3.0
     c = b.tanh()
     c.backward()
-
-    Raises `ValueError` where there is no step, a label without a number, or a step whose inputs are not earlier places
-    or are all constants.
     """
 
-    inputs: tuple[str, ...]
-    point: tuple[float, ...]
-    constants: tuple[float, ...]
-    steps: tuple[Step, ...]
+    tape: Tape
 
-    def __post_init__(self) -> None:
-        first, given = len(self.inputs), len(self.inputs) + len(self.constants)
-        if len(self.point) != first:
-            raise ValueError(f"an expression of {first} inputs needs {first} numbers as its point, not {self.point}")
-        if not self.steps:
-            raise ValueError("an expression needs at least one step")
-        for place, (op, inputs, _) in enumerate(self.steps, given):
-            if not all(0 <= i < place for i in inputs) or all(first <= i < given for i in inputs):
+    @classmethod
+    def of(cls, nodes: Sequence[Node]) -> "Expression":
+        """The expression of these entries: the last one is its result, and the number of a leaf is that of the point.
+
+        Raises `ValueError` where the last one is no operation, and for an operation whose inputs are not earlier places
+        or are all constants.
+        """
+        if not nodes or nodes[-1].op in (LEAF, CONSTANT):
+            raise ValueError("an expression ends with an operation")
+        for place, (op, inputs, _, _) in enumerate(nodes):
+            if op in (LEAF, CONSTANT):
+                continue
+            if not all(0 <= i < place for i in inputs) or all(nodes[i].op is CONSTANT for i in inputs):
                 raise ValueError(f"step {op} at place {place} needs earlier places, one at least no constant: {inputs}")
+        leaves = [place for place, node in enumerate(nodes) if node.op is LEAF]
+        point = [nodes[place].number for place in leaves]
+        return cls(tape_of("f", nodes, leaves, [], [len(nodes) - 1], point))
+
+    @property
+    def point(self) -> tuple[float, ...]:
+        """A number for each input."""
+        return self.tape.example
+
+    @property
+    def nodes(self) -> list[Node]:
+        """The entries of the tape, as `of` takes them: the number of a leaf is that of the point."""
+        numbers = dict(zip(self._leaves, self.point))
+        return [node._replace(number=numbers.get(i, node.number)) for i, node in enumerate(self.tape.nodes)]
+
+    @property
+    def inputs(self) -> list[str]:
+        """The labels of the inputs."""
+        return [self.tape.nodes[place].label for place in self._leaves]
+
+    @property
+    def steps(self) -> list[Node]:
+        """The operations, in order."""
+        return [node for node in self.tape.nodes if node.op not in (LEAF, CONSTANT)]
+
+    @property
+    def _leaves(self) -> tuple[int, ...]:
+        return self.tape.inputs + self.tape.parameters
 
     def __call__(self, *xs: Any) -> Any:
         """The function at n numbers: a Value for Values, a float for plain ones, for another engine's one of its own.
 
-        On Values it makes the nodes that `steps` say, constants being constants; on another engine's numbers it uses
+        On Values it makes the nodes that the tape says, constants being constants; on another engine's numbers it uses
         their operators and the methods of the same name (`x.tanh()`, `x.relu()`), as `source` writes them.
 
         Raises what the engine raises, and `AttributeError` where another engine has no such method.
         """
         if not all(isinstance(x, (Value, float, int)) for x in xs):
-            return self._computed(xs, float, _on_others)
-        y = self._computed([x if isinstance(x, Value) else constant(x) for x in xs], constant, apply)
+            return self.computed(_on_others, *xs)
+        y = self.computed(apply, *[x if isinstance(x, Value) else constant(x) for x in xs], number=constant)
         return y if any(isinstance(x, Value) for x in xs) else y.data
 
     def replay(self, m: Mathematics, *xs: Number, number: Callable[[float], Number] = float) -> Number:
@@ -91,23 +108,26 @@ class Expression:
         `number` makes the constants numbers of that kind, as `mpf` or `Fraction` do.
 
         >>> from fractions import Fraction
-        >>> from tinygrad_edu.rules import FLOATS, OPS
-        >>> f = Expression(("a",), (2.0,), (3.0,), (Step(OPS["div"], (0, 1)),))
+        >>> from tinygrad_edu.rules import FLOATS
+        >>> f = Expression.of([Node(LEAF, number=2.0), Node(CONSTANT, number=3.0), Node(OPS["div"], (0, 1))])
         >>> f.replay(FLOATS, Fraction(1, 5), number=Fraction)
         Fraction(1, 15)
         """
-        return self._computed(xs, number, lambda op, *inputs: op.value(m, *inputs))
+        return self.computed(lambda op, *inputs: op.value(m, *inputs), *xs, number=number)
 
-    def _computed(self, xs: Sequence[Any], number: Callable[[float], Any], compute: Callable[..., Any]) -> Any:
-        if len(xs) != len(self.inputs):
-            raise ValueError(f"the expression takes {len(self.inputs)} numbers, not {len(xs)}")
-        values = [*xs, *map(number, self.constants)]
-        for op, inputs, label in self.steps:
-            y = compute(op, *[values[i] for i in inputs])
-            if label and isinstance(y, Value):
-                y.label = label
-            values.append(y)
-        return values[-1]
+    def computed(self, compute: Callable[..., Any], *xs: Any, number: Callable[[float], Any] = float) -> Any:
+        """The function at n numbers of any kind at all: `compute(op, *inputs)` is what an operation makes of them."""
+        if len(xs) != len(self._leaves):
+            raise ValueError(f"the expression takes {len(self._leaves)} numbers, not {len(xs)}")
+        values = dict(zip(self._leaves, xs))
+        for place, (op, inputs, label, plain) in enumerate(self.tape.nodes):
+            if op is CONSTANT:
+                values[place] = number(plain)
+            elif op is not LEAF:
+                values[place] = y = compute(op, *[values[i] for i in inputs])
+                if label and isinstance(y, Value):
+                    y.label = label
+        return values[self.tape.outputs[0]]
 
     def leaves(self) -> list[Value]:
         """A fresh leaf for each input, with its label and its number: `y = f(*leaves)` is the graph at the point."""
@@ -131,24 +151,32 @@ class Expression:
         return "\n".join([*imports, "", text]) if imports else text
 
     def _statements(self) -> list[str]:
-        names, first, last = self.names, len(self.inputs), len(self.inputs) + len(self.constants)
-        places = [*names[:first], *map(_number, self.constants), *names[first:]]
+        names, nodes = self._names_of_places(), self.nodes
+        texts = {place: _number(node.number) for place, node in enumerate(nodes) if node.op is CONSTANT} | names
         lines = []
-        for name, label, x in zip(names, self.inputs, self.point):
-            lines.append(f"{name} = Value({_number(x)}{f', label={label!r}' if label not in ('', name) else ''})")
-        for name, (op, inputs, label) in zip(names[first:], self.steps):
-            text = _written(op, [places[i] for i in inputs], any(first <= i < last for i in inputs))
+        for place, name in names.items():
+            op, inputs, label, x = nodes[place]
+            if op is LEAF:
+                lines.append(f"{name} = Value({_number(x)}{f', label={label!r}' if label not in ('', name) else ''})")
+                continue
+            text = _written(op, [texts[i] for i in inputs], any(nodes[i].op is CONSTANT for i in inputs))
             lines += [f"{name} = {text}", *([f"{name}.label = {label!r}"] if label else [])]
-        return [*lines, f"{names[-1]}.backward()"]
+        return [*lines, f"{names[self.tape.outputs[0]]}.backward()"]
 
     @property
     def names(self) -> list[str]:
         """The variables of `source`: one for each input, then one for each step; labels where they can be variables."""
+        return [*self._names_of_places().values()]
+
+    def _names_of_places(self) -> dict[int, str]:
+        ops = self.tape.ops
+        places = [*self._leaves, *[place for place, op in enumerate(ops) if op not in (LEAF, CONSTANT)]]
         names: list[str] = []
-        for label in (*self.inputs, *[step.label for step in self.steps]):
+        for place in places:
+            label = self.tape.nodes[place].label
             names.append(label if _is_variable(label) and label not in names else "")
         free = (letter for letter in letters() if letter not in names)
-        return [name or next(free) for name in names]
+        return {place: name or next(free) for place, name in zip(places, names)}
 
     def draw(self, path: str | os.PathLike[str]) -> None:
         """Saves the picture of the graph at the point, with its gradients: an .svg, .png, .pdf, .html or .dot file.
@@ -157,10 +185,7 @@ class Expression:
         """
         from tinygrad_edu.viz.graph import draw
 
-        names = iter(self.names)  # as in `source`
-        inputs = tuple([label or name for label, name in zip(self.inputs, names)])
-        steps = tuple([step._replace(label=step.label or name) for step, name in zip(self.steps, names)])
-        labelled = replace(self, inputs=inputs, steps=steps)
+        labelled = Expression(replace(self.tape, labels=self._names_of_places() | self.tape.labels))
         y = labelled(*labelled.leaves())
         with suppress(*FAILURES):  # the graph is worth seeing, most of all where its gradients fail
             y.backward()

@@ -22,6 +22,7 @@ from tinygrad_edu.ops import LEAF
 from tinygrad_edu.rules import Number
 
 from .differences import Along, noise_of
+from .expression import Expression
 from .local import NO_DIGITS, LocalDerivative, gradient_in, local_derivatives, numbers_in, second_local_derivatives
 from .precision import HINT, IN_FLOATS, Arithmetic, many_digits
 from .verdicts import Derivative, Verdict, judged
@@ -128,17 +129,30 @@ def _leaf(x: Any, i: int) -> Value:
 class _Function:
     """f as a function of the numbers in its leaves: those that it is called with, and those that it uses besides."""
 
-    def __init__(self, f: Callable[..., Any], arguments: Sequence[Value], differentiated: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, f: Callable[..., Any], arguments: Sequence[Value], differentiated: Sequence[tuple[Value, str]] = ()
+    ) -> None:
+        """`differentiated` are the leaves in which f is differentiated, one after the other, with their names."""
         self.f, self.arguments, self.differentiated = f, arguments, differentiated
 
     def value(self) -> Value:
-        """f of its leaves as they are now, with its graph."""
+        """f, or its derivative, of its leaves as they are now, with its graph."""
+        return self.differentiate(self.call())
+
+    def call(self) -> Value:
+        """f itself."""
         y = self.f(*self.arguments)
         if isinstance(y, Value):
             return y
         if is_number(y):
             return constant(to_float(y))
         raise TypeError(f"gradcheck takes a function that returns one number, not {type(y).__name__}")
+
+    def differentiate(self, y: Value, stands_for: Callable[[Value], Value] = lambda leaf: leaf) -> Value:
+        """The derivative of a graph of f; what in it stands for a leaf may be another one."""
+        for leaf, _ in self.differentiated:
+            y = grad(y, stands_for(leaf), create_graph=True)
+        return y
 
     def leaves(self, y: Value) -> list[Value]:
         """The arguments, and what else two calls have in common; not the leaves that f makes for itself each time."""
@@ -148,17 +162,13 @@ class _Function:
 
     def name(self, *leaves: str) -> str:
         """f, ∂f/∂x, ∂²f/∂x∂y, …: its derivative in more leaves."""
-        variables = self.differentiated + leaves
+        variables = *[name for _, name in self.differentiated], *leaves
         power = "" if len(variables) < 2 else "".join("⁰¹²³⁴⁵⁶⁷⁸⁹"[int(digit)] for digit in str(len(variables)))
         return f"∂{power}f/{''.join(f'∂{v}' for v in variables)}" if variables else "f"
 
     def derivative(self, leaf: Value, name: str) -> "_Function":
         """∂f/∂leaf, as a function of the same leaves."""
-
-        def slope(*_: Value) -> Value:
-            return grad(self.value(), leaf, create_graph=True)
-
-        return _Function(slope, self.arguments, (*self.differentiated, name))
+        return _Function(self.f, self.arguments, [*self.differentiated, (leaf, name)])
 
 
 def _names(leaves: Sequence[Value]) -> list[str]:
@@ -264,7 +274,11 @@ def _measured(case: _Case) -> GradientCheck:
     if case.faults:
         return check
     if check.verdict not in ("wrong", "too noisy"):
-        if check and case.kinks and any(x != v.data for v, x in numbers_in(case.fine, case.y).items()):
+        if (
+            check
+            and case.kinks
+            and any(x != v.data for v, x in numbers_in(case.fine, topological_order(case.y)).items())
+        ):
             rounded = _in_floats(case)
             return rounded if rounded.verdict == "kink" else check
         return check
@@ -310,17 +324,21 @@ def _without_rounding(case: _Case, at: Numerically, fine: Arithmetic) -> Gradien
 
 
 def _replayed(case: _Case, fine: Arithmetic) -> Numerically:
-    if case.f.value().data != case.y.data:
+    """f as its tape computes it: with many digits, and with detached numbers that move with those they come from."""
+    f = case.f
+    if f.value().data != case.y.data:
         raise TypeError("its value is another one at each call")
-    tape, parameters = traced(lambda _: [case.f.value()], case.f.name(), [])
-    place = {leaf: i for i, leaf in enumerate(case.leaves)}
-    if not place.keys() >= {*parameters}:
+    tape, parameters, _ = traced(lambda _: [f.call()], f.name(), [], with_lines=False)
+    stand_ins = {leaf: Value(leaf.data) for leaf in case.leaves}
+    if not stand_ins.keys() >= {*parameters}:
         raise TypeError("it uses other Values at each call")
-    places = [place[leaf] for leaf in parameters]
+    y = Expression(tape)(*[stand_ins[leaf] for leaf in parameters])
+    y = f.differentiate(y, stand_ins.__getitem__)
+    graph = topological_order(y, *stand_ins.values())
 
     def at(numbers: Sequence[Number]) -> tuple[Number, Number]:
-        values = tape.values(fine.mathematics, *[numbers[i] for i in places])
-        return fine.number(values[tape.outputs[0].place]), max(map(abs, values))
+        found = numbers_in(fine, graph, dict(zip(stand_ins.values(), numbers)))
+        return found[y], max(map(abs, found.values()))
 
     return at
 

@@ -6,7 +6,7 @@ Only inputs that are no constants count, as no gradient flows to the others. How
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tinygrad_edu.engine import Value, apply
@@ -74,15 +74,17 @@ def second_local_derivatives(graph: Sequence[Value], fine: Arithmetic | None) ->
 
 def gradient_in(kind: Arithmetic, y: Value, leaves: Sequence[Value]) -> list[Number]:
     """The gradient that the rules give on numbers of that kind: in many digits, without the rounding of floats."""
-    return [kind.number(g) for g in sweep(y, leaves, kind.mathematics, numbers_in(kind, y).__getitem__)]
+    numbers = numbers_in(kind, topological_order(y))
+    return [kind.number(g) for g in sweep(y, leaves, kind.mathematics, numbers.__getitem__)]
 
 
-def numbers_in(kind: Arithmetic, y: Value) -> dict[Value, Number]:
-    """The number of each node of a graph, computed with numbers of that kind."""
-    numbers: dict[Value, Number] = {}
-    for v in topological_order(y):
-        inputs = [numbers[x] for x in v._prev]
-        numbers[v] = kind.number(v._rule.value(kind.mathematics, *inputs) if inputs else v.data)
+def numbers_in(kind: Arithmetic, graph: Sequence[Value], given: Mapping[Value, Number] = {}) -> dict[Value, Number]:
+    """The number of each node of a graph, computed with numbers of that kind; leaves may be given other ones."""
+    numbers = dict(given)
+    for v in graph:
+        if v not in numbers:
+            inputs = [numbers[x] for x in v._prev]
+            numbers[v] = kind.number(v._rule.value(kind.mathematics, *inputs) if inputs else v.data)
     return numbers
 
 

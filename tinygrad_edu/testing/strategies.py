@@ -29,11 +29,12 @@ except ModuleNotFoundError as error:
     raise ImportError("testing.strategies needs Hypothesis: pip install 'tinygrad-edu[test]'") from None
 
 from tinygrad_edu import nn
+from tinygrad_edu.compiler.tape import Node
 from tinygrad_edu.engine import Value
 from tinygrad_edu.errors import FAILURES, to_float
 from tinygrad_edu.ops import CONSTANT, LEAF
 from tinygrad_edu.rules import FAMILIES, FLOATS, OPS, Floats, Op
-from tinygrad_edu.testing.expression import Expression, Step, letters
+from tinygrad_edu.testing.expression import Expression, letters
 
 Draw: TypeAlias = Callable[[st.SearchStrategy[Any]], Any]
 Path: TypeAlias = str | os.PathLike[str]
@@ -173,29 +174,23 @@ def _takes(function: Callable[..., object], n: int) -> bool:
 
 
 # ---- expressions -----------------------------------------------------------------------------------------------------
-class _AwayFromKinks(Floats):
-    """Floats on which a rule fails close to where it jumps, or its slope does: at a kink that is written so."""
+class _Deciding(Floats):
+    """Floats on which a rule leaves its decisions behind: where these change nearby, it jumps there, or its slope."""
 
-    @staticmethod
-    def sign(x: float) -> float:
-        return Floats.sign(_far_from_0(x))
+    def __init__(self) -> None:
+        self.decisions: list[float] = []
 
-    @staticmethod
-    def step(x: float) -> float:
-        return Floats.step(_far_from_0(x))
+    def sign(self, x: float) -> float:  # type: ignore[override]
+        self.decisions.append(Floats.sign(x))
+        return self.decisions[-1]
 
-    @staticmethod
-    def where(c: float, a: float, b: float) -> float:
-        return Floats.where(_far_from_0(c), a, b)
+    def step(self, x: float) -> float:  # type: ignore[override]
+        self.decisions.append(Floats.step(x))
+        return self.decisions[-1]
 
-
-def _far_from_0(x: float) -> float:
-    if abs(x) < MARGIN:
-        raise ValueError(f"{x} is close to a kink")
-    return x
-
-
-AWAY_FROM_KINKS = _AwayFromKinks()
+    def where(self, c: float, a: float, b: float) -> float:  # type: ignore[override]
+        self.decisions.append(Floats.sign(c))
+        return Floats.where(c, a, b)
 
 
 class _Node(NamedTuple):
@@ -350,35 +345,40 @@ def _offers(choices: _Choices, nodes: Sequence[_Node], inputs: Sequence[int], mi
 
 def _inside(op: Op, inputs: Sequence[_Node], kinks: bool) -> tuple[float, float] | None:
     """The number and the sensitivity of a step; None where it is outside its domain, or at its end, or too large."""
-    xs, m = [x.number for x in inputs], FLOATS if kinks else AWAY_FROM_KINKS
+    xs = [x.number for x in inputs]
     try:
-        y = op.value(m, *xs)
-        slopes = op.derivatives(m, y, *xs)
-        for h in () if kinks else (MARGIN, -MARGIN):
-            op.value(FLOATS, *[x + h for x in xs])
+        y, slopes, decisions = _decided(op, xs)
+        if not kinks:
+            around = [[x + h * (i == k) for k, x in enumerate(xs)] for i in range(len(xs)) for h in (MARGIN, -MARGIN)]
+            if any(_decided(op, beside)[2] != decisions for beside in around):
+                return None
+            for h in (MARGIN, -MARGIN):
+                op.value(FLOATS, *[x + h for x in xs])
     except FAILURES:
         return None
     sensitivity = sum([abs(slope) * x.sensitivity for slope, x in zip(slopes, inputs, strict=True)])
     return (y, sensitivity) if all(abs(x) <= LARGEST for x in (y, sensitivity, *slopes)) else None
 
 
+def _decided(op: Op, xs: Sequence[float]) -> tuple[float, Sequence[float], list[float]]:
+    """The value, the slopes, and what the rules have decided on the way."""
+    m = _Deciding()
+    y = op.value(m, *xs)
+    return y, op.derivatives(m, y, *xs), m.decisions
+
+
 def _pruned(nodes: Sequence[_Node], root: int) -> Expression:
-    """The expression of a node: what it depends on, in the order of an `Expression`."""
+    """The expression of a node: what it depends on, with the first letters for leaves that have no label."""
     wanted = {root}
     for i in range(root, -1, -1):
         if i in wanted:
             wanted.update(nodes[i].inputs)
-    leaves, constants, steps = list[int](), list[int](), list[int]()
-    for i in sorted(wanted):
-        op = nodes[i].op
-        (leaves if op is LEAF else constants if op is CONSTANT else steps).append(i)
-    place = {old: new for new, old in enumerate([*leaves, *constants, *steps])}
-    return Expression(
-        tuple([nodes[i].label or letter for i, letter in zip(leaves, letters())]),
-        tuple([nodes[i].number for i in leaves]),
-        tuple([nodes[i].number for i in constants]),
-        tuple([Step(nodes[i].op, tuple([place[k] for k in nodes[i].inputs]), nodes[i].label) for i in steps]),
-    )
+    kept, names, entries = sorted(wanted), letters(), list[Node]()
+    place = {old: new for new, old in enumerate(kept)}
+    for number, _, op, inputs, label in [nodes[i] for i in kept]:
+        name = next(names) if op is LEAF else ""
+        entries.append(Node(op, tuple([place[i] for i in inputs]), label or name, number))
+    return Expression.of(entries)
 
 
 # ---- modules and data ------------------------------------------------------------------------------------------------

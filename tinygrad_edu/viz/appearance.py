@@ -5,7 +5,7 @@ Which nodes there are is left to `views.py`, how a derivative is written to `for
 
 import re
 from collections import Counter
-from collections.abc import Container
+from collections.abc import Container, Mapping, Sequence
 from itertools import count
 from math import ceil, isfinite
 from typing import Literal, TypeAlias
@@ -24,7 +24,7 @@ Derivatives: TypeAlias = bool | Literal["formula", "number"]
 
 # Told apart by shape, by fill and by frame, so that neither colour vision nor a colour printer is needed.
 # Source of the hues: Okabe and Ito, "Color Universal Design", 2008; the fills are tints of them, for black text.
-_LOOKS = {
+LOOKS = {
     "leaf": {"shape": "box", "style": "rounded,filled", "fillcolor": "#D9EEFA", "color": "#0072B2"},
     "parameter": {"shape": "box", "style": "filled", "fillcolor": "#D3F0E5", "color": "#009E73", "peripheries": "2"},
     "constant": {
@@ -37,7 +37,7 @@ _LOOKS = {
     "operation": {"shape": "record", "style": "filled", "fillcolor": "#FFFFFF", "color": "#333333"},
     "group": {"shape": "folder", "style": "filled", "fillcolor": "#F8E6F0", "color": "#B0578D"},
 }
-_ROOT = {"fillcolor": "#FDE7C8", "color": "#D55E00", "penwidth": "2.5"}
+ROOT = {"fillcolor": "#FDE7C8", "color": "#D55E00", "penwidth": "2.5"}
 _GIVEN_NAME = re.compile(r"(?<!\w)v[0-9]+")
 _PARAMETER = re.compile(r"(?:.*\.)?(?:w|b|θ|theta|weight|bias)[\[\]\d_₀-₉]*|.+\]\..+")
 
@@ -56,20 +56,13 @@ class Sheet:
         self.largest = max((abs(g) for g in map(_gradient, view) if isfinite(g)), default=0.0)
 
     def dot(self, rankdir: Rankdir, legend: bool, caption: str) -> str:
-        dot = Digraph("computation graph")
-        # ordering=in puts a above b in a - b; the background is white so that the picture is legible on a dark page
-        dot.graph_attr.update(rankdir=rankdir, ordering="in", bgcolor="white", pad="0.15", nodesep="0.14")
-        dot.graph_attr.update(fontname=render.FONT, fontsize="12", fontcolor="#333333")
-        dot.node_attr.update(fontname=render.FONT, fontsize="13", height="0.3", width="0.3", margin="0.12,0.06")
-        dot.edge_attr.update(fontname=render.FONT, fontsize="10", fontcolor="#444444", color="#555555", arrowsize="0.7")
-        if caption:
-            dot.graph_attr.update(label=escaped(caption, r"\n"), labelloc="t")
+        dot = new_picture(rankdir, caption)
         if legend:
             self._add_legend(dot, rankdir)
         beside = "" if rankdir == "LR" else "\u00a0"  # keeps the text off an arrow that points down
         ids = {v: f"n{i}" for i, v in enumerate(self.view)}
         for v, inputs in self.view.items():
-            dot.node(ids[v], self._text(v, rankdir), **_LOOKS[self.kind(v)] | (_ROOT if v in self.roots else {}))
+            dot.node(ids[v], self._text(v, rankdir), **LOOKS[self.kind(v)] | (ROOT if v in self.roots else {}))
             texts = self.arrows.get(v) or [""] * len(inputs)
             arrows = list(zip(inputs, texts))
             if any(isinstance(x, Group) for x in inputs):
@@ -95,14 +88,14 @@ class Sheet:
             if not lines[0].endswith(f" {v.name}"):  # 12 constants need not be called constants
                 lines.insert(0, v.name)
             if self.largest and any(x._rule is LEAF for x in v.members):
-                lines += [f"|grad| up to {_number(_gradient(v))}", self._squares(v)]
+                lines += [f"|grad| up to {number(_gradient(v))}", self._squares(v)]
             return "".join(escaped(line, r"\l") + r"\l" for line in lines)
         line_end = r"\n" if v._rule is CONSTANT else r"\l"  # centred in an ellipse, at the left in a box
         name = v.label or self.names.get(v, "")
-        label = [escaped("\n".join(_short(line, 60) for line in str(name).split("\n")), line_end)] if name else []
+        label = [escaped("\n".join(short(line, 60) for line in str(name).split("\n")), line_end)] if name else []
         if v._rule is CONSTANT:
-            return line_end.join([*label, _number(v.data)])
-        lines = [*label, f"data {_number(v.data)}", f"grad {_number(_gradient(v))}", self._squares(v)]
+            return line_end.join([*label, number(v.data)])
+        lines = [*label, f"data {number(v.data)}", f"grad {number(_gradient(v))}", self._squares(v)]
         if hidden := self.view[v].count(None):
             lines.append(f"{hidden} input{'s' * (hidden != 1)} not shown")
         card = "".join(line + r"\l" for line in lines if line)
@@ -138,7 +131,7 @@ class Sheet:
         inputs = [x if isinstance(x, Value) else original for x, original in zip(self.view[v], v._prev)]
         numbers = formulas = [""] * len(inputs)
         try:
-            numbers = list(map(_number, v._rule.derivatives(FLOATS, v.data, *[x.data for x in inputs])))
+            numbers = list(map(number, v._rule.derivatives(FLOATS, v.data, *[x.data for x in inputs])))
         except ARITHMETIC_ERRORS:
             numbers = ["undefined"] * len(inputs)
         except NotImplementedError:  # an operation that the table does not know
@@ -148,33 +141,51 @@ class Sheet:
                 formulas = local_derivatives(v._rule, self._name(v), list(map(self._name, inputs)))
             except (TypeError, AttributeError):  # a rule of the user's own that works on numbers only
                 formulas = [""] * len(inputs)
-        formulas = [_short(text, 40) for text in formulas]
+        formulas = [short(text, 40) for text in formulas]
         if wish == "formula":
             return formulas
         return [_equation(formula, number) for formula, number in zip(formulas, numbers)]
 
     def _name(self, v: Value) -> str:
         """What a node is called in a formula; one without a name, a constant or one not shown, by its number."""
-        return self.names.get(v) or _word(v.label) or (f"({_number(v.data)})" if v.data < 0 else _number(v.data))
+        return self.names.get(v) or _word(v.label) or (f"({number(v.data)})" if v.data < 0 else number(v.data))
 
     def _add_legend(self, dot: Digraph, rankdir: Rankdir) -> None:
         kinds = {self.kind(v) for v in self.view}
-        entries = {kind: look for kind, look in _LOOKS.items() if kind in kinds}
-        entries["root"] = _LOOKS["operation"] | {"shape": "box"} | _ROOT
+        entries = {kind: look for kind, look in LOOKS.items() if kind in kinds}
+        entries["root"] = LOOKS["operation"] | {"shape": "box"} | ROOT
         words = []
         if self.largest:
-            words.append(f"■■□□□ size of grad; ■■■■■ is {_number(self.largest)}")
+            words.append(f"■■□□□ size of grad; ■■■■■ is {number(self.largest)}")
         if any(any(texts) for texts in self.arrows.values()):
             words.append("on an arrow: ∂output/∂input")
-        nodes = [("─── legend ───", {"shape": "plaintext", "fontcolor": "#777777"})]
-        nodes += [(name, {key: how for key, how in look.items() if key != "margin"}) for name, look in entries.items()]
-        if words:
-            nodes.append(("".join(escaped(line, r"\l") + r"\l" for line in words), {"shape": "plaintext"}))
-        # Not a cluster, in which dot forgets the order of inputs; unconnected nodes it stacks from the bottom up.
-        with dot.subgraph(name="legend") as legend:
-            legend.node_attr.update(fontsize="9", height="0.15", width="0.15", margin="0.06,0.03")
-            for i, (text, look) in enumerate(reversed(nodes) if rankdir == "LR" else nodes):
-                legend.node(f"legend{i}", text, **look, **{"class": "legend"})
+        add_legend(dot, rankdir, entries, words)
+
+
+def new_picture(rankdir: Rankdir, caption: str = "") -> Digraph:
+    """A picture without anything in it yet, in the style of all of them."""
+    dot = Digraph("computation graph")
+    # ordering=in puts a above b in a - b; the background is white so that the picture is legible on a dark page
+    dot.graph_attr.update(rankdir=rankdir, ordering="in", bgcolor="white", pad="0.15", nodesep="0.14")
+    dot.graph_attr.update(fontname=render.FONT, fontsize="12", fontcolor="#333333")
+    dot.node_attr.update(fontname=render.FONT, fontsize="13", height="0.3", width="0.3", margin="0.12,0.06")
+    dot.edge_attr.update(fontname=render.FONT, fontsize="10", fontcolor="#444444", color="#555555", arrowsize="0.7")
+    if caption:
+        dot.graph_attr.update(label=escaped(caption, r"\n"), labelloc="t")
+    return dot
+
+
+def add_legend(dot: Digraph, rankdir: Rankdir, entries: Mapping[str, Mapping[str, str]], words: Sequence[str]) -> None:
+    """A column of boxes, each with its name and its look, and words below."""
+    nodes = [("─── legend ───", {"shape": "plaintext", "fontcolor": "#777777"})]
+    nodes += [(name, {key: how for key, how in look.items() if key != "margin"}) for name, look in entries.items()]
+    if words:
+        nodes.append(("".join(escaped(line, r"\l") + r"\l" for line in words), {"shape": "plaintext"}))
+    # Not a cluster, in which dot forgets the order of inputs; unconnected nodes it stacks from the bottom up.
+    with dot.subgraph(name="legend") as legend:
+        legend.node_attr.update(fontsize="9", height="0.15", width="0.15", margin="0.06,0.03")
+        for i, (text, look) in enumerate(reversed(nodes) if rankdir == "LR" else nodes):
+            legend.node(f"legend{i}", text, **look, **{"class": "legend"})
 
 
 def _names(view: View, asked: Container[Node]) -> dict[Node, str]:
@@ -187,10 +198,10 @@ def _names(view: View, asked: Container[Node]) -> dict[Node, str]:
 
 def _word(label: object) -> str:
     """The end of a path, `w[1]` of `layers[0].neurons[3].w[1]`; a long name cut short."""
-    return _short(" ".join(str(label or "").split()).split(".")[-1], 18)
+    return short(" ".join(str(label or "").split()).split(".")[-1], 18)
 
 
-def _short(text: str, most: int) -> str:
+def short(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
@@ -212,5 +223,5 @@ def _equation(formula: str, number: str) -> str:
     return f"{formula}{' ' if len(formula) <= 10 else chr(10)}= {number}"
 
 
-def _number(x: float) -> str:
+def number(x: float) -> str:
     return f"{x + 0.0:.6g}"  # + 0.0 makes 0 of -0, of which nobody learns anything

@@ -6,13 +6,13 @@ has computed is put in words, with no more brackets than are needed. Where the f
 
 from collections.abc import Sequence
 
-from tinygrad_edu.compiler.languages import ANY, ATOM, POWER, PRODUCT, SIGN, SUM, Form, Text, infix
-from tinygrad_edu.compiler.passes import SYMBOLS, Symbol
+from tinygrad_edu.compiler.printers.notation import ANY, ATOM, POWER, PRODUCT, SIGN, SUM, Form, Text, infix
+from tinygrad_edu.compiler.symbols import SYMBOLS, Symbol
 from tinygrad_edu.compiler.tape import Builder
 from tinygrad_edu.ops import CONSTANT, LEAF, power
 from tinygrad_edu.rules import Op
 
-LONGEST = 160  # characters; what follows is left out
+LONGEST = 170  # characters; what follows is left out
 FORMS = {
     "add": infix("+", SUM, SUM, PRODUCT),
     "sub": infix("−", SUM, SUM, PRODUCT),
@@ -38,7 +38,7 @@ def formula(op: Op, inputs: Sequence[str]) -> str:
     >>> formula(OPS["dot"], ["w1", "w2", "x1", "x2"])
     'w1·x1 + w2·x2'
     """
-    return _clipped(_written(op, [(name, ATOM) for name in inputs])[0])
+    return _clipped(written(op, [(name, ATOM) for name in inputs])[0])
 
 
 def local_derivatives(op: Op, output: str, inputs: Sequence[str]) -> list[str]:
@@ -59,9 +59,9 @@ def local_derivatives(op: Op, output: str, inputs: Sequence[str]) -> list[str]:
         if node.op is LEAF:
             texts.append((node.label, ATOM))
         elif node.op is CONSTANT:
-            texts.append(_number(node.number))
+            texts.append(number(node.number))
         else:
-            text, level = _written(_simpler(node.op, node.inputs, builder), [texts[i] for i in node.inputs])
+            text, level = written(_simpler(node.op, node.inputs, builder), [texts[i] for i in node.inputs])
             texts.append((_clipped(text), level))
     return [texts[place][0] for place in places]
 
@@ -74,14 +74,15 @@ def _simpler(op: Op, inputs: Sequence[int], builder: Builder) -> Op:
     return power(2) if op.name == "mul" and inputs[0] == inputs[1] else op
 
 
-def _written(op: Op, inputs: Sequence[Text]) -> Text:
+def written(op: Op, inputs: Sequence[Text]) -> Text:
+    """What an operation computes of these, and how tightly that binds."""
     if op.name in ("total", "dot"):
         half = len(inputs) // 2
         pairs = zip(inputs[:half], inputs[half:])
         terms = list(inputs) if op.name == "total" else [(FORMS["mul"].filled(pair), PRODUCT) for pair in pairs]
         text = " + ".join([text if level >= PRODUCT else f"({text})" for text, level in terms])
         return text or "0", SUM if len(terms) > 1 else PRODUCT
-    numbers = [_number(x)[0] for x in op.parameters]
+    numbers = [number(x)[0] for x in op.parameters]
     if op.name == "power" and float(op.parameters[0]).is_integer():
         exponent = numbers[0].translate(_RAISED) if op.parameters[0] != 1 else ""
         return Form("{}{}", POWER, (ATOM,)).filled(inputs, [exponent]), POWER
@@ -93,7 +94,8 @@ def _written(op: Op, inputs: Sequence[Text]) -> Text:
     return f"{name}({', '.join([*[text for text, _ in inputs], *numbers])})", ATOM
 
 
-def _number(x: float) -> Text:
+def number(x: float) -> Text:
+    """A number, and how tightly its sign binds."""
     text = f"{x:.6g}".replace("-", "−").replace("inf", "∞")
     return text, SIGN if x < 0 else ATOM
 

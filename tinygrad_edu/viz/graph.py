@@ -1,8 +1,8 @@
-"""Pictures of computation graphs, to look at and to save.
+"""Pictures of computation graphs and of array programs, to look at and to save.
 
 `draw` makes the picture to look at; `trace` and `draw_dot` are those of the micrograd lecture, for programs that use
-them. Which nodes are shown is left to `views.py`, what they look like to `appearance.py`, layout and file formats to
-`render.py`.
+them. Which nodes are shown is left to `views.py`, what they look like to `appearance.py`, array programs to
+`programs.py`, layout and file formats to `render.py`.
 """
 
 import os
@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 
+from tinygrad_edu.compiler.program import Program
 from tinygrad_edu.engine import Value
 from tinygrad_edu.errors import described
 from tinygrad_edu.graph import topological_order
@@ -17,6 +18,7 @@ from tinygrad_edu.storage import write
 from tinygrad_edu.viz import render, views
 from tinygrad_edu.viz.appearance import Derivatives, Rankdir, Sheet
 from tinygrad_edu.viz.digraph import Digraph, escaped
+from tinygrad_edu.viz.programs import ProgramSheet
 from tinygrad_edu.viz.views import Node
 
 MAX_NODES = 200  # a graph of more is drawn in groups
@@ -71,7 +73,7 @@ def draw_dot(root: Value, format: str = "svg", rankdir: Rankdir = "LR") -> Digra
 
 
 def draw(
-    value: Value | Iterable[Value],
+    value: Value | Iterable[Value] | Program,
     *,
     rankdir: Rankdir = "LR",
     derivatives: Derivatives = True,
@@ -82,7 +84,8 @@ def draw(
     legend: bool = True,
     max_nodes: int = MAX_NODES,
 ) -> "Drawing":
-    """The picture of the graph behind a Value, or behind several, with the data and the gradients that it has now.
+    """The picture of the graph behind a Value, or behind several, with the data and the gradients that it has now; or
+    the picture of an array program, as `record` gives it.
 
     Leaves are rounded blue boxes, parameters green ones with a double frame, constants grey ellipses with their number,
     operations white boxes that open with their symbol; roots have an orange fill and a thick frame. Squares show how
@@ -92,6 +95,10 @@ def draw(
     >>> w, x = Value(2.0, label="w"), Value(-3.0, label="x")
     >>> draw(w * x + 10.0)
     Drawing of 5 nodes
+
+    Of a program it shows the blocks of numbers with their shapes, and the statements between them: a box opens with the
+    symbol of its operation, `@` for a matrix product, and has its formula, W0ᵀ being the transpose of W0. Gradients are
+    grey, and left out with `derivatives=False`; a loop has a frame around its statements.
 
     - `rankdir`: the direction from the leaves to the root, "LR" to the right, "TB" down.
     - `derivatives`: False leaves them out, "formula" and "number" show one of the two.
@@ -104,15 +111,22 @@ def draw(
     - `legend`: whether the picture explains itself.
     - `max_nodes`: if there are more, the picture shows them in groups, by neuron, layer or name, and says so.
 
-    Raises `TypeError` for what is no Value, `ValueError` for no Value at all, for another direction or switch, a depth
-    below 0, and a focus that is no part of the graph.
+    Raises `TypeError` for what is no Value, and for `expand`, `focus`, `depth` or `parameters` of a program;
+    `ValueError` for no Value at all, for another direction or switch, a depth below 0, and a focus that is no part of
+    the graph.
     """
-    roots = _roots(value)
     _checked(rankdir)
     if not hasattr(max_nodes, "__index__"):
         raise TypeError(f"max_nodes is an int, not {described(max_nodes)}")
     if derivatives not in (True, False, "formula", "number"):
         raise ValueError(f"derivatives is True, False, 'formula' or 'number', not {derivatives!r}")
+    if isinstance(value, Program):
+        given = {"expand": expand, "focus": focus, "depth": depth, "parameters": parameters}
+        if unfit := [name for name, wish in given.items() if wish is not None]:
+            raise TypeError(f"{unfit[0]} is for the graph of a Value; a program is drawn with all of its statements")
+        picture = ProgramSheet(value, bool(derivatives), max_nodes)
+        return Drawing(picture.dot(rankdir, legend), picture.nodes, picture.caption)
+    roots = _roots(value)
     view = views.whole(roots)
     if focus is not None:
         if not isinstance(focus, Value):

@@ -2,9 +2,9 @@
 
 `explore` puts together what the page needs: the graph with its layout (`layout.py`), and what it says of each node, its
 formula, its local derivatives, its line of Python. All numbers on the page come from one JavaScript function, the
-source of a tape that computes every value, every local derivative and every gradient: the rules and the chain rule run
-on symbols here, and no derivative is written again. How the page looks and reacts is left to `page.html`, `page.css`
-and `page.js`.
+source of a program that computes every value, every local derivative and every gradient: the rules and the chain rule
+run on symbols here, and no derivative is written again. How the page looks and reacts is left to `page.html`,
+`page.css` and `page.js`.
 """
 
 import math
@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from tinygrad_edu import functional, gradients, storage
-from tinygrad_edu.compiler.languages import ARITHMETIC, ATOM, LANGUAGES, POWER, Form
-from tinygrad_edu.compiler.passes import SYMBOLS, Symbol
-from tinygrad_edu.compiler.source import identifier
-from tinygrad_edu.compiler.tape import Builder, Output, Tape
+from tinygrad_edu.compiler.printers import source
+from tinygrad_edu.compiler.printers.notation import ARITHMETIC, ATOM, POWER, PYTHON, Form, identifier
+from tinygrad_edu.compiler.symbols import SYMBOLS, Symbol, program_of
+from tinygrad_edu.compiler.tape import Builder, Tape
 from tinygrad_edu.engine import Value
 from tinygrad_edu.errors import described
 from tinygrad_edu.graph import topological_order
@@ -65,14 +65,14 @@ def page(value: Value, parameters: Iterable[Value] = ()) -> str:
             f"the graph has {len(nodes)} nodes, and a page with more than {MAX_NODES} would be slow: explore a part of "
             "it, the loss of one sample for example"
         )
-    tape = everything(nodes)
+    program = program_of(everything(nodes))
     own = sorted({v._rule.name for v in nodes if v._prev and _is_own(v._rule)})
     story = {"nodes": _told(nodes), "own": own, "marked": _places(nodes, parameters), **layout(nodes)}
     return filled(
         file(__name__, "page.html"),
         style=file(__name__, "page.css"),
         data=embedded(story),
-        tape=tape.source("javascript"),
+        tape=source(program, "javascript"),
         script=file(__name__, "page.js"),
     )
 
@@ -104,9 +104,7 @@ def everything(nodes: Sequence[Value]) -> Tape:
     results = [*symbols.values(), *slopes, *gradients.sweep(nodes[-1], nodes, SYMBOLS, symbols.__getitem__)]
     places = [y.place if isinstance(y, Symbol) else builder.constant(float(y)) for y in results]
     leaves = [v for v in nodes if v._rule is LEAF]
-    return builder.tape(
-        "tape", [symbols[v].place for v in leaves], [], [Output(i) for i in places], [v.data for v in leaves]
-    )
+    return builder.tape("tape", [symbols[v].place for v in leaves], [], places, [v.data for v in leaves])
 
 
 # ---- what the page says of a node ------------------------------------------------------------------------------------
@@ -150,7 +148,7 @@ def _names(nodes: Sequence[Value]) -> list[str]:
 
     They are numbered as they are shown, from the leaves to the root; "" is a constant, whose number is its name.
     """
-    names, taken = dict.fromkeys(nodes, ""), {"tg", "p", *LANGUAGES["python"].reserved}
+    names, taken = dict.fromkeys(nodes, ""), {"tg", "p", *PYTHON.reserved}
     numbers = Counter[str]()
     rank: dict[Value, int] = {}
     for v in nodes:
@@ -199,7 +197,7 @@ def _number(x: Value) -> str:
     """A constant as Python writes it; "" for any other node."""
     if x._rule is not CONSTANT:
         return ""
-    text = LANGUAGES["python"].number(x.data)[0]
+    text = PYTHON.number(x.data)[0]
     return f"({text})" if text.startswith("-") else text
 
 

@@ -1,0 +1,150 @@
+"""How an access reads an array: as a slice of it, after a reshape where needed, as windows, or by a table of cells.
+
+Plain numbers about shapes; how they are written is left to the printers.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from math import prod
+from typing import Any, NamedTuple
+
+from tinygrad_edu.compiler.program import Access, Block, Part, strides_of
+
+Array = Any  # of NumPy
+SAMPLES = -1  # the axis of samples, in front of axes 0, 1, …
+
+
+class Step(NamedTuple):
+    """How one axis of a statement walks along a dimension of an array."""
+
+    axis: int
+    length: int
+    step: int
+
+
+@dataclass
+class Dimension:
+    """One dimension of an array: where reading starts, and the axes that step along it; without any it is one cell."""
+
+    length: int
+    start: int = 0
+    steps: list[Step] = field(default_factory=list)
+
+    @property
+    def is_whole(self) -> bool:
+        return [step[1:] for step in self.steps] == [(self.length, 1)]
+
+
+def moving(access: Access, axes: Sequence[int]) -> list[Step]:
+    """The axes along which an affine access moves, with their strides."""
+    return [Step(a, n, s) for a, (n, s) in enumerate(zip(axes, access.strides)) if n > 1 and s]
+
+
+def along(shape: Sequence[int], offset: int, steps: Sequence[Step], shared: bool = False) -> list[Dimension] | None:
+    """The dimensions of an array as an access walks along them; None where it leaves them on its way.
+
+    No two axes go along one dimension, unless it may be `shared`.
+    """
+    units = strides_of(shape)
+    dimensions = [Dimension(n, offset // unit % n) for n, unit in zip(shape, units)]
+    for axis, length, stride in sorted(steps, key=lambda step: -abs(step.step)):
+        for dimension, unit in zip(dimensions, units):
+            if stride % unit == 0 and (shared or not dimension.steps) and dimension.length > 1:
+                taken = [*dimension.steps, Step(axis, length, stride // unit)]
+                low = dimension.start + sum([min(0, step * (n - 1)) for _, n, step in taken])
+                high = dimension.start + sum([max(0, step * (n - 1)) for _, n, step in taken])
+                if low >= 0 and high < dimension.length:
+                    dimension.steps = taken
+                    break
+        else:
+            return None
+    return dimensions
+
+
+def shapes(size: int, offset: int, steps: Sequence[Step]) -> Iterator[tuple[int, int, tuple[int, ...]]]:
+    """Other shapes of an array, or of a part of it, in which an access may be slices: where it starts, ends, its shape.
+
+    >>> list(shapes(12, 1, [Step(0, 3, 4)]))
+    [(0, 12, (3, 4)), (0, 12, (12,))]
+    """
+    lengths = sorted([(abs(stride), n) for _, n, stride in steps], reverse=True)
+    strides = [stride for stride, _ in lengths]
+    if strides and all(a % b == 0 for a, b in pairwise(strides)):
+        inner = tuple([a // b for a, b in zip(strides, [*strides[1:], 1])])
+        outer, first = strides[0], offset + sum([min(0, stride * (n - 1)) for _, n, stride in steps])
+        if size % outer == 0:
+            yield 0, size, (size // outer, *(n for n in inner if n > 1))
+        rows = lengths[0][1]
+        start = min(first, size - rows * outer)
+        if start >= 0:
+            yield start, start + rows * outer, (rows, *(n for n in inner if n > 1))
+    yield 0, size, (size,)
+
+
+def cells(access: Access, axes: Sequence[int]) -> Array:
+    """The cells that an access leads to, with length 1 along the axes that repeat."""
+    import numpy as np
+
+    if access.index is not None:
+        index = np.asarray(access.index)
+        return index.reshape((1,) * (len(axes) - index.ndim) + index.shape)
+    table = np.full((1,) * len(axes), access.offset)
+    for axis, length, stride in moving(access, axes):
+        table = table + (np.arange(length) * stride).reshape([-1 if a == axis else 1 for a in range(len(axes))])
+    return table
+
+
+def simpler(access: Access, axes: Sequence[int]) -> Access:
+    """An access without a table, where that has but one cell."""
+    if access.block.size > 1 and (access.index is None or access.index.size > 1):
+        return access
+    offset = int(access.index.ravel()[0]) if access.index is not None else access.offset
+    return replace(access, strides=(0,) * len(axes), offset=offset, index=None)
+
+
+def covers(part: Part, out: Block) -> bool:
+    """Whether a part meets each cell of a block once, walking forwards."""
+    if part.target.index is not None or part.target.offset:
+        return False
+    steps = sorted(moving(part.target, part.axes), key=lambda step: -step.step)
+    lengths = [n for _, n, _ in steps]
+    return prod(lengths) == out.size and [step for _, _, step in steps] == [*strides_of(lengths)]
+
+
+def forwards(part: Part) -> Part:
+    """A part that walks through its target forwards."""
+    target, source = simpler(part.target, part.axes), part.source
+    for axis, length, stride in moving(target, part.axes):
+        if stride < 0:
+            target, source = _turned(target, axis, length), _turned(source, axis, length)
+    return replace(part, target=target, source=source)
+
+
+def _turned(access: Access, axis: int, length: int) -> Access:
+    """An access that walks along an axis from its end."""
+    turn = [slice(None)] * axis + [slice(None, None, -1)]
+    index = None if access.index is None else access.index[tuple(turn)]
+    mask = None if access.mask is None else access.mask[tuple(turn)]
+    strides = tuple([-s if a == axis else s for a, s in enumerate(access.strides)])
+    offset = access.offset + (access.strides[axis] * (length - 1) if access.strides else 0)
+    return replace(access, strides=strides, offset=offset, index=index, mask=mask)
+
+
+def slice_text(start: int, length: int, step: int, size: int) -> str:
+    """A slice of so many cells of a dimension of that size.
+
+    >>> slice_text(0, 5, 1, 5), slice_text(1, 4, 1, 5), slice_text(4, 5, -1, 5), slice_text(0, 2, 2, 5)
+    (':', '1:', '::-1', ':3:2')
+    """
+    stop = start + step * (length - 1) + (1 if step > 0 else -1)
+    if step > 0:
+        first, last = str(start or ""), "" if start + step * length >= size else str(stop)
+    else:
+        first, last = "" if start == size - 1 else str(start), "" if start + step * length < 0 else str(stop)
+    return f"{first}:{last}" + (f":{step}" if step != 1 else "")
+
+
+def letters(axes: Sequence[int]) -> str:
+    """The axes as einsum calls them: n is that of the samples."""
+    return "".join(["n" if axis == SAMPLES else "ijklmopqrstuvwxyzabcdefgh"[axis] for axis in axes])
