@@ -29,8 +29,8 @@ def moons() -> tuple[list[list[float]], list[float]]:
     return X, [float(label) for label in y]
 
 
-def scalar_by_scalar(engine: Any, network: Any) -> dict[str, Any]:
-    """Training as micrograd's users write it: every product and every sum is a node."""
+def scalar_loss(engine: Any, network: Any) -> tuple[Any, Callable[[], Any]]:
+    """A model and its loss as micrograd's users write them: every product and every sum is a node."""
     X, y = moons()
     random.seed(1337)
     model = network(2, [16, 16, 1])
@@ -41,40 +41,50 @@ def scalar_by_scalar(engine: Any, network: Any) -> dict[str, Any]:
         penalty = 1e-4 * sum(p * p for p in model.parameters())
         return sum(hinges) * (1.0 / len(hinges)) + penalty
 
-    return train(model, loss)
+    return model, loss
 
 
 def micrograd() -> dict[str, Any]:
     from micrograd.engine import Value
     from micrograd.nn import MLP
 
-    return scalar_by_scalar(Value, MLP)
+    return train(*scalar_loss(Value, MLP))
 
 
-def same_code_on_our_value() -> dict[str, Any]:
-    from tinygrad_edu import Value, nn
+def micrograds_network() -> Any:
+    """micrograd's MLP on our Value: its neurons compute one scalar operation after the other."""
+    from tinygrad_edu import nn
 
     class Neuron(nn.Neuron):
-        """Computes as micrograd's neuron does, one scalar operation after the other."""
-
         def __call__(self, x: Any) -> Any:
             act = sum((wi * xi for wi, xi in zip(self.w, x)), self.b)
             return act.relu() if self.nonlin else act
+
+    class Layer(nn.Module):
+        def __init__(self, nin: int, nout: int, nonlin: bool) -> None:
+            self.neurons = [Neuron(nin, nonlin=nonlin) for _ in range(nout)]
+
+        def __call__(self, x: Any) -> Any:
+            return [neuron(x) for neuron in self.neurons]
 
     class MLP(nn.Module):
         def __init__(self, nin: int, nouts: list[int]) -> None:
             widths = [nin, *nouts]
             last = len(nouts) - 1
-            self.layers = [
-                [Neuron(widths[i], nonlin=i != last) for _ in range(widths[i + 1])] for i in range(len(nouts))
-            ]
+            self.layers = [Layer(widths[i], widths[i + 1], nonlin=i != last) for i in range(len(nouts))]
 
         def __call__(self, x: Any) -> Any:
             for layer in self.layers:
-                x = [neuron(x) for neuron in layer]
+                x = layer(x)
             return x[0]
 
-    return scalar_by_scalar(Value, MLP)
+    return MLP
+
+
+def same_code_on_our_value() -> dict[str, Any]:
+    from tinygrad_edu import Value
+
+    return train(*scalar_loss(Value, micrograds_network()))
 
 
 def our_nn() -> dict[str, Any]:
