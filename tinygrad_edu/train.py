@@ -493,17 +493,17 @@ def _resume(path: Path, settings: dict[str, Any], model: Module, optimizer: Opti
 
 def _part(saved: dict[str, Any], name: str, kind: type) -> Any:
     if name not in saved:
-        raise ValueError(f"its {name!r} is missing")
+        raise ValueError(f"its {name[:60]!r} is missing")
     if not isinstance(saved[name], kind):
-        raise ValueError(f"its {name!r} is {shown(saved[name])}")
+        raise ValueError(f"its {name[:60]!r} is {shown(saved[name])}")
     return saved[name]
 
 
 def _read_history(saved: dict[str, Any]) -> dict[str, Any]:
     def numbers(of: dict[str, Any], name: str, most: int) -> list[float]:
-        path = [to_float(x, f"a number of {name!r}") for x in _part(of, name, list)]
+        path = [to_float(x, f"a number of {name[:60]!r}") for x in _part(of, name, list)]
         if len(path) > most:
-            raise ValueError(f"its {name!r} has {len(path)} numbers, more than its {epochs} epochs")
+            raise ValueError(f"its {name[:60]!r} has {len(path)} numbers, more than its {epochs} epochs")
         return path
 
     epochs, paths = len(_part(saved, "loss", list)), _part(saved, "parameters", dict)
