@@ -19,7 +19,7 @@ from . import backends
 from .program import Access, Any_Statement, Block, Loop, Output, Program, Statement
 
 Array = Any  # of NumPy
-CHUNK = 4096  # samples
+CHUNK = 16384  # samples
 _CELLS_FOR_ARRAYS = 16  # of a statement, from which on NumPy is faster than plain Python
 _FAILURES = (*FAILURES, IndexError)
 
