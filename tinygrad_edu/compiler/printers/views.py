@@ -66,7 +66,7 @@ def shapes(size: int, offset: int, steps: Sequence[Step]) -> Iterator[tuple[int,
     """Other shapes of an array, or of a part of it, in which an access may be slices: where it starts, ends, its shape.
 
     >>> list(shapes(12, 1, [Step(0, 3, 4)]))
-    [(0, 12, (3, 4)), (0, 12, (12,))]
+    [(0, 12, (3, 4)), (0, 12, (3, 4)), (0, 12, (12,))]
     """
     lengths = sorted([(abs(stride), n) for _, n, stride in steps], reverse=True)
     strides = [stride for stride, _ in lengths]
