@@ -7,11 +7,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from tinygrad_edu.rules import OPS, Op
+from tinygrad_edu.rules import Op
 
+from .program import REDUCTIONS
 from .sums import DOT, Graph
-
-REDUCTIONS = {OPS[name] for name in ("total", "largest", "smallest", "logsumexp")}  # of any number of inputs
 
 
 def batches(graph: Graph, nodes: Sequence[int]) -> Iterator[tuple[Op, list[int]]]:

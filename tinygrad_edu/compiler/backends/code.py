@@ -5,7 +5,7 @@ from functools import lru_cache
 from types import CodeType
 from typing import Any
 
-from tinygrad_edu.compiler.printers.arrays import Source
+from tinygrad_edu.compiler.printers.parts import Source
 
 
 def compiled(source: Source) -> Callable[..., Sequence[Any]]:

@@ -32,6 +32,7 @@ from tinygrad_edu.ops import DETACH
 from tinygrad_edu.rules import OPS, Op
 
 from .notation import ATOM, PRODUCT, SIGN, WIDTH, Form, Names, Notation, Text, call, identifier, listed
+from .parts import Source, parts_of
 from .plan import Expansions, Plan, is_whole
 from .views import (
     SAMPLES,
@@ -143,23 +144,6 @@ def _numbers(block: Block) -> Array:
     import numpy as np
 
     return np.asarray(block.data, float).reshape(block.shape)
-
-
-@dataclass
-class Source:
-    """A program in parts: what it imports, helpers, constants by their names, and the function."""
-
-    name: str
-    imports: list[str]
-    helpers: list[str]
-    constants: dict[str, Array]
-    function: str
-    outputs: int
-
-    def text(self, constants: Sequence[str] = ()) -> str:
-        """With the constants as they are written, or without, where they are given to it in another way."""
-        parts = ["\n".join(self.imports), "\n".join(constants), *self.helpers, self.function]
-        return "\n\n\n".join([part for part in parts if part])
 
 
 class Writer:
@@ -704,21 +688,7 @@ class Writer:
 
 
 def source_of(program: Program, writer: type[Writer], imports: Callable[[Writer], list[str]]) -> Source:
-    """A program, after the functions of operations of several steps and what else it needs."""
-    notation = writer.notation
-    expansions = Expansions(notation, products=True)
-    program = expansions.program(program)
-    names = Names(notation.reserved)
-    name = names.new(identifier(program.name, "f"))
-    functions: dict[tuple[Op, int], str] = {}
-    used, helpers = set[str](), []
-    for (op, arity), body in expansions.functions.items():
-        functions[op, arity] = names.new(identifier(op.name, "f"))
-        function = writer(body, Names(names.taken), functions)
-        helpers.append(function.function(functions[op, arity]))
-        used |= function.used
-    main = writer(program, Names(names.taken - {name}), functions)
-    text = main.function(name)
-    main.used |= used
-    native = [helper for key, helper in notation.helpers.items() if key in main.used]
-    return Source(name, imports(main), [*native, *helpers], main.constants, text, len(program.outputs))
+    """A program, after what it imports and needs."""
+    source, main = parts_of(program, writer, Expansions(writer.notation, products=True))
+    native = [helper for key, helper in writer.notation.helpers.items() if key in main.used]
+    return replace(source, imports=imports(main), helpers=[*native, *source.helpers])

@@ -7,7 +7,7 @@ such a program computes one of them.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import prod
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from tinygrad_edu.compiler.program import (
     COPY,
@@ -29,8 +29,8 @@ from tinygrad_edu.compiler.program import (
 from tinygrad_edu.ops import DETACH
 from tinygrad_edu.rules import OPS, Op
 
-from .arrays import Source
 from .notation import ATOM, Form, Names, Notation, Text, call, identifier
+from .parts import Source, parts_of
 from .plan import Expansions, Plan, is_whole
 from .views import covers, forwards, moving, simpler
 
@@ -578,21 +578,11 @@ def linear(strides: Sequence[int], places: Sequence[Place], offset: int = 0) -> 
     return text + (f" + {offset}" if offset > 0 else f" - {-offset}" if offset < 0 else "")
 
 
-def source_of(program: Program, writer: type[Writer]) -> tuple[Source, Writer]:
-    """A program, after the functions of operations of several steps; what else it needs is left to the language."""
+W = TypeVar("W", bound=Writer)
+
+
+def source_of(program: Program, writer: type[W]) -> tuple[Source, W]:
+    """A program, after the functions of operations of several steps; some reductions are of two at a time."""
     expansions = Expansions(writer.notation)
     expansions.reductions(program, OF_TWO)
-    program = expansions.program(program)
-    names = Names(writer.notation.reserved)
-    name = names.new(identifier(program.name, "f"))
-    functions: dict[tuple[Op, int], str] = {}
-    used, helpers = set[str](), []
-    for (op, arity), body in expansions.functions.items():
-        functions[op, arity] = names.new(identifier(op.name, "f"))
-        function = writer(body, Names(names.taken), functions)
-        helpers.append(function.function(functions[op, arity]))
-        used |= function.used
-    main = writer(program, Names(names.taken - {name}), functions)
-    text = main.function(name)
-    main.used |= used
-    return Source(name, [], helpers, main.constants, text, len(program.outputs)), main
+    return parts_of(program, writer, expansions)

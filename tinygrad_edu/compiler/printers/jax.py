@@ -9,9 +9,10 @@ from dataclasses import replace
 from tinygrad_edu.compiler.program import Loop, Program
 from tinygrad_edu.rules import Op
 
-from .arrays import Source, Value, Writer, source_of
+from .arrays import Value, Writer, source_of
 from .notation import ATOM, JAX, Text
 from .numpy import constant
+from .parts import Source
 
 
 class Jax(Writer):

@@ -298,13 +298,6 @@ def identifier(label: str, otherwise: str) -> str:
     return plain(label, otherwise)
 
 
-def short_names(labels: Sequence[str]) -> list[str]:
-    """A name for each leaf: the last word of its path with all the indices, or, if others have that too, all words."""
-    short = [identifier(label, "x") for label in labels]
-    count = Counter(short)
-    return [name if count[name] == 1 else plain(label, "x") for name, label in zip(short, labels)]
-
-
 def plain(label: str, otherwise: str) -> str:
     """The letters and digits of a label; what may be in it besides means something to some language."""
     name = re.sub(r"\W+", "_", normalize("NFKC", label[:200])).strip("_")[:40]

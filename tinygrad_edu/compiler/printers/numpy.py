@@ -8,8 +8,9 @@ from typing import Any
 from tinygrad_edu.compiler.program import Access, Block, Loop, Program
 from tinygrad_edu.rules import Op
 
-from .arrays import Source, Value, View, Writer, bracketed, indexed, item, source_of
+from .arrays import Value, View, Writer, bracketed, indexed, item, source_of
 from .notation import ATOM, NUMPY, Text, listed
+from .parts import Source
 from .views import Step, along, slice_text
 
 Array = Any  # of NumPy

@@ -7,9 +7,9 @@ from dataclasses import replace
 from tinygrad_edu.compiler.program import COPY, MUL, TOTAL, Program
 from tinygrad_edu.rules import Op
 
-from .arrays import Source
 from .cells import Expression, Place, Walk, Writer, linear, source_of
 from .notation import ATOM, PYTHON, WIDTH, Text, listed
+from .parts import Source
 
 
 class Python(Writer):
