@@ -49,7 +49,7 @@ class ArraysInAndOut:
 
     def load(self, parameters: Sequence[Any]) -> None:
         """Takes over the numbers of Values, by their labels; those of no array are not used."""
-        from tinygrad_edu.compiler.leaves import array_and_cell
+        from tinygrad_edu.compiler._leaves import array_and_cell
 
         arrays = dict(zip(self.names, self.parameters, strict=True))
         for p in parameters:

@@ -10,6 +10,7 @@ from interpreter import run
 from rounding import rounding_errors
 
 from tinygrad_edu import Value
+from tinygrad_edu.compiler._structure import flattened, rebuilt
 from tinygrad_edu.compiler.program import (
     TAKE,
     Access,
@@ -23,7 +24,6 @@ from tinygrad_edu.compiler.program import (
     written,
 )
 from tinygrad_edu.compiler.roll import rolled
-from tinygrad_edu.compiler.structure import flattened, rebuilt
 from tinygrad_edu.compiler.tape import Tape
 from tinygrad_edu.compiler.trace import traced
 

@@ -19,14 +19,8 @@ from PIL import Image
 from tinygrad_edu import nn, optim
 from tinygrad_edu.engine import Value
 from tinygrad_edu.train import DivergenceError, fit
-from tinygrad_edu.viz.animations import (
-    animate_boundary,
-    animate_descent,
-    animate_fit,
-    animate_graph,
-    animate_line,
-)
-from tinygrad_edu.viz.player import Animation, Frame
+from tinygrad_edu.viz._player import Animation, Frame
+from tinygrad_edu.viz.animations import animate_boundary, animate_descent, animate_fit, animate_graph, animate_line
 
 HOSTILE = "</script><script>alert(1)</script>\"'&{{frames}}\x00重み"
 

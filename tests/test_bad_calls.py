@@ -15,9 +15,9 @@ from click.testing import CliRunner
 
 import tinygrad_edu as tg
 from tinygrad_edu import cli, data, nn, optim, train
+from tinygrad_edu.cli.expressions import DomainError, ExpressionError
 from tinygrad_edu.compiler import RecordingError
 from tinygrad_edu.engine import Value
-from tinygrad_edu.expressions import DomainError, ExpressionError
 from tinygrad_edu.modes import inherited
 from tinygrad_edu.rules import OPS
 from tinygrad_edu.train import DivergenceError
@@ -26,7 +26,7 @@ IMPORTS = """
 import numpy as np
 import tinygrad_edu as tg
 from tinygrad_edu import Value, data, expressions, losses, nn, optim, train
-from tinygrad_edu.predictor import Predictor
+from tinygrad_edu.train.predictor import Predictor
 from tinygrad_edu.train import fit
 from tinygrad_edu.viz import animations, plots
 from tinygrad_edu.viz.flow import animate_graph

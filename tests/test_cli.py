@@ -18,11 +18,11 @@ from click.testing import CliRunner, Result
 import tinygrad_edu
 from tinygrad_edu import data, losses, optim
 from tinygrad_edu.cli import main
+from tinygrad_edu.cli.job import FILES, LEARNING_RATES, MAX_CATEGORIES, MAX_DRAWN_INPUTS, Job, Recipe
+from tinygrad_edu.data.tables import Table, read_csv
 from tinygrad_edu.graph import topological_order
-from tinygrad_edu.job import FILES, LEARNING_RATES, MAX_CATEGORIES, MAX_DRAWN_INPUTS, Job, Recipe
 from tinygrad_edu.ops import CONSTANT
-from tinygrad_edu.predictor import CLASSIFICATION_LOSSES, REGRESSION_LOSSES, Predictor
-from tinygrad_edu.tables import Table, read_csv
+from tinygrad_edu.train.predictor import CLASSIFICATION_LOSSES, REGRESSION_LOSSES, Predictor
 
 NAMES = sorted(name for names in FILES for name in names)
 PACKAGE = Path(tinygrad_edu.__file__).parent

@@ -7,7 +7,7 @@ from click.testing import CliRunner, Result
 
 from tinygrad_edu.cli import main
 from tinygrad_edu.rules import OPS
-from tinygrad_edu.testing import precision
+from tinygrad_edu.testing.gradcheck import _precision
 
 
 def check(*arguments: object) -> Result:
@@ -57,7 +57,7 @@ def test_second_order():
 
 
 def test_without_mpmath(monkeypatch: pytest.MonkeyPatch):
-    precision._with_digits.cache_clear()
+    _precision._with_digits.cache_clear()
     monkeypatch.setitem(sys.modules, "mpmath", None)
     result = check("sin(x)", "x=1")
     assert result.exit_code == 0

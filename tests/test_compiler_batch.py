@@ -16,7 +16,7 @@ import pytest
 import tinygrad_edu as tg
 from tinygrad_edu import Value, compile, grad, nn
 from tinygrad_edu.compiler import RecordingError
-from tinygrad_edu.compiler.runs import CHUNK
+from tinygrad_edu.compiler._runs import CHUNK
 
 Array = Any
 

@@ -56,7 +56,7 @@ def test_engel_is_the_table_of_koenker_and_bassett():
 
 
 def test_the_sources_and_licences_are_shipped():
-    text = (Path(data.__file__).parent / "datasets" / "SOURCES.md").read_text(encoding="utf-8")
+    text = (Path(data.__file__).parent / "bundled" / "SOURCES.md").read_text(encoding="utf-8")
     for words in ("CC0", "Gorman", "10.1371/journal.pone.0090081", "public domain", "Koenker", "Ernst Engel (1857)"):
         assert words in text
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tinygrad_edu import Value, optim
-from tinygrad_edu.compiler.descent import Descent, is_elementwise
+from tinygrad_edu.compiler._descent import Descent, is_elementwise
 from tinygrad_edu.optim import SGD, AdaGrad, Adam, AdamW, Optimizer, RMSProp, Schedule
 
 N = 7

@@ -28,7 +28,7 @@ FILES = {  # which the pages speak of as the reader's own
     "my_engine.py": (ROOT / "tests" / "engines" / "good.py").read_text(encoding="utf-8"),
 } | {  # and what a clone has
     path: (ROOT / path).read_text(encoding="utf-8")
-    for path in ("tests/engines/good.py", "tinygrad_edu/datasets/penguins.csv")
+    for path in ("tests/engines/good.py", "tinygrad_edu/data/bundled/penguins.csv")
 }
 SET_UP = ("python3 -m venv", ".venv/bin/pip", ".venv/bin/python", ".venv/bin/jupyter", "pip install")  # as the CI does
 

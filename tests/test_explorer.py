@@ -26,7 +26,7 @@ from tinygrad_edu.graph import topological_order
 from tinygrad_edu.ops import CONSTANT, LEAF
 from tinygrad_edu.rules import FLOATS, OPS
 from tinygrad_edu.viz.explorer import MAX_NODES, everything, explore, page
-from tinygrad_edu.viz.explorer.layout import MAX_SINGLE, boxes, layout
+from tinygrad_edu.viz.explorer._layout import MAX_SINGLE, boxes, layout
 
 HOSTILE = [
     "</script><script>alert(1)</script>",

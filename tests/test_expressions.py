@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import tinygrad_edu as tg
 from tinygrad_edu import Value, functional
 from tinygrad_edu.cli import main
-from tinygrad_edu.expressions import FUNCTIONS, ExpressionError, assignments, parse
+from tinygrad_edu.cli.expressions import FUNCTIONS, ExpressionError, assignments, parse
 from tinygrad_edu.graph import topological_order
 from tinygrad_edu.ops import LEAF
 

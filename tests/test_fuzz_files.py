@@ -22,7 +22,7 @@ import pytest
 from click.testing import CliRunner
 
 from tinygrad_edu import cli, data, nn, optim, train
-from tinygrad_edu.predictor import Predictor
+from tinygrad_edu.train.predictor import Predictor
 
 FILES = 10_000 if os.environ.get("CI") == "true" else 200  # for each reader
 X, Y = [[0.0, 1.0], [1.0, 0.5], [2.0, 0.25]], [1.0, 3.0, 5.0]

@@ -16,9 +16,11 @@ from micrograd.engine import Value as Micrograd
 import tinygrad_edu as tg
 from tinygrad_edu import Value, testing
 from tinygrad_edu.cli import main
-from tinygrad_edu.testing import concepts, examination, grader, isolation
-from tinygrad_edu.testing.concepts import CONCEPTS
-from tinygrad_edu.testing.grader import Grade, examine, grade, grade_file
+from tinygrad_edu.testing.grader import _examination, _isolation, concepts
+from tinygrad_edu.testing.grader._examination import examine
+from tinygrad_edu.testing.grader.concepts import CONCEPTS
+from tinygrad_edu.testing.grader.grade import grade, grade_file, suite
+from tinygrad_edu.testing.grader.grades import Grade
 
 ENGINES = Path(__file__).parent / "engines"
 GOOD = (ENGINES / "good.py").read_text(encoding="utf-8")
@@ -63,7 +65,7 @@ def test_a_concept_builds_on_earlier_ones(concept: concepts.Concept):
 @pytest.mark.parametrize("concept", CONCEPTS, ids=NAMES)
 def test_every_program_shows_numbers_last(concept: concepts.Concept):
     for program in concept.programs:
-        shown = list(examination._shown(program, Value))
+        shown = list(_examination._shown(program, Value))
         assert shown
         assert shown[-1][0] == program.splitlines()[-1]
 
@@ -83,8 +85,8 @@ def test_a_concept_that_there_is_not_is_an_error_that_lists_them():
 
 
 # ---- engines ---------------------------------------------------------------------------------------------------------
-test_our_own_engine = grader.suite(Value)  # all of it passes, as a suite for pytest
-test_a_complete_engine_of_a_student = grader.suite(engine(), skip=["large-graphs", "reference"])  # below, in a file
+test_our_own_engine = suite(Value)  # all of it passes, as a suite for pytest
+test_a_complete_engine_of_a_student = suite(engine(), skip=["large-graphs", "reference"])  # below, in a file
 
 
 def test_micrograd_fails_where_it_is_known_to():
@@ -300,13 +302,13 @@ def test_a_grade_is_frozen_and_asked_by_name():
 
 
 def test_only_a_class_can_be_graded():
-    for grading in (grade, grader.suite):
+    for grading in (grade, suite):
         with pytest.raises(TypeError, match="examines a class, such as Value itself, not a Value"):
             grading(Value(1.0))  # type: ignore[arg-type]
 
 
 def test_without_hypothesis_there_is_the_line_that_installs_it(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(examination, "find_spec", lambda name: None)
+    monkeypatch.setattr(_examination, "find_spec", lambda name: None)
     found = grade(Value)
     assert [result.name for result in found.results if not result.passed] == ["generated-expressions"]
     assert found["generated-expressions"].status == "not run"
@@ -316,7 +318,7 @@ def test_without_hypothesis_there_is_the_line_that_installs_it(monkeypatch: pyte
 
 # ---- pytest ----------------------------------------------------------------------------------------------------------
 def test_a_suite_fails_with_the_explanation():
-    test = grader.suite(Micrograd)
+    test = suite(Micrograd)
     assert [mark.args[1] for mark in test.pytestmark] == [CONCEPTS]  # type: ignore[attr-defined]
     with pytest.raises(pytest.fail.Exception) as failure:
         test(BY_NAME["power-at-zero"])
@@ -400,7 +402,7 @@ BAD_NEGATIONS = {
 
 @pytest.mark.parametrize("kind", BAD_NEGATIONS)
 def test_a_concept_that_goes_wrong_hides_no_other(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(isolation, "SECONDS", 1.0)
+    monkeypatch.setattr(_isolation, "SECONDS", 1.0)
     code, error, has_place = BAD_NEGATIONS[kind]
     found = graded(written(tmp_path, GOOD.replace(NEGATION, code)))
     assert {result.name: result.status for result in found.results} == {
@@ -416,7 +418,7 @@ def test_a_concept_that_goes_wrong_hides_no_other(tmp_path: Path, kind: str, mon
 
 
 def test_a_loop_that_cannot_be_interrupted_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(isolation, "SECONDS", 1.0)
+    monkeypatch.setattr(_isolation, "SECONDS", 1.0)
     loop = "while True:\n            try:\n                sum(range(99))\n            except BaseException: pass"
     found = graded(written(tmp_path, GOOD.replace(NEGATION, loop)), only=["negation", "division"])
     assert found["negation"].error == "it was still running after 1 s, and could not be interrupted"
@@ -673,7 +675,7 @@ def test_the_command_writes_no_colours_into_a_pipe():
 
 def test_the_grader_is_loaded_on_first_use():
     assert testing.grade is grade
-    assert importlib.util.find_spec("tinygrad_edu.testing.grader") is not None
-    code = "import sys, tinygrad_edu.testing; print('tinygrad_edu.testing.grader' in sys.modules)"
+    assert importlib.util.find_spec("tinygrad_edu.testing.grader.grade") is not None
+    code = "import sys, tinygrad_edu.testing; print('tinygrad_edu.testing.grader.grade' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"
-    assert isolation.MEMORY > 2**30
+    assert _isolation.MEMORY > 2**30

@@ -15,9 +15,9 @@ from tinygrad_edu.functional import dot, sqrt, tanh, total
 from tinygrad_edu.gradients import grad
 from tinygrad_edu.modes import no_grad
 from tinygrad_edu.rules import OPS, Op
-from tinygrad_edu.viz import graph, render
+from tinygrad_edu.viz import _render, graph
+from tinygrad_edu.viz._views import MAX_ARROWS, MAX_BOXES
 from tinygrad_edu.viz.graph import draw, picture
-from tinygrad_edu.viz.views import MAX_ARROWS, MAX_BOXES
 
 
 @pytest.fixture(autouse=True)
@@ -508,7 +508,7 @@ def test_a_page_can_be_zoomed(tmp_path):
 def test_a_pdf_is_one_page_of_the_size_of_the_picture():
     svg = draw(example()).svg
     width, height = re.match(r'<svg width="(\d+)pt"\s+height="(\d+)pt"', svg).groups()
-    content = render.pdf(svg)
+    content = _render.pdf(svg)
     assert f"/MediaBox [0 0 {width}.00 {height}.00]".encode() in content
     assert content.count(b"/Type /Page\n") == 1
     assert b"/FontFile2" in content  # its text is text
@@ -516,10 +516,10 @@ def test_a_pdf_is_one_page_of_the_size_of_the_picture():
 
 
 def test_a_pdf_with_letters_beyond_the_font_is_in_pixels(capfd):
-    assert b"/Subtype /Image" in render.pdf(draw(Value(1.0, label="重み")).svg)
+    assert b"/Subtype /Image" in _render.pdf(draw(Value(1.0, label="重み")).svg)
     assert capfd.readouterr() == ("", "")
 
 
 def test_only_a_picture_of_a_size_becomes_a_pdf():
     with pytest.raises(ValueError, match="no SVG of a size in points"):
-        render.pdf("<svg/>")
+        _render.pdf("<svg/>")

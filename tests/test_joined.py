@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from interpreter import run
 
-from tinygrad_edu.compiler.joined import joined
+from tinygrad_edu.compiler._joined import joined
 from tinygrad_edu.compiler.program import (
     ADD,
     COPY,

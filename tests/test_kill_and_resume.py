@@ -15,7 +15,7 @@ from textwrap import dedent
 
 import pytest
 
-from tinygrad_edu import nn, optim, storage, train
+from tinygrad_edu import _io, nn, optim, train
 
 EPOCHS = 150
 KILLS = 20
@@ -72,7 +72,7 @@ def test_a_run_killed_at_twenty_random_moments_ends_with_the_very_same_numbers(t
         process.kill()
         process.communicate()
         assert process.returncode != 0, "the run was over before it was killed"
-        reached.append(len(storage.read_json(path, "checkpoint")["history"]["loss"]))
+        reached.append(len(_io.read_json(path, "checkpoint")["history"]["loss"]))
     assert reached == sorted(reached)  # nothing that was written has been lost
     assert reached[0] < EPOCHS / 4
     assert reached[-1] > EPOCHS / 2
@@ -110,13 +110,13 @@ def test_killed_while_the_checkpoint_is_written(
     process = start(path, before=DIE.format(function=function, do=do))
     process.communicate()
     assert process.returncode == -9
-    assert len(storage.read_json(path, "checkpoint")["history"]["loss"]) in (28, 29)
+    assert len(_io.read_json(path, "checkpoint")["history"]["loss"]) in (28, 29)
     left = [file for file in tmp_path.iterdir() if file != path]
     assert len(left) == is_left
     assert result(path) == undisturbed
     for file in left:  # it disturbs nobody; and when it can no longer be somebody's who is writing, it goes
-        os.utime(file, (0.0, time.time() - 2 * storage.ABANDONED))
-    storage.write(path, path.read_bytes())
+        os.utime(file, (0.0, time.time() - 2 * _io.ABANDONED))
+    _io.write(path, path.read_bytes())
     assert [*tmp_path.iterdir()] == [path]
 
 
@@ -127,7 +127,7 @@ def test_what_another_writer_has_in_hand_stays(tmp_path: Path):
         file.touch()
     for file in not_ours:
         os.utime(file, (0.0, 0.0))
-    storage.write(tmp_path / "state.json", "{}")
+    _io.write(tmp_path / "state.json", "{}")
     assert {*tmp_path.iterdir()} == {in_hand, *not_ours, tmp_path / "state.json"}
 
 
@@ -138,7 +138,7 @@ def test_where_nothing_can_be_cleared_away_the_file_is_written_all_the_same(
         raise PermissionError(folder)
 
     monkeypatch.setattr(os, "scandir", forbidden)
-    storage.write(tmp_path / "state.json", "{}")
+    _io.write(tmp_path / "state.json", "{}")
     assert (tmp_path / "state.json").read_text() == "{}"
 
 
@@ -166,7 +166,7 @@ def test_the_command_too(tmp_path: Path):
 
 
 def epochs(path: Path) -> int:
-    return len(storage.read_json(path, "checkpoint")["history"]["loss"])
+    return len(_io.read_json(path, "checkpoint")["history"]["loss"])
 
 
 # ---- what is no checkpoint of this run -------------------------------------------------------------------------------

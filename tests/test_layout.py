@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tinygrad_edu.compiler.layout import Affine, Axes, affine, along, nested, places, refined, refinement
+from tinygrad_edu.compiler._layout import Affine, Axes, affine, along, nested, places, refined, refinement
 
 _ = -1  # a cell that nobody asks for
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tinygrad_edu.compiler.leaves import array_and_cell, leaf_blocks
+from tinygrad_edu.compiler._leaves import array_and_cell, leaf_blocks
 
 Leaves = list[tuple[str, tuple[int, ...], int]]  # for each its array's name and shape, and its cell
 

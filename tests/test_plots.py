@@ -22,7 +22,7 @@ from matplotlib.image import imread
 from tinygrad_edu import losses, nn
 from tinygrad_edu.engine import Value
 from tinygrad_edu.train import fit
-from tinygrad_edu.viz.grids import as_function, on_arrays
+from tinygrad_edu.viz._grids import as_function, on_arrays
 from tinygrad_edu.viz.plots import (
     COLOURS,
     parameters_at,

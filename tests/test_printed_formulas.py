@@ -18,7 +18,7 @@ from programs import Maker
 import tinygrad_edu as tg
 from tinygrad_edu import Value
 from tinygrad_edu.compiler.printers import latex, listing
-from tinygrad_edu.compiler.printers.formulas import FIRST
+from tinygrad_edu.compiler.printers._formulas import FIRST
 from tinygrad_edu.compiler.printers.listing import Listing
 from tinygrad_edu.compiler.printers.notation import ARITHMETIC, ATOM, POWER, WIDTH, Form, Names, Text, call
 from tinygrad_edu.compiler.program import COPY, Access, Block, Loop, Origin, Output, Program, Statement, whole

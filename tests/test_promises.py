@@ -15,13 +15,9 @@ from pathlib import Path
 import pytest
 
 import tinygrad_edu as tg
-from tinygrad_edu.train import _Ended
+from tinygrad_edu.train.history import EndedRun
 
 PACKAGE = Path(tg.__file__).parent
-GROUND_FLOOR = sorted(
-    path.stem for path in PACKAGE.glob("*.py") if path.stem not in ("__init__", "cli", "job", "report")
-)
-ROOMS = {"viz", "testing", "compiler", "cli", "job", "report"}
 
 
 def run(code: str) -> str:
@@ -54,7 +50,7 @@ def test_the_public_names():
     assert sorted(tg.__all__) == sorted(
         """
         Value abs acos acosh asin asinh atan atanh clamp compile cos cosh data define_op derivative dot draw draw_dot
-        elu erfc exp exp2 explore expm1 gelu grad hessian hvp jacobian leaky_relu log log10 log1p log2 log_softmax
+        elu erfc exp exp2 explore expm1 gelu grad hessian hvp jacobian leaky_relu load log log10 log1p log2 log_softmax
         logsumexp losses maximum mean minimum nn no_grad optim prod record relu sigmoid sign silu sin sinh softmax
         softplus sqrt step take tan tanh testing total trace train value_and_grad where
         """.split()
@@ -73,20 +69,76 @@ def test_every_public_name_is_documented(name: str):
     assert (getattr(tg, name).__doc__ or "").strip()
 
 
-def imported(path: Path) -> set[str]:
-    """The modules of this package that a file imports, anywhere in it."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.level:
-            found |= {node.module.split(".")[0]} if node.module else {alias.name for alias in node.names}
-    return found
+# From below: a file imports what stands to its left, and of its own folder what does not import it back.
+LAYERS = """
+    errors _io _validate rules ops modes graph engine functional gradients nn losses optim data train compiler viz
+    testing cli
+    """.split()
+# Doors to a later module, opened when they are called and not before.
+DOORS = {
+    ("engine", "viz.graph"),  # the picture of a Value in a notebook
+    ("train.fit", "compiler.training"),  # fit(…, compile=True)
+}
+FILES = {
+    ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in PACKAGE.rglob("*.py")
+    if path != PACKAGE / "__init__.py"  # which spells out the public names of all of them
+}
 
 
-@pytest.mark.parametrize("module", GROUND_FLOOR)
-def test_the_ground_floor_never_enters_the_rooms(module: str):
-    """But for doors that are opened when they are called: `fit(..., compile=True)`, the picture in a notebook."""
-    doors = {"train": {"compiler"}, "engine": {"viz"}}.get(module, set())
-    assert imported(PACKAGE / f"{module}.py") & ROOMS == doors
+def named(node: ast.Import | ast.ImportFrom, file: str, path: Path) -> set[str]:
+    """The files of the package that a statement imports, relative or absolute."""
+    if isinstance(node, ast.Import):
+        names = [alias.name for alias in node.names]
+    else:
+        package = ["tinygrad_edu", *file.split(".")]
+        above = package[: len(package) - node.level + (path.stem == "__init__")] if node.level else []
+        start = ".".join([*above, *([node.module] if node.module else [])])
+        names = [start, *[f"{start}.{alias.name}" for alias in node.names]]
+    found = {name.removeprefix("tinygrad_edu.") for name in names if name.startswith("tinygrad_edu.")}
+    found &= FILES.keys()
+    return {name for name in found if not any(other.startswith(f"{name}.") for other in found)}
+
+
+def imports(file: str) -> tuple[set[str], set[str]]:
+    """What a file imports when it is loaded, for the type checker included; and what later, inside of functions."""
+    tree = ast.parse(FILES[file].read_text(encoding="utf-8"))
+    inside = {x for f in ast.walk(tree) if isinstance(f, (ast.FunctionDef, ast.Lambda)) for x in ast.walk(f)}
+    at_once: set[str] = set()
+    later: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            (later if node in inside else at_once).update(named(node, file, FILES[file]))
+    return at_once, later
+
+
+def layer(file: str) -> int:
+    return LAYERS.index(file.partition(".")[0])
+
+
+@pytest.mark.parametrize("file", sorted(FILES))
+def test_a_file_imports_only_from_its_left(file: str):
+    at_once, later = imports(file)
+    assert {other for other in at_once if layer(other) > layer(file)} == set()
+    assert {(file, other) for other in later if layer(other) > layer(file)} == {
+        door for door in DOORS if door[0] == file
+    }
+
+
+def test_no_two_files_import_each_other():
+    """Nor three in a circle."""
+    waiting = {file: imports(file)[0] - {file} for file in FILES}
+    while ready := {file for file, others in waiting.items() if not others & waiting.keys()}:
+        waiting = {file: others for file, others in waiting.items() if file not in ready}
+    assert waiting == {}
+
+
+@pytest.mark.parametrize("file", sorted(FILES))
+def test_a_private_file_is_imported_by_its_own_folder_alone(file: str):
+    at_once, later = imports(file)
+    for other in at_once | later:
+        folder, _, name = other.rpartition(".")
+        assert not name.startswith("_") or not folder or f"{file}.".startswith(f"{folder}.")
 
 
 def test_training_loads_the_compiler_when_it_is_asked_to():
@@ -140,14 +192,6 @@ def test_a_program_in_plain_python_needs_no_third_party_package():
     assert run(code).split() == ["0.0", "False"]
 
 
-def test_the_engine_stands_on_the_rules_alone():
-    below = {"rules": set(), "ops": {"rules"}, "errors": set(), "modes": set(), "graph": {"rules", "engine"}}
-    for module, allowed in below.items():
-        assert imported(PACKAGE / f"{module}.py") <= allowed  # graph names Value for the type checker only
-    assert imported(PACKAGE / "engine.py") - {"viz"} <= {*below}
-    assert "if TYPE_CHECKING:\n    from .engine import Value" in (PACKAGE / "graph.py").read_text()
-
-
 def exceptions() -> list[type[BaseException]]:
     """All classes of exceptions that are defined anywhere in the package."""
     modules = [importlib.import_module(found.name) for found in pkgutil.walk_packages(tg.__path__, "tinygrad_edu.")]
@@ -163,14 +207,14 @@ def test_every_exception_comes_through_to_another_process(kind: type[BaseExcepti
     """A pool of processes waits for ever for an exception that cannot be unpickled."""
     history = tg.train.History()
     history.loss.append(0.5)
-    error = kind("what happened", history) if issubclass(kind, _Ended) else kind("what happened")
+    error = kind("what happened", history) if issubclass(kind, EndedRun) else kind("what happened")
     error.add_note("and where")
     error.detail = {"x": 1.0}
     for twin in (pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):
         assert type(twin) is kind
         assert (str(twin), twin.args, twin.__notes__) == ("what happened", ("what happened",), ["and where"])
         assert twin.detail == {"x": 1.0}
-        if issubclass(kind, _Ended):
+        if issubclass(kind, EndedRun):
             assert twin.history.loss == [0.5]
 
 

@@ -11,17 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from interpreter import run
 
-from tinygrad_edu.compiler.program import (
-    COPY,
-    MUL,
-    TAKE,
-    Access,
-    Block,
-    Carry,
-    Output,
-    Program,
-    whole,
-)
+from tinygrad_edu.compiler.program import COPY, MUL, TAKE, Access, Block, Carry, Output, Program, whole
 from tinygrad_edu.compiler.samples import fixed, with_samples
 from tinygrad_edu.compiler.vjp import differentiated
 from tinygrad_edu.rules import OPS

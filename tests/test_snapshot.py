@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from tinygrad_edu import Value, losses, nn, optim
-from tinygrad_edu.compiler.snapshot import Snapshot
+from tinygrad_edu.compiler._snapshot import Snapshot
 
 LIMIT = 1.0
 CONFIG = ModuleType("config_of_a_user")

@@ -21,7 +21,7 @@ from mpmath import MPContext
 import tinygrad_edu as tg
 from tinygrad_edu import Value, define_op, dot, grad, losses, nn
 from tinygrad_edu.compiler import Node, RecordingError, Tape, trace
-from tinygrad_edu.compiler.advice import advice
+from tinygrad_edu.compiler._advice import advice
 from tinygrad_edu.compiler.tape import Builder
 from tinygrad_edu.compiler.trace import Traced, traced
 from tinygrad_edu.gradients import RECORDING

@@ -18,21 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from interpreter import run
 
-from tinygrad_edu.compiler.live import live
-from tinygrad_edu.compiler.program import (
-    COPY,
-    MUL,
-    TAKE,
-    Access,
-    Block,
-    Carry,
-    Origin,
-    Output,
-    Program,
-    whole,
-    written,
-)
-from tinygrad_edu.compiler.tidy import tidied
+from tinygrad_edu.compiler._live import live
+from tinygrad_edu.compiler._tidy import tidied
+from tinygrad_edu.compiler.program import COPY, MUL, TAKE, Access, Block, Carry, Origin, Output, Program, whole, written
 from tinygrad_edu.compiler.vjp import differentiated
 from tinygrad_edu.ops import DETACH, power
 from tinygrad_edu.rules import OPS, Op

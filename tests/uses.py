@@ -23,16 +23,16 @@ from operations import Point, mp, mpf
 
 import tinygrad_edu as tg
 from tinygrad_edu import Value, compile, grad, hessian, hvp, record
+from tinygrad_edu.cli.expressions import FUNCTIONS, parse
 from tinygrad_edu.compiler import Recorded, Tape
 from tinygrad_edu.compiler.trace import traced
 from tinygrad_edu.engine import apply
-from tinygrad_edu.expressions import FUNCTIONS, parse
 from tinygrad_edu.functional import OTHER_NAMES
 from tinygrad_edu.graph import topological_order
 from tinygrad_edu.ops import LEAF
 from tinygrad_edu.rules import FAMILIES, FLOATS, OPS, Mathematics, Op
+from tinygrad_edu.viz._formulas import formula, local_derivatives
 from tinygrad_edu.viz.explorer import everything
-from tinygrad_edu.viz.formulas import formula, local_derivatives
 
 Function = Callable[..., Any]
 Results = list[list[Any]]  # at each point

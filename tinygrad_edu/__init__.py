@@ -3,8 +3,8 @@
     import tinygrad_edu as tg
 
 To read the code, follow this order: `rules.py` and `ops.py` (what an operation is, and all of them), `engine.py` (Value
-and `backward()`), `nn.py`, `optim.py`, `train.py`. This file only spells out the public names. It imports nothing but
-the standard library; the modules, and what draws or compiles, are loaded on first use.
+and `backward()`), `nn.py`, `optim.py`, `train/fit.py`. This file only spells out the public names. It imports nothing
+but the standard library; the modules, and what draws or compiles, are loaded on first use.
 """
 
 from importlib import import_module
@@ -61,10 +61,11 @@ from .gradients import derivative, grad, hessian, hvp, jacobian, value_and_grad
 from .modes import no_grad
 
 if TYPE_CHECKING:
+    from tinygrad_edu.viz.explorer import explore
+    from tinygrad_edu.viz.graph import draw, draw_dot, trace
+
     from . import data, losses, nn, optim, testing, train
     from .compiler import compile, record
-    from .viz.explorer import explore
-    from .viz.graph import draw, draw_dot, trace
 
 __version__ = "0.1.0"
 
@@ -99,6 +100,7 @@ __all__ = [
     "hvp",
     "jacobian",
     "leaky_relu",
+    "load",
     "log",
     "log1p",
     "log2",
@@ -141,6 +143,8 @@ def __getattr__(name: str) -> Any:
         return import_module(f".{name}", __name__)
     if name in ("compile", "record"):
         return getattr(import_module(".compiler", __name__), name)
+    if name == "load":
+        return import_module(".train", __name__).load
     if name == "explore":
         return import_module(".viz.explorer", __name__).explore
     if name in ("draw", "draw_dot", "trace"):

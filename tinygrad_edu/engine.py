@@ -15,7 +15,8 @@ from itertools import repeat
 from threading import RLock
 from typing import Any
 
-from .errors import ARITHMETIC_ERRORS, is_number, located, refuse_nan, to_float
+from ._validate import is_number, to_float
+from .errors import ARITHMETIC_ERRORS, located, refuse_nan
 from .graph import copied, deepcopied, pickled, topological_order
 from .modes import inherited, open_modes, records
 from .ops import CONSTANT, DETACH, LEAF, clamp, elu, exponential, leaky_relu, power

@@ -4,12 +4,10 @@ Python's own error types are kept; only the words are added. Where and when to c
 """
 
 import linecache
-import operator
 import sys
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import islice
-from numbers import Real
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -22,87 +20,6 @@ class Node(Protocol):
 
     data: float
     label: str
-
-
-def to_float(x: Any, name: str = "") -> float:
-    """The plain float of an int, a float or a NumPy scalar; `name` is what a message calls it.
-
-    >>> to_float(3)
-    3.0
-
-    Raises `TypeError` for anything else, and names its type and what to do instead; `OverflowError` for too large ints.
-    """
-    if isinstance(x, (float, int)):
-        try:
-            return float(x)
-        except OverflowError:
-            raise OverflowError(f"{name or 'an int'} is too large for a float, which ends at about 1.8e308") from None
-    if getattr(x, "shape", None) == () and hasattr(x, "item"):
-        x = x.item()
-        if isinstance(x, Real):
-            return float(x)
-    if hasattr(type(x), "__index__") and not hasattr(x, "shape"):  # an array of several numbers has one, and raises
-        return to_float(operator.index(x), name)
-    must_be = f"{name} must be" if name else "expected"
-    raise TypeError(f"{must_be} one real number, an int or a float, not {described(x)}{_way_out(x)}")
-
-
-def _way_out(x: Any) -> str:
-    if hasattr(type(x), "backward"):
-        return ": use the Value itself, or its .data"
-    if isinstance(x, (str, bytes)):
-        return ": convert a text with float(text)"
-    if isinstance(x, Iterable):
-        return ": of a list or an array, make a Value for each number"
-    if hasattr(x, "__float__"):
-        return ": float(…) makes one of it"
-    return ": it is what a function without `return` gives" if x is None else ""
-
-
-def is_number(x: Any) -> bool:
-    """Whether `to_float` takes it, as far as its type tells."""
-    return isinstance(x, (float, int)) or getattr(x, "shape", None) == ()
-
-
-def length(name: str, xs: Any) -> int:
-    """How many items a sequence has; `TypeError` for what has no length, or no order.
-
-    >>> length("X", [1.0, 2.0])
-    2
-    >>> length("X", {1.0, 2.0})
-    Traceback (most recent call last):
-    TypeError: X must be a list, or another sequence, not set '{1.0, 2.0}': list(…) makes one
-    """
-    if not hasattr(xs, "__len__") or isinstance(xs, (Mapping, Set)):
-        way_out = ": list(…) makes one" if isinstance(xs, Iterable) and not isinstance(xs, Mapping) else ""
-        raise TypeError(f"{name} must be a list, or another sequence, not {described(xs)}{way_out}")
-    return len(xs)
-
-
-def require_names(what: str, found: Iterable[Any], expected: Iterable[str]) -> None:
-    """Raises `ValueError` unless the names are the expected ones, in any order; it names some of those that are not.
-
-    >>> require_names("these are not the parameters of this Neuron", ["w", "c"], ["w", "b"])
-    Traceback (most recent call last):
-    ValueError: these are not the parameters of this Neuron: 1 missing ['b'], 1 unknown ['c']
-    """
-    there, wanted = set(found), set(expected)
-    if there != wanted:
-        parts = []
-        for word, names in (("missing", wanted - there), ("unknown", there - wanted)):
-            parts.append(f"{len(names)} {word} [{', '.join(sorted(map(shown, names))[:3])}]")
-        raise ValueError(f"{what}: {', '.join(parts)}")
-
-
-def require_function(name: str, f: Any, example: str) -> None:
-    """Raises `TypeError` for what cannot be called.
-
-    >>> require_function("f", 3.0, "lambda x: x * x")
-    Traceback (most recent call last):
-    TypeError: f must be a function, as in lambda x: x * x, not float '3.0'
-    """
-    if not callable(f):
-        raise TypeError(f"{name} must be a function, as in {example}, not {described(f)}")
 
 
 def described(x: Any) -> str:

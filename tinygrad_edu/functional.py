@@ -17,8 +17,9 @@ from operator import itemgetter, mul
 from sys import float_info
 from typing import Any, SupportsIndex, TypeVar
 
+from ._validate import is_number, length, require_function, to_float
 from .engine import Value, apply, constant
-from .errors import described, is_number, length, require_function, to_float
+from .errors import described
 from .ops import LEAF, TAKE
 from .rules import FAMILIES, FLOATS, OPS, Op, Rule, Rules, define
 

@@ -11,8 +11,9 @@ from functools import partial
 from typing import Any, Literal, TypeVar, overload
 
 from . import engine
+from ._validate import length, require_function
 from .engine import Value, apply, constant
-from .errors import ARITHMETIC_ERRORS, described, length, located, refuse_nan, require_function
+from .errors import ARITHMETIC_ERRORS, described, located, refuse_nan
 from .functional import call
 from .graph import topological_order
 from .modes import Mode, enable_grad, open_modes, opened, records

@@ -3,8 +3,6 @@
 What a node computes and how gradients flow is left to `engine.py`.
 """
 
-from __future__ import annotations
-
 import gc
 import operator
 import threading
@@ -12,23 +10,23 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 from .rules import Closure
 
-if TYPE_CHECKING:
-    from .engine import Value
+Node = Any  # a Value: this file knows nothing of the engine, which is built on it
+N = TypeVar("N")
 
 
-def topological_order(*roots: Value, seen: set[Value] | None = None) -> list[Value]:
+def topological_order(*roots: N, seen: set[N] | None = None) -> list[N]:
     """The roots and all nodes they are computed from, each once and after its inputs; but none of those in `seen`.
 
     What it visits is added to `seen`: calls that share it share the work.
     """
-    order: list[Value] = []
-    unfinished: list[Value] = []
+    order: list[N] = []
+    unfinished: list[N] = []
     seen = set() if seen is None else seen
-    stack: list[Value | None] = list(roots)
+    stack: list[Any] = list(roots)
     pop, push, push_all, see, finish = (
         stack.pop,
         stack.append,
@@ -51,17 +49,17 @@ def topological_order(*roots: Value, seen: set[Value] | None = None) -> list[Val
     return order
 
 
-_new: Callable[[type[Value]], Value] = object.__new__  # past what a subclass asks for in `__new__` and `__init__`
+_new: Callable[[type], Node] = object.__new__  # past what a subclass asks for in `__new__` and `__init__`
 
 
 # ---- copies ----------------------------------------------------------------------------------------------------------
-def kind(v: Value) -> type[Value]:
+def kind(v: Node) -> Any:
     """The class of v as its user knows it, also while a trace guards it by another one."""
     cls = type(v)
     return getattr(cls, "_guarded", cls)
 
 
-def _rule(v: Value) -> Any:
+def _rule(v: Node) -> Any:
     """The rule of v, unless that is a closure, which belongs to one node and cannot go back through a copy of it."""
     return v._rule.value() if isinstance(v._rule, Closure) else v._rule  # the value of a closure is an error
 
@@ -69,25 +67,25 @@ def _rule(v: Value) -> Any:
 _OWN = ("_prev", "_rule", "data", "grad")
 
 
-def attributes_of(v: Value) -> dict[str, Any]:
+def attributes_of(v: Node) -> dict[str, Any]:
     """Those of the user's own, in slots of a subclass too. To ask for `__dict__` would make one for each node."""
     state: Any = object.__getstate__(v)
     in_slots = {name: x for name, x in state[1].items() if name not in _OWN}
     return {**(state[0] or {}), **in_slots}
 
 
-def _give(v: Value, attributes: dict[str, Any]) -> None:
+def _give(v: Node, attributes: dict[str, Any]) -> None:
     for name, x in attributes.items():
         setattr(v, name, x)
 
 
-def _copy(v: Value, inputs: tuple[Value, ...]) -> Value:
+def _copy(v: Node, inputs: tuple[Node, ...]) -> Node:
     out = _new(kind(v))._set(_rule(v), inputs, v.data)
     out.grad = v.grad
     return out
 
 
-def copied(v: Value) -> Value:
+def copied(v: Node) -> Node:
     """A node with the same inputs, for `copy.copy`."""
     out = _copy(v, v._prev)
     _give(out, attributes_of(v))
@@ -97,7 +95,7 @@ def copied(v: Value) -> Value:
 _COPIED: Any = "the nodes that this memo has copies of"
 
 
-def deepcopied(root: Value, memo: dict[int, Any]) -> Value:
+def deepcopied(root: Node, memo: dict[int, Any]) -> Node:
     """A copy of the whole graph; by `memo`, that of `copy.deepcopy`, nodes that two graphs share stay shared."""
     nodes = topological_order(root, seen=memo.setdefault(_COPIED, set()))
     for v in nodes:
@@ -105,8 +103,7 @@ def deepcopied(root: Value, memo: dict[int, Any]) -> Value:
     for v in nodes:  # once all nodes have copies, as an attribute may be one of them
         if attributes := attributes_of(v):
             _give(memo[id(v)], deepcopy(attributes, memo))
-    copy: Value = memo[id(root)]
-    return copy
+    return memo[id(root)]
 
 
 # ---- pickles ---------------------------------------------------------------------------------------------------------
@@ -117,8 +114,8 @@ class _Memo:
     """The places of all nodes that a pickler has written. It lives as long as the pickler, which remembers it too."""
 
     def __init__(self) -> None:
-        self.places: dict[Value, tuple[_Batch, int]] = {}
-        self.seen: set[Value] = set()
+        self.places: dict[Node, tuple[_Batch, int]] = {}
+        self.seen: set[Node] = set()
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Called by a pickler that has not met it: the places known to another one are of no use there."""
@@ -130,7 +127,7 @@ class _Memo:
 class _Batch:
     """Nodes in topological order, each with its inputs: the places of these, in this batch or in another one."""
 
-    def __init__(self, memo: _Memo, root: Value) -> None:
+    def __init__(self, memo: _Memo, root: Node) -> None:
         self.nodes = topological_order(root, seen=memo.seen)
         memo.places.update({v: (self, i) for i, v in enumerate(self.nodes)})
         self.inputs = [
@@ -147,7 +144,7 @@ class _Batch:
 class _Place:
     """A node. A pickler asks for it once it has the memo."""
 
-    def __init__(self, memo: _Memo, v: Value) -> None:
+    def __init__(self, memo: _Memo, v: Node) -> None:
         self.memo, self.v = memo, v
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -159,7 +156,7 @@ class _Place:
 _here = threading.local()  # the memo of the pickler at work in a thread; another one in between makes it begin anew
 
 
-def pickled(v: Value) -> tuple[Callable[..., Value], tuple[Any, ...]]:
+def pickled(v: Node) -> tuple[Callable[..., Node], tuple[Any, ...]]:
     """For pickle: what is pickled together stays connected."""
     memo = getattr(_here, "memo", lambda: None)()
     if memo is None:
@@ -168,13 +165,13 @@ def pickled(v: Value) -> tuple[Callable[..., Value], tuple[Any, ...]]:
     return _second, (memo, _Place(memo, v))
 
 
-def _second(_: object, node: Value) -> Value:
+def _second(_: object, node: Node) -> Node:
     return node
 
 
-def rebuilt(records: list[Any]) -> list[Value]:
+def rebuilt(records: list[Any]) -> list[Node]:
     """The nodes of a batch."""
-    nodes: list[Value] = []
+    nodes: list[Node] = []
     for cls, rule, data, grad, places in records:
         inputs = [nodes[i] if isinstance(i, int) else i[0][i[1]] for i in places]
         node = _new(cls)._set(rule, tuple(inputs), data)
@@ -183,7 +180,7 @@ def rebuilt(records: list[Any]) -> list[Value]:
     return nodes
 
 
-def _set_attributes(nodes: list[Value], attributes: dict[int, dict[str, Any]]) -> None:
+def _set_attributes(nodes: list[Node], attributes: dict[int, dict[str, Any]]) -> None:
     for i, found in attributes.items():
         _give(nodes[i], found)
 

@@ -9,7 +9,7 @@ too deep, and for an unknown reduction, `TypeError` for what is no number, and `
 where finite predictions and targets lead to a loss that no float can hold.
 
 Half the squared error, whose gradient is the error itself, is a loss of its own: so whoever trains with `sse`, `mse`,
-`half_sse` or `half_mse` has the squares summed, averaged or halved. What to do with a loss is left to `train.py`.
+`half_sse` or `half_mse` has the squares summed, averaged or halved. What to do with a loss is left to `train/fit.py`.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
@@ -17,8 +17,8 @@ from contextlib import suppress
 from math import exp, fabs, inf, isfinite
 from typing import Any, Literal, NamedTuple, Protocol
 
+from ._validate import to_float
 from .engine import Value
-from .errors import to_float
 from .functional import abs, clamp, dot, log, log1p, logsumexp, overflows, relu, softplus, total
 
 Reduction = Literal["mean", "sum", "none"]

@@ -12,9 +12,10 @@ from inspect import Parameter, Signature, signature
 from math import sqrt
 from typing import Any, Protocol, TypeAlias
 
-from . import functional, storage
+from . import _io, functional
+from ._validate import is_number, require_names, to_float
 from .engine import Value, constant, record
-from .errors import described, is_number, require_names, to_float
+from .errors import described
 from .ops import LEAF
 from .rules import OPS, Op
 
@@ -138,7 +139,7 @@ class Module(metaclass=_Labelling):
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the parameters to a JSON file, in one step. Raises `OSError` where that cannot be written."""
-        storage.write_json(path, "parameters", {"parameters": self.state_dict()})
+        _io.write_json(path, "parameters", {"parameters": self.state_dict()})
 
     def load(self, path: str | os.PathLike[str]) -> None:
         """Takes over the parameters that `save` wrote for a model of the same shape.
@@ -146,7 +147,7 @@ class Module(metaclass=_Labelling):
         Raises `FileNotFoundError`, or `ValueError` for a file that is not one or is for another model, which is then as
         it was.
         """
-        state = storage.read_json(path, "parameters").get("parameters")
+        state = _io.read_json(path, "parameters").get("parameters")
         if not isinstance(state, dict):
             raise ValueError(f"{path} is not a parameters file: it holds no parameters")
         try:

@@ -5,8 +5,8 @@ done by `Optimizer`; each one states only its formula for one parameter, in the 
 parameter, g = ∇L its gradient, η the learning rate. The formula uses arithmetic alone, so that it holds for arrays of
 all parameters as well: compiled training computes with these. Defaults, names and formulas are those of PyTorch's
 documentation, https://docs.pytorch.org/docs/stable/optim.html. A schedule is a function from the number of updates made
-so far to a learning rate, and can stand wherever a learning rate can. When to step is left to `train.py`, what happens
-on arrays to `compiler/`.
+so far to a learning rate, and can stand wherever a learning rate can. When to step is left to `train/fit.py`, what
+happens on arrays to `compiler/`.
 """
 
 import math
@@ -15,8 +15,9 @@ from functools import partial
 from itertools import starmap
 from typing import Any, ClassVar
 
+from ._validate import require_names, to_float
 from .engine import Value
-from .errors import described, require_names, shown, to_float
+from .errors import described, shown
 from .ops import LEAF
 from .rules import Number
 

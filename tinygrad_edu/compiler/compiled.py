@@ -1,7 +1,7 @@
 """Compiled functions: `compile` finds the arrays in a function of Values, and then runs these, without a graph.
 
 Called with numbers it computes one sample, called with NumPy arrays all samples at once. How a function becomes an
-array program is left to `trace.py`, `roll.py`, `samples.py` and `vjp.py`, what that does with numbers to `runs.py`.
+array program is left to `trace.py`, `roll.py`, `samples.py` and `vjp.py`, what that does with numbers to `_runs.py`.
 """
 
 import inspect
@@ -15,17 +15,18 @@ from functools import update_wrapper
 from types import MethodType
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
+from tinygrad_edu._validate import require_function, to_float
 from tinygrad_edu.engine import Value, add_to_gradients, constant
-from tinygrad_edu.errors import described, require_function, to_float
+from tinygrad_edu.errors import described
 from tinygrad_edu.gradients import grad
 from tinygrad_edu.modes import enable_grad
 
 from . import backends, printers
+from ._runs import Run, as_array, is_batch, no_way
+from ._structure import NUMBER, Structure, flattened, rebuilt
 from .program import Block, Program
 from .roll import rolled
-from .runs import Run, as_array, is_batch, no_way
 from .samples import with_samples
-from .structure import NUMBER, Structure, flattened, rebuilt
 from .tape import Tape
 from .trace import RecordingError, traced
 from .vjp import differentiated

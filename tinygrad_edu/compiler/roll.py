@@ -3,8 +3,8 @@
 Operations of one kind that can run together become one statement over blocks. Its members are laid out so that what
 they read is found by strides: in the layout of the block that they read most of, else in the order of the tape, else in
 the order of what they read. Dot products whose left rows and right rows are combined with each other are a matrix
-product. How sums are found is left to `sums.py`, what can run together to `batches.py`, the arithmetic of strides to
-`layout.py`, repeated runs of operations to `loops.py` and `bodies.py`, names of leaves to `leaves.py`.
+product. How sums are found is left to `_sums.py`, what can run together to `_batches.py`, the arithmetic of strides to
+`_layout.py`, repeated runs of operations to `_loops.py` and `_bodies.py`, names of leaves to `_leaves.py`.
 """
 
 from collections import Counter, defaultdict
@@ -18,11 +18,12 @@ import numpy as np
 from tinygrad_edu.errors import ARITHMETIC_ERRORS
 from tinygrad_edu.rules import FLOATS, OPS, Op
 
-from .batches import batches
-from .bodies import Body
-from .layout import Affine, Axes, affine, along, places, refined, refinement
-from .leaves import array_and_cell, leaf_blocks
-from .loops import Turns, loops, stages
+from ._batches import batches
+from ._bodies import Body
+from ._layout import Affine, Axes, affine, along, places, refined, refinement
+from ._leaves import array_and_cell, leaf_blocks
+from ._loops import Turns, loops, stages
+from ._sums import DOT, MUL, OF_TWO, TOTAL, Graph, gathered
 from .program import (
     COPY,
     TAKE,
@@ -38,7 +39,6 @@ from .program import (
     strides_of,
     whole,
 )
-from .sums import DOT, MUL, OF_TWO, TOTAL, Graph, gathered
 from .tape import Tape
 
 Array = Any  # of NumPy

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from .access import on_axes
-from .live import depending
+from ._access import on_axes
+from ._live import depending
+from ._tidy import renamed, tidied
 from .program import (
     COPY,
     TOTAL,
@@ -29,7 +30,6 @@ from .program import (
     strides_of,
     whole,
 )
-from .tidy import renamed, tidied
 
 Array = Any  # of NumPy
 

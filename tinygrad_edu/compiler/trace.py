@@ -5,7 +5,7 @@ by a number would be frozen into the tape, so to look at one is an error that sh
 An int among the arguments may be looked at; the tape then is for that int alone. The Values that the function uses
 beside its arguments, its parameters, do have numbers. They are known once it has been run: so it is run twice, the
 second time they are guarded, and the two tapes must agree; nor may it draw random numbers. There is no derivative here.
-What a tape is, is left to `tape.py`, what a function can get at to `reach.py`, what errors advise to `advice.py`.
+What a tape is, is left to `tape.py`, what a function can get at to `_reach.py`, what errors advise to `_advice.py`.
 """
 
 import math
@@ -22,15 +22,16 @@ from threading import Lock
 from types import CodeType, FrameType
 from typing import Any, NamedTuple, NoReturn
 
+from tinygrad_edu._validate import is_number, to_float
 from tinygrad_edu.engine import Value, constant
-from tinygrad_edu.errors import Place, is_number, place, to_float, whose
+from tinygrad_edu.errors import Place, place, whose
 from tinygrad_edu.graph import kind, no_cycle_collection, topological_order
 from tinygrad_edu.modes import Make, Mode, Way, inherited, open_modes, opened, records
 from tinygrad_edu.ops import CONSTANT, DETACH, LEAF
 from tinygrad_edu.rules import Closure, Op
 
-from .advice import advice
-from .reach import Draws, Reach, labels
+from ._advice import advice
+from ._reach import Draws, Reach, labels
 from .tape import Tape, alive, finished
 
 
@@ -580,7 +581,7 @@ def _guarding(values: Iterable[Value]) -> Iterator[None]:
         with _guards_lock:
             _guards.update(values)
             for v in values:
-                v.__class__ = _guard(kind(v))  # type: ignore[arg-type]  # a class has a hash
+                v.__class__ = _guard(kind(v))
         yield
     finally:
         with _guards_lock:

@@ -3,9 +3,9 @@
 The model is traced for one sample and gets an axis of samples, the loss is traced for as many predictions as a batch
 has; joined and differentiated they are one program. A loss that looks at its numbers is computed on Values, and its
 gradient goes back through the model's program. Parameters and the optimizer's state are arrays meanwhile, as
-`descent.py` says; before code of the user's runs, the Values get their numbers, and after it `snapshot.py` says whether
-what the programs were made of has changed. How samples become numbers is left to `parts.py`, the loop over batches to
-`train.py`.
+`_descent.py` says; before code of the user's runs, the Values get their numbers, and after it `_snapshot.py` says
+whether what the programs were made of has changed. How samples become numbers is left to `_parts.py`, the loop over
+batches to `train/fit.py`.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,8 +16,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinygrad_edu._validate import to_float
+from tinygrad_edu.compiler.backends.numpy import function
 from tinygrad_edu.engine import Value, constant
-from tinygrad_edu.errors import FAILURES, to_float
+from tinygrad_edu.errors import FAILURES
 from tinygrad_edu.functional import dot
 from tinygrad_edu.gradients import grad
 from tinygrad_edu.graph import topological_order
@@ -25,14 +27,13 @@ from tinygrad_edu.modes import no_grad
 from tinygrad_edu.ops import CONSTANT, LEAF
 from tinygrad_edu.optim import Optimizer
 
-from .backends.numpy import function
-from .descent import Descent
-from .joined import joined
-from .parts import Rows, Structure, Table, apart, together
+from ._descent import Descent
+from ._joined import joined
+from ._parts import Rows, Structure, Table, apart, together
+from ._snapshot import Snapshot
 from .program import Access, Block, Program
 from .roll import rolled
 from .samples import with_samples
-from .snapshot import Snapshot
 from .trace import RecordingError, Traced, traced
 from .vjp import differentiated
 
@@ -52,7 +53,7 @@ class Result(NamedTuple):
 
 
 class OnArrays:
-    """A run of `fit` on arrays; see `Run` in `train.py`.
+    """A run of `fit` on arrays; see `Run` in `train/fit.py`.
 
     Samples are numbers, or sequences of numbers nested to any depth, all of one shape: else `ValueError`. Raises
     `RecordingError` where the model looks at its numbers, draws random ones, or keeps something from call to call, and

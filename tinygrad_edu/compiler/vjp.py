@@ -3,7 +3,8 @@
 Derivatives come from the rule table: a rule that is run on symbols writes statements. What stands here is where an
 adjoint goes: the transpose of each access. What was read many times is summed, what was read in part is put back in its
 place. So the transpose of a matrix product is two of them, that of a loop one that runs the other way. What comes out
-can be differentiated again. What nobody reads is left to `tidy.py`, the axis of samples, added before, to `samples.py`.
+can be differentiated again. What nobody reads is left to `_tidy.py`, the axis of samples, added before, to
+`samples.py`.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -16,8 +17,9 @@ import numpy as np
 from tinygrad_edu.ops import DETACH
 from tinygrad_edu.rules import FLOATS, OPS, Op
 
-from .access import cells, flipped, in_order, masked, moves, on_axes, rank, repeated, reshaped, varies
-from .live import Alive, depending, live
+from ._access import cells, flipped, in_order, masked, moves, on_axes, rank, repeated, reshaped, varies
+from ._live import Alive, depending, live
+from ._tidy import needed, renamed, replaced, tidied
 from .program import (
     ADD,
     COPY,
@@ -44,7 +46,6 @@ from .program import (
     written,
 )
 from .symbols import SYMBOLS, Symbol, Symbols
-from .tidy import needed, renamed, replaced, tidied
 
 Array = Any  # of NumPy
 NEG, SUB, DIV, SQRT = OPS["neg"], OPS["sub"], OPS["div"], OPS["sqrt"]

@@ -8,12 +8,16 @@ tests of the package itself are left to `tests/`.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .gradcheck import assert_gradients, gradcheck  # at once, or the module of that name would stand in its way
+from tinygrad_edu.testing.gradcheck.check import (  # at once, or the module of that name would stand in its way
+    assert_gradients,
+    gradcheck,
+)
 
 if TYPE_CHECKING:
+    from tinygrad_edu.testing.grader.grade import grade
+
     from . import strategies
     from .anomalies import AnomalyError, detect_anomaly
-    from .grader import grade
 
 __all__ = ["AnomalyError", "assert_gradients", "detect_anomaly", "gradcheck", "grade", "strategies"]
 

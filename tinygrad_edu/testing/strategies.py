@@ -29,12 +29,14 @@ except ModuleNotFoundError as error:
     raise ImportError("testing.strategies needs Hypothesis: pip install 'tinygrad-edu[test]'") from None
 
 from tinygrad_edu import nn
+from tinygrad_edu._validate import to_float
 from tinygrad_edu.compiler.tape import Node
 from tinygrad_edu.engine import Value
-from tinygrad_edu.errors import FAILURES, to_float
+from tinygrad_edu.errors import FAILURES
 from tinygrad_edu.ops import CONSTANT, LEAF
 from tinygrad_edu.rules import FAMILIES, FLOATS, OPS, Floats, Op
-from tinygrad_edu.testing.expression import Expression, letters
+
+from .expression import Expression, letters
 
 Draw: TypeAlias = Callable[[st.SearchStrategy[Any]], Any]
 Path: TypeAlias = str | os.PathLike[str]

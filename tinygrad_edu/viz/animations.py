@@ -2,7 +2,7 @@
 
 `animate_line`, `animate_fit`, `animate_boundary`: a model while it learns. `animate_descent`: the way down on the loss
 surface. `animate_graph` (`flow.py`): values that flow forward through a graph, and gradients that flow back. Each
-returns an `Animation` (`player.py`), which a notebook shows and `save("x.gif")` or `save("x.html")` writes. What a
+returns an `Animation` (`_player.py`), which a notebook shows and `save("x.gif")` or `save("x.html")` writes. What a
 single picture looks like is left to `plots.py`.
 """
 
@@ -16,13 +16,14 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from tinygrad_edu import losses, nn, optim
+from tinygrad_edu._validate import to_float
 from tinygrad_edu.engine import Value
-from tinygrad_edu.errors import to_float
 from tinygrad_edu.train import DivergenceError, fit
-from tinygrad_edu.viz.flow import animate_graph
-from tinygrad_edu.viz.grids import as_function, on_arrays
-from tinygrad_edu.viz.player import Animation, rendered
-from tinygrad_edu.viz.plots import (
+
+from ._grids import as_function, on_arrays
+from ._player import Animation, rendered
+from .flow import animate_graph
+from .plots import (
     COLOURS,
     Losses,
     Recorded,

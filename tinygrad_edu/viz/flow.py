@@ -1,7 +1,7 @@
 """A graph at work: values flow forward node by node, then gradients flow back and add up.
 
 The picture is that of `draw`, laid out once; the frames differ in what is filled in and what is highlighted. How frames
-become an animation is left to `player.py`.
+become an animation is left to `_player.py`.
 """
 
 import io
@@ -18,11 +18,12 @@ from tinygrad_edu.gradients import grad
 from tinygrad_edu.graph import topological_order
 from tinygrad_edu.ops import CONSTANT
 from tinygrad_edu.rules import FLOATS
-from tinygrad_edu.viz import render, views
-from tinygrad_edu.viz.appearance import Rankdir
-from tinygrad_edu.viz.formulas import formula
-from tinygrad_edu.viz.graph import MAX_OPENED, draw
-from tinygrad_edu.viz.player import Animation, rendered
+from tinygrad_edu.viz import _render, _views
+
+from ._appearance import Rankdir
+from ._formulas import formula
+from ._player import Animation, rendered
+from .graph import MAX_OPENED, draw
 
 MAX_NODES = 100  # more would be too small to read, and too long to watch
 _FORWARD, _BACKWARD = "#0072B2", "#D55E00"
@@ -72,10 +73,10 @@ def animate_graph(
     try:
         for v, g in zip(order, grad(value, order)):
             v.grad = g
-        view, stands_for = views.opened(views.whole([value]))
+        view, stands_for = _views.opened(_views.whole([value]))
         expand = len(view) <= MAX_OPENED
         if not expand:
-            view, stands_for = views.whole([value]), {}
+            view, stands_for = _views.whole([value]), {}
         svg = draw(value, rankdir=rankdir, expand=expand, legend=False, max_nodes=len(view)).svg
     finally:
         for v, g in zip(order, kept):
@@ -144,7 +145,7 @@ class _Picture:
             "width": f"{self._width}pt",
             "height": f"{height + _LINE}pt",
         }
-        look = {"x": str(x + 12), "y": str(y + height + _LINE / 2), "font-size": "13", "font-family": render.FONT}
+        look = {"x": str(x + 12), "y": str(y + height + _LINE / 2), "font-size": "13", "font-family": _render.FONT}
         self._words = ElementTree.SubElement(self._root, f"{_SVG}text", look)
         groups: dict[str, list[Element]] = {}
         for group in self._root.iter(f"{_SVG}g"):
@@ -184,7 +185,7 @@ class _Picture:
         for part, _ in before:
             part.attrib |= {"stroke": step.colour, "stroke-width": "3.5"}
         scale = min(1.5, _WIDEST / self._width)
-        png = render.png(ElementTree.tostring(self._root, encoding="unicode"), scale)
+        png = _render.png(ElementTree.tostring(self._root, encoding="unicode"), scale)
         for part, attributes in before:
             part.attrib.clear()
             part.attrib |= attributes

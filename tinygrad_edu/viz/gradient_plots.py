@@ -1,6 +1,6 @@
 """Plots of what gradients are: the loss with the way down, a function with its slope, and how good numeric slopes are.
 
-The functions are evaluated by `grids.py`; how plots look is left to `style.py`.
+The functions are evaluated by `_grids.py`; how plots look is left to `_style.py`.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,11 +9,12 @@ from typing import Any, Literal
 import numpy as np
 from matplotlib.axes import Axes
 
+from tinygrad_edu._validate import to_float
 from tinygrad_edu.engine import Value
-from tinygrad_edu.errors import to_float
 from tinygrad_edu.gradients import derivative, value_and_grad
-from tinygrad_edu.viz.grids import as_function, on_arrays
-from tinygrad_edu.viz.style import (
+
+from ._grids import as_function, on_arrays
+from ._style import (
     COLOURS,
     INK,
     Look,

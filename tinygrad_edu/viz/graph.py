@@ -1,8 +1,8 @@
 """Pictures of computation graphs and of array programs, to look at and to save.
 
 `draw` makes the picture to look at; `trace` and `draw_dot` are those of the micrograd lecture, for programs that use
-them. Which nodes are shown is left to `views.py`, what they look like to `appearance.py`, array programs to
-`programs.py`, layout and file formats to `render.py`.
+them. Which nodes are shown is left to `_views.py`, what they look like to `_appearance.py`, array programs to
+`_programs.py`, layout and file formats to `_render.py`.
 """
 
 import os
@@ -10,16 +10,17 @@ from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 
+from tinygrad_edu._io import write
 from tinygrad_edu.compiler.program import Program
 from tinygrad_edu.engine import Value
 from tinygrad_edu.errors import described
 from tinygrad_edu.graph import topological_order
-from tinygrad_edu.storage import write
-from tinygrad_edu.viz import render, views
-from tinygrad_edu.viz.appearance import Derivatives, Rankdir, Sheet
-from tinygrad_edu.viz.digraph import Digraph, escaped
-from tinygrad_edu.viz.programs import ProgramSheet
-from tinygrad_edu.viz.views import Node
+from tinygrad_edu.viz import _render, _views
+
+from ._appearance import Derivatives, Rankdir, Sheet
+from ._digraph import Digraph, escaped
+from ._programs import ProgramSheet
+from ._views import Node
 
 MAX_NODES = 200  # a graph of more is drawn in groups
 MAX_OPENED = 100  # up to so many nodes, products and sums included, fused nodes are opened unasked
@@ -60,7 +61,7 @@ def draw_dot(root: Value, format: str = "svg", rankdir: Rankdir = "LR") -> Digra
     """
     names = {v: f"n{i}" for i, v in enumerate(_nodes(root))}
     dot = Digraph("computation graph", format=format, graph_attr={"rankdir": _checked(rankdir), "ordering": "in"})
-    dot.node_attr["fontname"] = render.FONT
+    dot.node_attr["fontname"] = _render.FONT
     for v, name in names.items():
         fields = escaped(v.label, r"\n"), f"data {v.data:.4f}", f"grad {v.grad:.4f}"
         dot.node(name, f"{{ {' | '.join(fields)} }}", shape="record")
@@ -127,21 +128,21 @@ def draw(
         picture = ProgramSheet(value, bool(derivatives), max_nodes)
         return Drawing(picture.dot(rankdir, legend), picture.nodes, picture.caption)
     roots = _roots(value)
-    view = views.whole(roots)
+    view = _views.whole(roots)
     if focus is not None:
         if not isinstance(focus, Value):
             raise TypeError(f"focus is a Value, not {type(focus).__name__}")
-        view = views.paths_from(view, focus)
+        view = _views.paths_from(view, focus)
         roots = [root for root in roots if root in view]
     if depth is not None:
-        view = views.near(view, roots, depth)
+        view = _views.near(view, roots, depth)
     caption, nodes, drawn_roots = "", len(view), set[Node](roots)
     if nodes > max_nodes:
         kept = roots if focus is None or focus not in view else [focus, *roots]
-        view, kind = views.collapsed(view, kept)
+        view, kind = _views.collapsed(view, kept)
         caption = f"{nodes:,} nodes, in groups" + f" by {kind}" * bool(kind)
     elif expand is not False:
-        opened, stands_for = views.opened(view)
+        opened, stands_for = _views.opened(view)
         if expand or len(opened) <= MAX_OPENED:
             view, nodes = opened, len(opened)
             drawn_roots = {stands_for.get(root, root) for root in roots}
@@ -171,7 +172,7 @@ class Drawing:
 
     @cached_property
     def svg(self) -> str:
-        return render.svg(self.dot)
+        return _render.svg(self.dot)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the picture as the suffix says: .svg, .png, .pdf, .html for a page, or .dot for the source.
@@ -183,7 +184,7 @@ class Drawing:
         if suffix == ".dot":
             content: str | bytes = self.dot
         elif suffix in (".svg", ".png", ".pdf", ".html"):
-            content = getattr(render, suffix[1:])(self.svg) if suffix != ".svg" else self.svg
+            content = getattr(_render, suffix[1:])(self.svg) if suffix != ".svg" else self.svg
         else:
             raise ValueError(
                 f"cannot save a drawing as {os.fspath(path)!r}: its suffix must be .svg, .png, .pdf, .html or .dot"

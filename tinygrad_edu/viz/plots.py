@@ -6,7 +6,7 @@ number: `plot_derivative`, `plot_numeric_gradient`. The last three stand in `gra
 
 Every function draws into the Axes it is given, or into new ones, and returns them, so that titles, limits and whatever
 else is wanted can be added with Matplotlib itself; on a dark background its lines and letters are light. `save` writes
-the figure. What all plots have in common is left to `style.py`, what moves to `animations.py`, graphs to `graph.py`.
+the figure. What all plots have in common is left to `_style.py`, what moves to `animations.py`, graphs to `graph.py`.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,11 +16,12 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from matplotlib.axes import Axes
 
-from tinygrad_edu.errors import described, to_float
+from tinygrad_edu._validate import to_float
+from tinygrad_edu.errors import described
 from tinygrad_edu.nn import Module
-from tinygrad_edu.viz.gradient_plots import plot_derivative, plot_numeric_gradient, plot_surface
-from tinygrad_edu.viz.grids import on_arrays
-from tinygrad_edu.viz.style import (
+
+from ._grids import on_arrays
+from ._style import (
     COLOURS,
     INK,
     MARKERS,
@@ -40,6 +41,7 @@ from tinygrad_edu.viz.style import (
     scattered,
     whole_numbers,
 )
+from .gradient_plots import plot_derivative, plot_numeric_gradient, plot_surface
 
 __all__ = [
     "COLOURS",

@@ -1,4 +1,4 @@
-"""Array programs in JavaScript, as browsers and Node run it. What it shares with Python stands in `cells.py`.
+"""Array programs in JavaScript, as browsers and Node run it. What it shares with Python stands in `_cells.py`.
 
 Outside the domain of an operation it gives NaN or Infinity, where Python has an error.
 """
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from tinygrad_edu.compiler.program import Program
 from tinygrad_edu.rules import Op
 
-from .cells import Writer, source_of
+from ._cells import Writer, source_of
 from .notation import JAVASCRIPT, listed
 
 

@@ -1,4 +1,4 @@
-"""Array programs in JAX: nothing is changed in place, and a loop is one `lax.scan`. The rest stands in `arrays.py`.
+"""Array programs in JAX: nothing is changed in place, and a loop is one `lax.scan`. The rest stands in `_arrays.py`.
 
 JAX computes with 32 bits unless whoever runs the text has set `jax_enable_x64`.
 """
@@ -9,7 +9,7 @@ from dataclasses import replace
 from tinygrad_edu.compiler.program import Loop, Program
 from tinygrad_edu.rules import Op
 
-from .arrays import Value, Writer, source_of
+from ._arrays import Value, Writer, source_of
 from .notation import ATOM, JAX, Text
 from .numpy import constant
 from .parts import Source

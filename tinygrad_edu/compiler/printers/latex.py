@@ -1,7 +1,7 @@
 r"""Array programs as formulas in LaTeX, one a line, in an `aligned` environment, as notebooks and web pages show them.
 
 Only what MathJax and KaTeX know is used. ⊙ multiplies arrays cell by cell, A B is a product of matrices, and X + b adds
-b to each row. How formulas are made stands in `formulas.py`.
+b to each row. How formulas are made stands in `_formulas.py`.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from tinygrad_edu.compiler.program import MUL, Block, Loop, Program
 from tinygrad_edu.rules import Op
 
-from .formulas import Formulas, Line
+from ._formulas import Formulas, Line
 from .notation import (
     ANY,
     ATOM,

@@ -1,7 +1,7 @@
 """The listing of an array program, which `print` shows: what the numbers of a function were all along.
 
 Each line names what it computes, with its shape and its formula, and says how many operations on numbers it stands for
-and from which lines of the source they come. How formulas are made stands in `formulas.py`.
+and from which lines of the source they come. How formulas are made stands in `_formulas.py`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,22 +13,8 @@ from tinygrad_edu.compiler.program import COPY, Any_Statement, Block, Loop, Orig
 from tinygrad_edu.ops import DETACH
 from tinygrad_edu.rules import Op
 
-from .formulas import Formulas, Line
-from .notation import (
-    ARITHMETIC,
-    ATOM,
-    POWER,
-    PRODUCT,
-    SIGN,
-    SUM,
-    WIDTH,
-    Form,
-    Names,
-    Notation,
-    Text,
-    call,
-    infix,
-)
+from ._formulas import Formulas, Line
+from .notation import ARITHMETIC, ATOM, POWER, PRODUCT, SIGN, SUM, WIDTH, Form, Names, Notation, Text, call, infix
 
 MOST = 110  # lines of a part of the table
 CALLED = {"largest": "max", "smallest": "min", "total": "sum"}

@@ -1,4 +1,4 @@
-"""Array programs in NumPy, as a person would write them by hand. What they share with JAX stands in `arrays.py`."""
+"""Array programs in NumPy, as a person would write them by hand. What they share with JAX stands in `_arrays.py`."""
 
 import math
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from typing import Any
 from tinygrad_edu.compiler.program import Access, Block, Loop, Program
 from tinygrad_edu.rules import Op
 
-from .arrays import Value, View, Writer, bracketed, indexed, item, source_of
+from ._arrays import Value, View, Writer, bracketed, indexed, item, source_of
 from .notation import ATOM, NUMPY, Text, listed
 from .parts import Source
 from .views import Step, along, slice_text

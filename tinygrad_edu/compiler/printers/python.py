@@ -1,4 +1,4 @@
-"""Array programs in plain Python, which needs nothing but its standard library. The rest stands in `cells.py`."""
+"""Array programs in plain Python, which needs nothing but its standard library. The rest stands in `_cells.py`."""
 
 import math
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from dataclasses import replace
 from tinygrad_edu.compiler.program import COPY, MUL, TOTAL, Program
 from tinygrad_edu.rules import Op
 
-from .cells import Expression, Place, Walk, Writer, linear, source_of
+from ._cells import Expression, Place, Walk, Writer, linear, source_of
 from .notation import ATOM, PYTHON, WIDTH, Text, listed
 from .parts import Source
 

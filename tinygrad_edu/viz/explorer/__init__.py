@@ -1,7 +1,7 @@
 """The explorer: one HTML file in which the reader's own expression comes alive, offline, in any browser.
 
-`explore` puts together what the page needs: the graph with its layout (`layout.py`), and what it says of each node, its
-formula, its local derivatives, its line of Python. All numbers on the page come from one JavaScript function, the
+`explore` puts together what the page needs: the graph with its layout (`_layout.py`), and what it says of each node,
+its formula, its local derivatives, its line of Python. All numbers on the page come from one JavaScript function, the
 source of a program that computes every value, every local derivative and every gradient: the rules and the chain rule
 run on symbols here, and no derivative is written again. How the page looks and reacts is left to `page.html`,
 `page.css` and `page.js`.
@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tinygrad_edu import functional, gradients, storage
+from tinygrad_edu import _io, functional, gradients
 from tinygrad_edu.compiler.printers import source
 from tinygrad_edu.compiler.printers.notation import ARITHMETIC, ATOM, POWER, PYTHON, Form, identifier
 from tinygrad_edu.compiler.symbols import SYMBOLS, Symbol, program_of
@@ -24,10 +24,10 @@ from tinygrad_edu.errors import described
 from tinygrad_edu.graph import topological_order
 from tinygrad_edu.ops import CONSTANT, LEAF
 from tinygrad_edu.rules import Op
-from tinygrad_edu.viz.formulas import formula, local_derivatives
-from tinygrad_edu.viz.pages import embedded, file, filled
+from tinygrad_edu.viz._formulas import formula, local_derivatives
+from tinygrad_edu.viz._pages import embedded, file, filled
 
-from .layout import layout
+from ._layout import layout
 
 MAX_NODES = 5000  # the program on the page has several lines for each
 
@@ -50,7 +50,7 @@ def explore(value: Value, path: str | os.PathLike[str], parameters: Iterable[Val
     """
     if Path(path).suffix.lower() not in (".html", ".htm"):  # others do not open in a browser
         raise ValueError(f"cannot save a page as {os.fspath(path)!r}: its suffix must be .html")
-    storage.write(path, page(value, parameters))
+    _io.write(path, page(value, parameters))
 
 
 def page(value: Value, parameters: Iterable[Value] = ()) -> str:

@@ -1,0 +1,472 @@
+"""The command `tinygrad-edu`: learn from a table, predict with what was learned, and look at an expression.
+
+It reads the command line and the files, and makes one line and exit code 2 of every error; nothing is written before
+all that can fail has been done. `demo` learns from the bundled tables by the same function as `fit` from the user's
+own. The work is done in `job.py`, what is shown of it stands in `report.py`; how an expression is read, in
+`expressions.py`.
+"""
+
+import csv
+import io
+import shutil
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+
+from tinygrad_edu import __version__, _io, data
+from tinygrad_edu.data.tables import Table, listing, read_cells, read_csv, typed
+from tinygrad_edu.errors import shown
+from tinygrad_edu.graph import topological_order
+from tinygrad_edu.nn import ACTIVATIONS
+from tinygrad_edu.ops import CONSTANT
+from tinygrad_edu.optim import OPTIMIZERS
+from tinygrad_edu.train import TrainingInterrupted
+from tinygrad_edu.train.predictor import CLASSIFICATION_LOSSES, REGRESSION_LOSSES, TWO_CLASS_LOSSES, Predictor
+
+from . import expressions, report
+from .job import FILES, LEARNING_RATES, MAX_CATEGORIES, Job, Recipe, all_or_none, missing_values
+
+ERROR, INTERRUPTED = 2, 130  # exit codes; the second is what shells report after Ctrl-C
+MAX_WIDTH = 1000
+# Seed 0 happens to hold out the one household that is five times as rich as the mean: the first curve that a newcomer
+# sees would tell of that household, not of the descent. Seed 1 is not the best one either.
+DEMO_SEED = 1
+
+
+class Demo(NamedTuple):
+    title: str
+    table: Callable[[], Table]
+    target: str
+    features: list[str]
+    recipe: Recipe
+
+
+DEMOS = {
+    "engel": Demo(
+        "A linear model: what families spend on food (Belgium, 1857)",
+        data.engel,
+        "food_francs",
+        ["income_francs"],
+        Recipe(hidden=(), optimizer="sgd", lr=0.1, epochs=60, batch_size=None),
+    ),
+    "penguins": Demo(
+        "A small network: the species of a penguin (Palmer Station, Antarctica)",
+        data.penguins,
+        "species",
+        ["bill_length_mm", "bill_depth_mm", "flipper_length_mm", "body_mass_g"],
+        Recipe(hidden=(8,), activation="tanh", epochs=60, batch_size=16),
+    ),
+}
+
+
+class Commands(click.Group):
+    """Commands whose errors are one line on standard error, without a traceback."""
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="replace")  # a terminal that has no ² or → is no reason to fail
+        try:
+            sys.exit(super().main(*args, **{**options, "standalone_mode": False}))
+        except click.UsageError as error:
+            path = error.ctx.command_path if error.ctx else "tinygrad-edu"
+            problem, code = f"{error.format_message()} (see {path} --help)", ERROR
+        except click.ClickException as error:
+            problem, code = error.format_message(), ERROR
+        except click.Abort:
+            problem, code = "interrupted, nothing has been written", INTERRUPTED
+        except OSError as error:
+            problem, code = f"{error.filename}: {error.strerror}" if error.filename else str(error), ERROR
+        except (ValueError, ArithmeticError, ImportError) as error:
+            problem, code = str(error.args[-1] if error.args else type(error).__name__), ERROR
+        click.echo(f"Error: {report.printable(' '.join(problem.split()))}", err=True)
+        sys.exit(code)
+
+
+def _hidden(context: click.Context, parameter: click.Parameter, text: str) -> tuple[int, ...]:
+    if text.strip().lower() == "none":
+        return ()
+    widths = [width.strip() for width in text.split(",")]
+    if not all(width.isdecimal() and len(width) <= 4 and 1 <= int(width) <= MAX_WIDTH for width in widths):
+        raise click.BadParameter(
+            f"{shown(text)} is not a list of widths from 1 to {MAX_WIDTH}, as in 16,16, nor 'none'"
+        )
+    return tuple(map(int, widths))
+
+
+def _columns(context: click.Context, parameter: click.Parameter, text: str | None) -> list[str] | None:
+    if text is None:
+        return None
+    try:
+        names = [name.strip() for line in csv.reader([text], skipinitialspace=True) for name in line]
+    except csv.Error:  # no ValueError: a line end outside of quotes, or a name of more than 131072 characters
+        names = []
+    if not names or not all(names):
+        raise click.BadParameter(f"{shown(text)} is not a list of columns, as in age,income")
+    return names
+
+
+_READABLE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_FOLDER = click.Path(file_okay=False, path_type=Path)
+_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+def _usual(settings: dict[str, float]) -> str:
+    return ", ".join(f"{name} {x}" for name, x in settings.items())
+
+
+@click.group(
+    cls=Commands,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "show_default": True, "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="tinygrad-edu", message="%(prog)s %(version)s")
+@click.pass_context
+def main(context: click.Context) -> None:
+    """Gradient descent on a table of data: a trained model and its pictures come out. And on an expression, to look at.
+
+    The exit code is 0 if all went well, 1 if what was to be checked is not right, 2 after an error, which is one line,
+    and 130 after Ctrl-C.
+    """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+@main.command()
+@click.option("--out", type=_FOLDER, default="tinygrad-edu-demo", metavar="DIR", help="The folder to write to.")
+@click.option("--seed", metavar="N", type=int, default=DEMO_SEED, help="Of everything that is random.")
+def demo(out: Path, seed: int) -> int:
+    """Train two models on real data that comes along.
+
+    A linear model learns what families spend on food, a small network tells penguins apart. Both are written to a
+    folder of their own in DIR: the model, the loss of each epoch, and pictures of the loss, of the fit and of one
+    neuron's graph with its gradients, as SVG and PNG.
+    """
+    for name, (title, table, target, features, recipe) in DEMOS.items():
+        job = Job(table(), target, features, replace(recipe, seed=seed))
+        code = _learn(title, job, out / name)
+        if code:
+            return code
+    program = "tinygrad-edu" if shutil.which("tinygrad-edu") else sys.argv[0]  # which may be in .venv/bin
+    click.echo(f"Next, a table of your own: {report.printable(program)} fit data.csv --target COLUMN")
+    return 0
+
+
+@main.command()
+@click.argument("table", type=_READABLE, metavar="DATA.CSV")
+@click.option("--target", required=True, metavar="COLUMN", help="The column to learn to predict.")
+@click.option(
+    "--task",
+    type=click.Choice(["regression", "classification"], case_sensitive=False),
+    help="Predict a number or a class; by default a number if the target is a column of numbers.",
+)
+@click.option(
+    "--features",
+    callback=_columns,
+    metavar="A,B,...",
+    help="The columns to learn from; by default all others, apart from those with the same value everywhere, and texts "
+    f"of more than {MAX_CATEGORIES} kinds or all different.",
+)
+@click.option(
+    "--hidden",
+    callback=_hidden,
+    default="16",
+    metavar="N,N,...",
+    help="The widths of the hidden layers; 'none' is a linear model.",
+)
+@click.option(
+    "--activation",
+    type=click.Choice([*ACTIVATIONS], case_sensitive=False),
+    default="relu",
+    help="Of the hidden neurons.",
+)
+@click.option(
+    "--loss",
+    type=click.Choice([*REGRESSION_LOSSES, *CLASSIFICATION_LOSSES], case_sensitive=False),
+    help=f"What to minimise. For numbers {', '.join(REGRESSION_LOSSES)}, by default mse; for classes cross_entropy, "
+    f"for two of them also {', '.join(TWO_CLASS_LOSSES)}.",
+)
+@click.option(
+    "--optimizer",
+    type=click.Choice([*OPTIMIZERS], case_sensitive=False),
+    default="adam",
+    help="How to go downhill.",
+)
+@click.option(
+    "--lr",
+    metavar="NUMBER",
+    type=click.FloatRange(min=0, min_open=True),
+    help=f"The learning rate; by default {_usual(LEARNING_RATES)}.",
+)
+@click.option("--epochs", metavar="N", type=click.IntRange(min=1), default=100, help="Passes over the training rows.")
+@click.option(
+    "--batch-size",
+    metavar="N",
+    type=click.IntRange(min=1),
+    default=8,
+    help="Rows an update; 1 is stochastic descent, a number as large as the table takes all at once.",
+)
+@click.option(
+    "--seed", metavar="N", type=int, default=0, help="Of everything that is random: the same seed, the same model."
+)
+@click.option(
+    "--test-share",
+    metavar="SHARE",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.2,
+    help="The share of the rows that is held out, to measure on.",
+)
+@click.option(
+    "--checkpoint",
+    type=_FILE,
+    metavar="FILE",
+    help="Write the state of the training to FILE after each epoch; where FILE exists, go on from there.",
+)
+@click.option("--out", type=_FOLDER, default="tinygrad-edu-fit", metavar="DIR", help="The folder to write to.")
+def fit(
+    table: Path,
+    target: str,
+    task: str | None,
+    features: list[str] | None,
+    checkpoint: Path | None,
+    out: Path,
+    **settings: Any,
+) -> int:
+    """Train a model to predict a column of your table.
+
+    The first line of DATA.CSV names its columns. Numbers are standardised; texts are categories. Rows without a target
+    are left out, missing values of other columns count as the mean. DIR gets the model (model.json), the loss of each
+    epoch (history.csv), and pictures of the loss, of the fit and of one neuron's graph with its gradients, as SVG and
+    PNG; earlier ones there are replaced, once all has succeeded. On Ctrl-C training stops, and what has been learned so
+    far is written.
+    """
+    results = [(out / name).resolve() for names in FILES for name in names]
+    for path in (table, checkpoint):
+        if path and path.resolve() in results:
+            raise ValueError(f"{path} would be overwritten by a result: choose another folder than {out} for --out")
+    kind = {"regression": float, "classification": str}
+    rows = read_csv(
+        table,
+        columns=None if features is None else [*features, *({target} - {*features})],
+        types={target: kind[task]} if task else None,
+    )
+    job = Job(rows, target, features, Recipe(**settings))
+    return _learn(f"Learning from {table}", job, out, checkpoint)
+
+
+@main.command()
+@click.argument("model", type=_READABLE, metavar="MODEL.JSON")
+@click.argument("table", type=_READABLE, metavar="NEW.CSV")
+@click.option("--out", type=_FILE, metavar="FILE", help="The CSV file to write, by default to standard output.")
+def predict(model: Path, table: Path, out: Path | None) -> None:
+    """Predict with a trained model, for each row of a table.
+
+    MODEL.JSON is a file that fit or demo has written. The result is NEW.CSV with a column more, prediction; for classes
+    also probability, that of the predicted one, unless the model was trained with the hinge loss.
+    """
+    if out and out.exists() and (out.samefile(model) or out.samefile(table)):
+        raise ValueError(f"{out} is read here: choose another file for --out")
+    predictor = Predictor.load(model)
+    features = predictor.features
+    cells = read_cells(table)  # once: it may be a pipe
+    rows = typed(cells, features.columns, features.types)
+    text = _extended(cells, predictor.predict(rows))
+    for note in missing_values(rows, features):
+        click.echo(f"Note: {note}", err=True)
+    if out:
+        _io.write(out, text)
+        click.echo(f"{report.printable(str(out))} is written", err=True)
+    else:
+        click.echo(text.encode(), nl=False)
+
+
+# ---- an expression ---------------------------------------------------------------------------------------------------
+_EXPRESSION: dict[str, Any] = {
+    "context_settings": {"ignore_unknown_options": True},  # it may begin with a minus
+    "epilog": "EXPRESSION is made of numbers, names, brackets, + - * / **, and the functions of the package, as in "
+    '"tanh(w*x + b)" w=0.5 x=2 b=1. It is not evaluated as Python.',
+}
+
+
+def _expression(command: Callable[..., int | None]) -> Callable[..., int | None]:
+    """The arguments that the commands on expressions have in common."""
+    numbers = click.argument("numbers", nargs=-1, metavar="[NAME=NUMBER]...")
+    return click.argument("expression", metavar="EXPRESSION")(numbers(command))
+
+
+def _suffix(*kinds: str) -> str:
+    return f"The file to write: {', '.join(kinds[:-1])} or {kinds[-1]}, as its suffix says."
+
+
+@main.command(**_EXPRESSION)
+@_expression
+@click.option("-o", "--out", type=_FILE, default="page.html", metavar="FILE", help="The HTML file to write.")
+@click.option("--parameters", callback=_columns, metavar="A,B,...", help="The names that descent may change at first.")
+def explore(expression: str, numbers: tuple[str, ...], out: Path, parameters: list[str] | None) -> None:
+    """Write a page to explore an expression.
+
+    The page is one file and opens in any browser, offline. It goes through the forward and the backward pass node by
+    node; change a number, and values and gradients follow; or let gradient descent change it.
+    """
+    from tinygrad_edu.viz.explorer import explore
+
+    y = expressions.parse(expression, expressions.assignments(numbers))
+    leaves = {v.label: v for v in topological_order(y)}
+    unknown = [name for name in parameters or () if name not in leaves]
+    if unknown:
+        raise ValueError(f"{listing(unknown)} cannot be a parameter: the expression has no such name")
+    explore(y, out, [leaves[name] for name in parameters or ()])
+    click.echo(f"{report.printable(str(out))} is written: open it in a browser")
+
+
+@main.command(**_EXPRESSION)
+@_expression
+@click.option(
+    "-o",
+    "--out",
+    type=_FILE,
+    default="graph.svg",
+    metavar="FILE",
+    help=_suffix(".svg", ".png", ".pdf", ".html", ".dot"),
+)
+def draw(expression: str, numbers: tuple[str, ...], out: Path) -> None:
+    """Draw the graph of an expression.
+
+    The picture shows each node with its value and its gradient.
+    """
+    from tinygrad_edu.viz.graph import draw
+
+    y = expressions.parse(expression, expressions.assignments(numbers))
+    if y._rule is not CONSTANT:
+        y.backward()
+    draw(y).save(out)
+    click.echo(f"{report.printable(str(out))} is written")
+
+
+@main.command(**_EXPRESSION)
+@_expression
+@click.option("-o", "--out", type=_FILE, default="graph.gif", metavar="FILE", help=_suffix(".gif", ".html"))
+@click.option(
+    "--seconds", metavar="NUMBER", type=click.FloatRange(min=0, min_open=True), default=1.0, help="For each step."
+)
+def animate(expression: str, numbers: tuple[str, ...], out: Path, seconds: float) -> None:
+    """Animate the graph of an expression.
+
+    Values flow forward node by node, then gradients flow back.
+    """
+    from tinygrad_edu.viz.flow import animate_graph
+
+    y = expressions.parse(expression, expressions.assignments(numbers))
+    animate_graph(y, seconds=seconds).save(out)
+    click.echo(f"{report.printable(str(out))} is written")
+
+
+@main.command(**_EXPRESSION)
+@_expression
+@click.option("--order", metavar="N", type=click.IntRange(1, 3), default=1, help="2 checks second derivatives as well.")
+def check(expression: str, numbers: tuple[str, ...], order: int) -> int:
+    """Check the gradient of an expression against differences.
+
+    For each name it prints the gradient beside what differences say, with the error of these, and a verdict: correct;
+    wrong, with the operation to blame; a kink, with the one-sided derivatives; outside the domain; or too noisy to
+    tell. The exit code is 0 if the gradient is correct, 1 if not, and 2 after an error.
+    """
+    from tinygrad_edu.engine import Value
+    from tinygrad_edu.testing import gradcheck
+
+    leaves = [Value(x, label=name) for name, x in expressions.assignments(numbers).items()]
+    with suppress(expressions.DomainError):  # that is for the check to say; all else that is wrong is an error at once
+        expressions.parse(expression, {leaf.label: leaf for leaf in leaves})
+    found = gradcheck(lambda *xs: expressions.parse(expression, {x.label: x for x in xs}), *leaves, order=order)
+    click.echo(f"f = {report.printable(expression)}\n{found}")
+    return 0 if found else 1
+
+
+# ---- an engine -------------------------------------------------------------------------------------------------------
+def _listed(context: click.Context, parameter: click.Parameter, text: str | None) -> list[str]:
+    return [name.strip() for name in (text or "").split(",") if name.strip()]
+
+
+@main.command()
+@click.argument("engine", type=_READABLE, metavar="MY_ENGINE.PY")
+@click.option("--class", "class_name", default="Value", metavar="NAME", help="The class to examine.")
+@click.option("--only", callback=_listed, metavar="A,B,...", help="The concepts, or groups of them, to examine.")
+@click.option("--skip", callback=_listed, metavar="A,B,...", help="The ones to leave out.")
+@click.option(
+    "--seconds",
+    metavar="NUMBER",
+    type=click.FloatRange(min=0, min_open=True),
+    default=30.0,
+    help="The time limit for all.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the grade as JSON.")
+def grade(engine: Path, as_json: bool, **choices: Any) -> int:
+    """Examine an engine that somebody wrote, concept by concept.
+
+    MY_ENGINE.PY has a class with the interface of micrograd's Value. It runs in a process of its own. The exit code is
+    0 if every concept has passed that was asked for, 1 if one is missing or wrong, and 2 after an error.
+    """
+    from tinygrad_edu.testing.grader.grade import grade_file
+
+    with _told_to_end():
+        found = grade_file(engine, **choices)
+    click.echo(found.json() if as_json else found.report(colour=True))
+    return 0 if found.passed else 1
+
+
+def _extended(cells: Table, columns: dict[str, list[Any]]) -> str:
+    """CSV: the cells of a table as they are, with columns added."""
+    taken = {*cells.columns} & columns.keys()
+    if taken:
+        raise ValueError(
+            f"{cells.source} has a column {listing(taken)} already: rename it, as the result is to be called so"
+        )
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*cells.columns, *columns])
+    writer.writerows([*row, *added] for row, added in zip(cells.rows, zip(*columns.values())))
+    return text.getvalue()
+
+
+def _learn(title: str, job: Job, out: Path, checkpoint: Path | None = None) -> int:
+    """Does a job, shows what happens, writes the files to `out`, and returns the exit code."""
+    report.plan(title, job)
+    with _told_to_end(), all_or_none(out) as folder:
+        if checkpoint and checkpoint.exists():
+            report.line("note", f"going on from {checkpoint}")
+        with report.progress_bar(job) as update:
+            try:
+                job.run(checkpoint, callbacks=[update])
+            except TrainingInterrupted:
+                if not job.history.epochs:  # nothing has been learned
+                    raise
+        report.results(job)
+        job.write(folder)
+    report.files(job, out)
+    return INTERRUPTED if job.history.stopped == "interrupted" else 0
+
+
+@contextmanager
+def _told_to_end() -> Iterator[None]:
+    """A signal to end (`kill`, a terminal that is closed) ends the program as an error does: nothing is left behind."""
+
+    def end(number: int, frame: object) -> None:
+        sys.exit(128 + number)
+
+    in_charge = threading.current_thread() is threading.main_thread()
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if in_charge and hasattr(signal, name)]
+    ours = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]  # nohup ignores SIGHUP
+    for number in ours:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)

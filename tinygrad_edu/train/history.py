@@ -1,0 +1,82 @@
+"""What happened in a training run, and the errors that end one before its time and carry it."""
+
+import os
+from typing import Any, TypeAlias
+
+from tinygrad_edu import _io
+
+Path: TypeAlias = str | os.PathLike[str]
+
+
+class History:
+    """What happened in a training run; one entry an epoch in each list.
+
+    `loss`: the mean of the epoch's batch losses, each weighted by its number of samples and measured before its update;
+    with one batch an epoch that is the loss at the parameters the epoch began with. `validation`: the loss on the
+    validation data after the epoch. `seconds`: time since the beginning, at the end of the epoch. `parameters`: on
+    request, each parameter's numbers at the beginning of every epoch and at the end. `updates`: how many were made.
+    `stopped`: why the run ended: "epochs", "target", "tolerance", "callback" or "interrupted".
+    """
+
+    def __init__(self) -> None:
+        self.loss: list[float] = []
+        self.validation: list[float] = []
+        self.seconds: list[float] = []
+        self.parameters: dict[str, list[float]] = {}
+        self.updates = 0
+        self.stopped = ""
+
+    @property
+    def epochs(self) -> int:
+        """The number of epochs so far."""
+        return len(self.loss)
+
+    def to_csv(self, path: Path) -> None:
+        """Writes one line an epoch: epoch, loss, validation, seconds, and each parameter at the epoch's beginning.
+
+        Columns that were not recorded are left out. Raises `OSError` where the file cannot be written.
+        """
+        import csv
+        import io
+
+        columns = {
+            "epoch": range(self.epochs),
+            "loss": self.loss,
+            "validation": self.validation,
+            "seconds": self.seconds,
+        }
+        columns |= self.parameters
+        recorded = {name: values for name, values in columns.items() if len(values) >= self.epochs}
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(recorded)
+        writer.writerows(zip(*recorded.values()))
+        _io.write(path, text.getvalue())
+
+    def __repr__(self) -> str:
+        ended = f", loss {self.loss[0]:.6g} → {self.loss[-1]:.6g}" if self.loss else ""
+        return (
+            f"History({self.epochs} epochs, {self.updates} updates{ended}, stopped by {self.stopped or 'nothing yet'})"
+        )
+
+
+class EndedRun(BaseException):
+    """A run has ended before its time; `history` holds what came before."""
+
+    def __init__(self, message: str, history: History) -> None:
+        super().__init__(message)
+        self.history = history
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (*self.args, self.history), vars(self)  # else pickle makes it of its message alone
+
+
+class DivergenceError(EndedRun, ArithmeticError):
+    """The loss has grown without bound; `history` holds what came before."""
+
+
+class TrainingInterrupted(EndedRun, KeyboardInterrupt):
+    """Ctrl-C was pressed, and the update in progress has been finished; `history` holds what came before.
+
+    Like every `KeyboardInterrupt` it ends the program that does not catch it, a loop over learning rates included.
+    """

@@ -1,0 +1,181 @@
+"""A predictor: a network together with what turns a table into its inputs and its outputs into answers.
+
+`model.json`, which the command writes, is one of these, as plain JSON. Such a file is not trusted: reading one executes
+nothing, and whatever `save` would not have written is a `ValueError`. Training is left to `cli/job.py`.
+"""
+
+import os
+from collections.abc import Sequence
+from itertools import pairwise
+from math import isfinite
+from random import Random
+from typing import Any
+
+from tinygrad_edu import _io, nn
+from tinygrad_edu.data.preprocessing import Features, Target
+from tinygrad_edu.data.tables import Table
+from tinygrad_edu.errors import shown
+from tinygrad_edu.functional import sigmoid, softmax
+from tinygrad_edu.modes import no_grad
+
+# Each loss with the power of the target's unit that it is measured in.
+REGRESSION_LOSSES = {"mse": 2, "half_mse": 2, "sse": 2, "half_sse": 2, "huber": 2, "mae": 1}
+TWO_CLASS_LOSSES = ("bce_with_logits", "bce", "hinge")
+CLASSIFICATION_LOSSES = ("cross_entropy", *TWO_CLASS_LOSSES)
+
+_HALF_LINEAR = ("relu", "leaky_relu", "elu", "gelu", "silu")  # the activations that Kaiming's weights are made for
+
+
+class Predictor:
+    """A network of the given `hidden` widths, none for a linear model, between encoded features and a target.
+
+    The target decides on the task, the loss on the last layer: one output in a regression, k logits for k classes with
+    cross-entropy; with the losses for two classes one output, which is the larger, the likelier the second class is.
+    Weights are drawn from `seed`; those of a linear model start at 0. Raises `ValueError` for an unknown activation,
+    and for a loss that does not fit the task.
+
+    >>> table = Table({"mass": [3.0, 5.0, 4.0], "species": ["Adelie", "Gentoo", "Adelie"]})
+    >>> predictor = Predictor(Features.fit(table.select("mass")), Target.fit(table, "species"), loss="hinge")
+    >>> predictor.task, len(predictor.model.parameters())
+    ('classification', 2)
+    """
+
+    def __init__(
+        self,
+        features: Features,
+        target: Target,
+        loss: str,
+        hidden: Sequence[int] = (),
+        activation: str = "relu",
+        seed: int = 0,
+    ) -> None:
+        if activation not in [*nn.ACTIVATIONS]:
+            raise ValueError(f"there is no activation {shown(activation)}: choose from {', '.join(nn.ACTIVATIONS)}")
+        self.features, self.target, self.loss = features, target, loss
+        self.hidden, self.activation = list(hidden), activation
+        inputs, *layers = _widths(features, target, loss, hidden)
+        nonlinear = "kaiming" if activation in _HALF_LINEAR else "xavier"
+        self.model = nn.MLP(
+            inputs,
+            layers,
+            activation=activation,
+            output="sigmoid" if loss == "bce" else "linear",  # bce takes probabilities
+            init=nonlinear if hidden else "zeros",  # a linear model has one minimum, wherever it starts
+            rng=Random(seed),
+        )
+
+    @property
+    def task(self) -> str:
+        """Either "regression" or "classification"."""
+        return "classification" if self.target.classes else "regression"
+
+    def targets(self, table: Table) -> list[Any]:
+        """y as the loss wants it; `ValueError` as `Target.transform`."""
+        y = self.target.transform(table)
+        return [2 * number - 1 for number in y] if self.loss == "hinge" else y
+
+    def predict(self, table: Table, ignore_unseen: bool = False) -> dict[str, list[Any]]:
+        """A column "prediction", and "probability", that of the predicted class, where the loss makes it one.
+
+        Raises `ValueError` as `Features.transform`, which explains `ignore_unseen`, and `OverflowError` or `ValueError`
+        where the numbers are too large.
+        """
+        with no_grad():
+            outputs = [self.model(x) for x in self.features.transform(table, ignore_unseen)]
+        if self.task == "regression":
+            predictions = self.target.inverse(y.data for y in outputs)
+            if not all(map(isfinite, predictions)):
+                raise OverflowError("a prediction is too large for a float")
+            return {"prediction": predictions}
+        if self.loss == "hinge":
+            return {"prediction": self.target.inverse(int(y.data > 0) for y in outputs)}
+        probabilities = [self._probabilities(y) for y in outputs]
+        best = [max(p) for p in probabilities]
+        answers = self.target.inverse(p.index(top) for p, top in zip(probabilities, best))
+        return {"prediction": answers, "probability": best}
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes everything to a JSON file, in one step; `OSError` where that cannot be done."""
+        _io.write_json(path, "model", self._to_dict())
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> "Predictor":
+        """The predictor that `save` wrote; it predicts the very same numbers.
+
+        Raises `OSError` for a file that cannot be read, `ValueError` for one that is not a model.
+        """
+        document = _io.read_json(path, "model")
+        del document["format"], document["version"]
+        try:
+            return cls._from_dict(document)
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            problem = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+            raise ValueError(f"{path} is not a model that this program wrote: {problem}") from None
+
+    def _probabilities(self, output: Any) -> list[float]:
+        """That of each class."""
+        if isinstance(output, list):
+            return softmax([logit.data for logit in output])
+        p = output.data if self.loss == "bce" else sigmoid(output.data)
+        return [1.0 - p, p]
+
+    def _to_dict(self) -> dict[str, Any]:
+        return {
+            "task": self.task,
+            "loss": self.loss,
+            "hidden": self.hidden,
+            "activation": self.activation,
+            "features": self.features.to_dict(),
+            "target": self.target.to_dict(),
+            "parameters": self.model.state_dict(),
+        }
+
+    @classmethod
+    def _from_dict(cls, state: dict[str, Any]) -> "Predictor":
+        features, target = Features.from_dict(state["features"]), Target.from_dict(state["target"])
+        hidden, numbers = state["hidden"], state["parameters"]
+        if not isinstance(hidden, list) or not all(isinstance(width, int) and width > 0 for width in hidden):
+            raise ValueError(f"hidden must be a list of widths, not {shown(hidden)}")
+        if not isinstance(numbers, dict):
+            raise ValueError(f"parameters must be numbers by their names, not {shown(numbers)}")
+        for name, x in numbers.items():
+            if not isinstance(x, (int, float)) or not isfinite(x):
+                raise ValueError(f"parameter {shown(name)} must be a finite number, not {shown(x)}")
+        widths = _widths(features, target, state["loss"], hidden)
+        needed = sum((n + 1) * m for n, m in pairwise(widths))
+        if needed != len(numbers):  # a file of a few bytes must not make a network of a billion weights
+            raise ValueError(f"such a network has {needed} parameters, not {len(numbers)}")
+        predictor = cls(features, target, state["loss"], hidden, state["activation"])
+        predictor.model.load_state_dict(numbers)
+        if predictor._to_dict() != state:
+            raise ValueError("its entries contradict one another")
+        return predictor
+
+
+def load(path: str | os.PathLike[str]) -> Predictor:
+    """The predictor that the command, or `Predictor.save`, has written to a file.
+
+    Args:
+        path: A JSON file, as `model.json`.
+
+    Returns:
+        A predictor that predicts the very same numbers as the one that was saved.
+
+    Raises:
+        OSError: The file cannot be read.
+        ValueError: It is not a model.
+    """
+    return Predictor.load(path)
+
+
+def _widths(features: Features, target: Target, loss: str, hidden: Sequence[int]) -> list[int]:
+    """The number of inputs, and of the outputs of each layer."""
+    classes = target.classes
+    fitting = CLASSIFICATION_LOSSES[: None if len(classes) == 2 else 1] if classes else (*REGRESSION_LOSSES,)
+    if loss not in fitting:
+        task = f"a classification with {len(classes)} classes" if classes else "a regression"
+        raise ValueError(
+            f"the loss {shown(loss)} does not fit column {shown(target.name)}, the target of {task}: "
+            f"choose {' or '.join(fitting)}"
+        )
+    return [len(features.inputs), *hidden, len(classes) if loss == "cross_entropy" else 1]

@@ -1,0 +1,69 @@
+"""DOT in the making: graphviz's own class, but for its need of a program; and text that means nothing in it but itself.
+
+What is drawn is left to `graph.py` and `_appearance.py`, layout and file formats to `_render.py`.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import graphviz
+
+from tinygrad_edu._io import write
+from tinygrad_edu.viz import _render
+
+
+class Digraph(graphviz.Digraph):  # type: ignore[misc]  # graphviz has no types
+    """A graphviz.Digraph that makes SVG and PNG without the program `dot`; for all else it asks that program."""
+
+    def pipe(self, format: str | None = None, *, encoding: str | None = None, **options: Any) -> Any:  # noqa: A002
+        """The picture as bytes, or as text where an `encoding` is given."""
+        kind = (format or self.format).lower()
+        if not self._is_ours(kind, options):
+            return super().pipe(kind, encoding=encoding, **options)
+        picture = _render.svg(self.source)
+        content = picture.encode() if kind == "svg" else _render.png(picture)
+        return content if encoding is None else content.decode(encoding)
+
+    def render(
+        self,
+        filename: str | os.PathLike[str] | None = None,
+        directory: str | os.PathLike[str] | None = None,
+        view: bool = False,
+        cleanup: bool = False,
+        format: str | None = None,  # noqa: A002
+        outfile: str | os.PathLike[str] | None = None,
+        **options: Any,
+    ) -> str:
+        """Writes the source and, beside it or as `outfile`, the picture; returns the name of the picture's file."""
+        target = Path(outfile) if outfile is not None else None
+        kind = (format or (target.suffix[1:] if target else self.format)).lower()
+        if not self._is_ours(kind, options):
+            options |= {"directory": directory, "view": view, "cleanup": cleanup, "format": format, "outfile": outfile}
+            return str(super().render(filename, **options))
+        content = self.pipe(kind)
+        source = self.save(filename or (target and target.with_suffix(".gv")), directory=directory)
+        picture = os.fspath(target or f"{source}.{kind}")
+        write(picture, content)
+        if cleanup:
+            os.remove(source)
+        if view:
+            graphviz.view(picture)
+        return picture
+
+    def _is_ours(self, kind: str, options: dict[str, Any]) -> bool:
+        wishes = [name for name, wish in options.items() if wish and not name.startswith("quiet")]  # we always are
+        return kind in ("svg", "png") and self.engine == "dot" and not wishes
+
+
+_MEANINGFUL = str.maketrans({c: "\\" + c for c in "\\{}|<>"} | {"&": "&amp;", "\t": " "})
+
+
+def escaped(text: object, line_end: str) -> str:
+    """Text that means nothing but itself in a DOT label, be it of a record or not; graphviz adds the quotes.
+
+    Source: https://graphviz.org/doc/info/shapes.html#record and https://graphviz.org/docs/attr-types/escString/
+    """
+    # an empty line makes Graphviz 16 read memory that it never wrote, and crash: a no-break space stands in for it
+    lines = [line if line.strip() else "\u00a0" for line in _render.legal(str(text)).splitlines()]
+    return line_end.join(line.translate(_MEANINGFUL) for line in lines)
