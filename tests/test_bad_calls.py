@@ -25,7 +25,8 @@ from tinygrad_edu.train import DivergenceError
 IMPORTS = """
 import numpy as np
 import tinygrad_edu as tg
-from tinygrad_edu import Value, data, expressions, losses, nn, optim, train
+from tinygrad_edu import Value, data, losses, nn, optim, train
+from tinygrad_edu.cli import expressions
 from tinygrad_edu.train.predictor import Predictor
 from tinygrad_edu.train import fit
 from tinygrad_edu.viz import animations, plots

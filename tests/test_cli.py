@@ -97,7 +97,7 @@ def test_the_demo_writes_models_histories_and_pictures(demo: tuple[str, Path], n
 def test_the_demo_names_the_command_as_it_can_be_called(found: str | None, program: str, monkeypatch, tmp_path: Path):
     monkeypatch.setattr("shutil.which", lambda name: found)
     monkeypatch.setattr("sys.argv", ["here/tinygrad-edu"])
-    monkeypatch.setattr("tinygrad_edu.cli.DEMOS", {})
+    monkeypatch.setattr("tinygrad_edu.cli.commands.DEMOS", {})
     assert call("demo", "--out", tmp_path).stdout.endswith(f": {program} fit data.csv --target COLUMN\n")
 
 
@@ -730,10 +730,10 @@ def test_a_control_character_in_the_name_of_a_file_does_not_reach_the_terminal()
 def test_a_full_disk_is_named_with_the_file():
     code = """if True:
         import resource
-        from tinygrad_edu import storage
+        from tinygrad_edu import _io
         resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))
         try:
-            storage.write("out.csv", "x" * 100)
+            _io.write("out.csv", "x" * 100)
         except OSError as error:
             print(error.filename)
     """

@@ -330,9 +330,9 @@ def test_a_second_ctrl_c_is_an_error_and_not_the_end_of_a_run():
 
 
 def test_a_second_ctrl_c_may_come_while_the_first_one_is_handled():
-    from tinygrad_edu.train import _set_by_ctrl_c
+    from tinygrad_edu.train.interrupts import set_by_ctrl_c
 
-    with _set_by_ctrl_c() as pressed:
+    with set_by_ctrl_c() as pressed:
         press = signal.getsignal(signal.SIGINT)
         assert not pressed
         press(signal.SIGINT, None)
@@ -696,7 +696,7 @@ def test_a_progress_bar_on_request(capsys: pytest.CaptureFixture[str]):
 def test_a_progress_bar_in_a_notebook(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
     """Its kernel is no terminal; where the widgets are not installed, the bar is text."""
     monkeypatch.setitem(sys.modules, "ipykernel", types.ModuleType("ipykernel"))
-    monkeypatch.setattr("tinygrad_edu.train.find_spec", lambda name: None)
+    monkeypatch.setattr("tinygrad_edu.train.progress.find_spec", lambda name: None)
     train(epochs=30)
     assert "30/30" in capsys.readouterr().err
 

@@ -22,6 +22,7 @@ def split(
 
     A table is split by the numbers of its rows:
 
+    >>> from tinygrad_edu.data import engel
     >>> table = engel()
     >>> train, held_out = [table.take(rows) for rows in split(range(len(table)), test=0.2, seed=1)]
     >>> len(train), len(held_out)

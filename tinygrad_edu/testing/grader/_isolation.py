@@ -5,7 +5,7 @@ limits on time, memory and output; results come back line by line through a file
 nothing. Where a concept hangs or ends that process, a new one goes on with the next concept. This guards against
 mistakes, not against malice: the file can still read and write what its user can.
 
-Run as a program (`python -m tinygrad_edu.testing.grader._isolation`), this module is that process.
+Run as a program (`python -m tinygrad_edu.testing.grader`), the package is that process.
 """
 
 import importlib
@@ -106,7 +106,7 @@ def _examined(folder: Path, path: Path, class_name: str, names: list[str], limit
     options = ["-B", "-P", "-X", "faulthandler"]  # leave no files behind, say where a crash was
     with open(folder / "output", "ab") as output:
         process = subprocess.Popen(
-            [sys.executable, *options, "-m", "tinygrad_edu.testing.grader._isolation", json.dumps(task)],
+            [sys.executable, *options, "-m", "tinygrad_edu.testing.grader", json.dumps(task)],
             cwd=work,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONHASHSEED": "0"},  # the same each time
             stdin=subprocess.DEVNULL,
@@ -152,7 +152,7 @@ class _NoSuchClassError(Exception):
     pass
 
 
-def _examine_and_tell(task: dict[str, Any]) -> None:
+def examine_and_tell(task: dict[str, Any]) -> None:
     with open(task["messages"], "a", encoding="utf-8") as messages:
 
         def tell(**message: Any) -> None:
@@ -222,10 +222,3 @@ def _set_limits(cpu_seconds: int) -> None:
         for kind, limit in limits.items():
             with suppress(ValueError, OSError):  # a lower one is set already, or none can be
                 resource.setrlimit(kind, (limit, limit))
-
-
-if __name__ == "__main__":
-    _examine_and_tell(json.loads(sys.argv[1]))
-    with suppress(Exception):  # closed, or full
-        sys.stdout.flush()
-    os._exit(0)  # without waiting for threads that the file may have started

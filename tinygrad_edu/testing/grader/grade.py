@@ -14,10 +14,8 @@ from pathlib import Path
 
 from ._examination import examine
 from ._isolation import grade_in_a_process
-from .concepts import CONCEPTS, Concept, chosen
-from .grades import Grade, Place, Result, with_causes
-
-__all__ = ["CONCEPTS", "Concept", "Grade", "Place", "Result", "examine", "grade", "grade_file", "suite"]
+from .concepts import Concept, chosen
+from .grades import Grade, with_causes
 
 
 def grade(value_class: type, *, only: Iterable[str] = (), skip: Iterable[str] = ()) -> Grade:
