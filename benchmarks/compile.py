@@ -37,12 +37,12 @@ class ArraysInAndOut:
         from tinygrad_edu import record
         from tinygrad_edu.compiler import backends
         from tinygrad_edu.compiler.samples import with_samples
-        from tinygrad_edu.compiler.vjp import differentiated
+        from tinygrad_edu.compiler.vjp import differentiate
 
         recorded = record(f, *example)
         program = with_samples(recorded, recorded.inputs) if samples else recorded
-        program = differentiated(program, program.parameters)
-        self.run = backends.function(program, "numpy")
+        program = differentiate(program, program.parameters)
+        self.run = backends.make_function(program, "numpy")
         self.inputs = inputs
         self.names = [block.name for block in program.parameters]
         self.parameters = [np.zeros(block.shape) for block in program.parameters]
@@ -282,7 +282,7 @@ def chain() -> dict[str, Any]:
 
 
 def cubic(n: int) -> dict[str, Any]:
-    """The mean squared error of a cubic on n samples, with its four gradients."""
+    """A cubic on n samples: its values, and its mean squared error with the four gradients."""
     import by_hand
     import numpy as np
 
@@ -296,7 +296,13 @@ def cubic(n: int) -> dict[str, Any]:
     def of_one_sample(x: Any, y: Any) -> Any:
         return (w[0] + w[1] * x + w[2] * x**2 + w[3] * x**3 - y) ** 2 / n
 
+    curve = tg.compile(lambda x: w[0] + w[1] * x + w[2] * x**2 + w[3] * x**3)
     compiled = tg.compile(of_one_sample)
+
+    def curve_by_hand() -> Any:
+        a, b, c, d = [v.data for v in w]
+        x2 = x * x
+        return a + b * x + c * x2 + d * (x2 * x)
 
     def hand() -> list[float]:
         return by_hand.cubic(x, y, *[v.data for v in w])
@@ -306,8 +312,10 @@ def cubic(n: int) -> dict[str, Any]:
             v.grad = 0.0
         return [compiled.backward(x, y).sum(), *[v.grad for v in w]]
 
+    agree(curve_by_hand(), curve(x))
     agree(hand(), on_values(), 1e-9)
-    return seconds_a_call({"by hand": hand, "compiled": on_values}, max(1, 20_000 // n))
+    sides = {"curve by hand": curve_by_hand, "curve": lambda: curve(x), "by hand": hand, "compiled": on_values}
+    return seconds_a_call(sides, max(1, 20_000 // n))
 
 
 def pendulum(steps: int = 1000, h: float = 0.01) -> dict[str, Any]:
@@ -472,6 +480,9 @@ LINES = [
     Line("GPT, the first call", "gpt", "first", "engine"),
     Line("a chain of 10^6 operations, the first call", "chain", "first", most=40),
     Line("the same, bytes an operation", "chain", "bytes", most=800, unit="B"),
+    Line("cubic, 10^2 samples, values alone", "cubic 10^2", "curve", "curve by hand", most=2),
+    Line("cubic, 10^4 samples, values alone", "cubic 10^4", "curve", "curve by hand", most=1.3),
+    Line("cubic, 10^6 samples, values alone", "cubic 10^6", "curve", "curve by hand", most=1.1),
     Line("cubic, 10^2 samples", "cubic 10^2", "compiled", "by hand", most=2),
     Line("cubic, 10^4 samples", "cubic 10^4", "compiled", "by hand", most=1.3),
     Line("cubic, 10^6 samples", "cubic 10^6", "compiled", "by hand", most=1.1),
