@@ -216,9 +216,10 @@ assert abs(bias.data - exact_b) < 1e-6
 #
 # ## Where the package does it
 #
-# - The chain rule of step 5: `_go_back` in `tinygrad_edu/engine.py`; the order of the nodes: `_zeroed` above it.
+# - The chain rule of step 5: `_backpropagate` in `tinygrad_edu/engine.py`; the order of the nodes: `_zero_gradients`
+#   above it.
 # - Local derivatives, step 4: the table in `tinygrad_edu/ops.py`; `mul` has `b` and `a`, `add` has 1.0 and 1.0.
-# - Step 6: `SGD.update` in `tinygrad_edu/optim.py`. The loop: `_step` in `tinygrad_edu/train.py`.
+# - Step 6: `SGD.update` in `tinygrad_edu/optim.py`. The loop: `_take_step` in `tinygrad_edu/train/fit.py`.
 #
 # ## Exercises
 #

@@ -183,7 +183,7 @@ ax = plot_predictions(y3, [model3(sample).data for sample in X3])
 # %% [markdown]
 # ## Where the package does it
 #
-# - `fit` in `tinygrad_edu/train.py`: `reason_to_stop` is the tolerance; `_step` is one update.
+# - `fit` in `tinygrad_edu/train/fit.py`: `find_reason_to_stop` is the tolerance; `_take_step` is one update.
 # - `half_sse` in `tinygrad_edu/losses.py`; `animate_line` in `tinygrad_edu/viz/animations.py`.
 #
 # ## Exercises

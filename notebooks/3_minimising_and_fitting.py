@@ -248,7 +248,7 @@ assert run.loss[-1] < 1e-2
 # ## Where the package does it
 #
 # - `SGD.update` in `tinygrad_edu/optim.py`: without momentum, the one line $\theta - \eta g$.
-# - `batches` in `tinygrad_edu/data.py`, and the loop over them in `fit` (`tinygrad_edu/train.py`), where
+# - `batches` in `tinygrad_edu/data/splits.py`; the loop over them in `fit` (`tinygrad_edu/train/fit.py`), where
 #   `_refuse_growth` says that it diverged.
 # - `power` in `tinygrad_edu/ops.py`: the derivative $n x^{n-1}$.
 #

@@ -558,7 +558,7 @@ for ax, figures, title in zip(axes, (milliseconds, memory), ("ms, forward and ba
 # ## Where the package does it
 #
 # - `tinygrad_edu/rules.py` and `tinygrad_edu/ops.py`: the table. `m` is where `tanh`, `exp` and `step` come from, one
-#   `Mathematics` for each kind of number.
+#   `NumberSystem` for each kind of number.
 # - `tinygrad_edu/engine.py`: the class of this notebook's end, with constants, errors that say where, and threads.
 # - `tinygrad_edu/gradients.py`: `sweep` is `gradients` from above.
 # - `tinygrad_edu/testing/concepts.py`: all that the grader examines.

@@ -14,7 +14,7 @@ from tinygrad_edu.rules import OPS
 
 IN_CI = os.environ.get("CI") == "true"
 
-settings.register_profile("quick", max_examples=50, deadline=None)  # others each time, as there are many developers
+settings.register_profile("quick", max_examples=20, deadline=None)  # others each time, as there are many developers
 settings.register_profile("thorough", max_examples=200, deadline=None, derandomize=True)  # CI says the same each time
 settings.register_profile(  # for `mutation.py`: a mistake need not be shrunk, nor be found again
     "mutation",

@@ -12,7 +12,6 @@ from interpreter import run
 
 from tinygrad_edu.compiler.program import (
     COPY,
-    MUL,
     REDUCTIONS,
     TAKE,
     Access,
@@ -28,7 +27,7 @@ from tinygrad_edu.compiler.program import (
     strides_of,
     whole,
 )
-from tinygrad_edu.ops import power
+from tinygrad_edu.ops import MUL, power
 from tinygrad_edu.rules import OPS, Op
 
 Array = Any

@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.compiler.program import TAKE, Access, Block, Loop, Operand, Program, Scatter
-from tinygrad_edu.rules import Mathematics
+from tinygrad_edu.rules import NumberSystem
 
 Array = Any
 
 
-class Arrays(Mathematics):
-    """The mathematics of NumPy's arrays, for the rules."""
+class Arrays(NumberSystem):
+    """The number system of NumPy's arrays, for the rules."""
 
     exp, exp2, expm1, sqrt = np.exp, np.exp2, np.expm1, np.sqrt
     log, log2, log10, log1p = np.log, np.log2, np.log10, np.log1p

@@ -30,6 +30,14 @@ def example():
     return loss
 
 
+def chain(nodes):
+    """tanh(tanh(…)), of so many nodes."""
+    v = Value(1.0)
+    for _ in range(nodes - 1):
+        v = v.tanh()
+    return v
+
+
 def parts(svg, kind):
     """The <g> elements of the nodes, or of the edges, in an SVG; parsing it shows that it is well-formed."""
     return [g for g in ElementTree.fromstring(svg).iter(f"{SVG}g") if g.get("class") == kind]

@@ -10,11 +10,10 @@ import numpy as np
 from tinygrad_edu.compiler.program import (
     COPY,
     EQUAL,
-    MUL,
     REDUCTIONS,
     TAKE,
     Access,
-    Any_Statement,
+    AnyStatement,
     Block,
     Carry,
     Loop,
@@ -26,8 +25,9 @@ from tinygrad_edu.compiler.program import (
     Statement,
     strides_of,
     whole,
-    written,
+    written_blocks,
 )
+from tinygrad_edu.ops import MUL
 from tinygrad_edu.rules import OPS, Op, find
 
 Array = Any
@@ -50,7 +50,7 @@ class Maker:
         self.blocks = [*self.inputs, *self.parameters]
         self.blocks += [Block("table", (n := self.shape()), "data", data=self.numbers(prod(n))) for _ in range(2)]
         self.statements = self.body(length, self.blocks)
-        made = [out for s in self.statements for out in written(s)]
+        made = [out for s in self.statements for out in written_blocks(s)]
         outputs = [self.output(block) for block in made[-3:]] + [Output(whole(self.parameters[0]), leaf=None)]
         outputs[-1] = Output(whole(self.parameters[0]), self.parameters[0].shape)
         if self.random.random() < 0.5:
@@ -128,16 +128,16 @@ class Maker:
         return self.shape()
 
     # ---- statements ----
-    def body(self, length: int, blocks: list[Block], depth: int = 0) -> list[Any_Statement]:
-        statements: list[Any_Statement] = []
+    def body(self, length: int, blocks: list[Block], depth: int = 0) -> list[AnyStatement]:
+        statements: list[AnyStatement] = []
         for _ in range(length):
-            kinds: list[Callable[[list[Block]], Any_Statement]] = [self.elementwise] * 4 + [self.product] * 3
+            kinds: list[Callable[[list[Block]], AnyStatement]] = [self.elementwise] * 4 + [self.product] * 3
             kinds += [self.whole_row, self.whole_row, self.scatter, self.take, self.equal, self.reduction]
             if depth < 2:
                 kinds.append(lambda blocks: self.loop(blocks, depth))
             s = self.random.choice(kinds)(blocks)
             statements.append(s)
-            blocks += written(s)
+            blocks += written_blocks(s)
         return statements
 
     def statement(
@@ -222,7 +222,7 @@ class Maker:
             streams.append((Block("", shape, samples=access.block.samples), access))
         inner = [*blocks, *states, *[block for block, _ in streams]]
         body = self.body(self.random.randint(1, 4), inner, depth + 1)
-        made = [out for s in body for out in written(s)]
+        made = [out for s in body for out in written_blocks(s)]
         carried = []
         for state, start in zip(states, starts):
             fitting = [b for b in made + states if b.shape == state.shape and b.samples == samples]

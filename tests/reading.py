@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.compiler.program import Any_Statement, Block, Loop, Operand, Program, Scatter, Statement
+from tinygrad_edu.compiler.program import AnyStatement, Block, Loop, Operand, Program, Scatter, Statement
 
 AXES = "ijklmnop"
 REDUCE = {"total": "sum", "largest": "max", "smallest": "min", "logsumexp": "logsumexp"}
@@ -29,7 +29,7 @@ def texts(program: Program) -> list[str]:
     return [*lines, f"return {', '.join(results)}"]
 
 
-def _of_statements(statements: Sequence[Any_Statement], names: dict[Block, str]) -> list[str]:
+def _of_statements(statements: Sequence[AnyStatement], names: dict[Block, str]) -> list[str]:
     lines: list[str] = []
     for statement in statements:
         if isinstance(statement, Loop):

@@ -10,22 +10,22 @@ from interpreter import run
 from rounding import rounding_errors
 
 from tinygrad_edu import Value
-from tinygrad_edu.compiler._structure import flattened, rebuilt
+from tinygrad_edu.compiler._structure import join_numbers, split_numbers
 from tinygrad_edu.compiler.program import (
     TAKE,
     Access,
-    Any_Statement,
+    AnyStatement,
     Block,
     Loop,
     Operand,
     Program,
     Scatter,
     Statement,
-    written,
+    written_blocks,
 )
-from tinygrad_edu.compiler.roll import rolled
+from tinygrad_edu.compiler.roll import roll
 from tinygrad_edu.compiler.tape import Tape
-from tinygrad_edu.compiler.trace import traced
+from tinygrad_edu.compiler.trace import trace_function
 
 
 class Rolled:
@@ -34,19 +34,19 @@ class Rolled:
     def __init__(self, f: Callable[..., Any], *example: Any) -> None:
         names = f.__code__.co_varnames[: len(example)]
         numbers: list[tuple[str, Any]] = []
-        structures = [flattened(x, name, numbers) for name, x in zip(names, example)]
+        structures = [split_numbers(x, name, numbers) for name, x in zip(names, example)]
 
         def on(leaves: Sequence[Any]) -> list[Any]:
             rest = iter(leaves)
             results: list[tuple[str, Any]] = []
-            flattened(f(*[rebuilt(s, rest) for s in structures]), "", results)
+            split_numbers(f(*[join_numbers(s, rest) for s in structures]), "", results)
             return [y for _, y in results]
 
         self._on, self.numbers = on, [x for _, x in numbers]
-        trace = traced(on, f.__name__, numbers, f)
+        trace = trace_function(on, f.__name__, numbers, f)
         self.tape: Tape = trace.tape
         self.parameters: list[Value] = trace.parameters
-        self.program: Program = rolled(trace.tape)
+        self.program: Program = roll(trace.tape)
 
     def hold(self, seed: int = 0) -> None:
         """The program is one, and computes what the engine does: at the example, and at other numbers."""
@@ -96,7 +96,7 @@ def hold_to_form(program: Program) -> None:
         _hold_operand(output.access, output.shape, known)
 
 
-def _hold_statements(statements: Sequence[Any_Statement], known: set[Block]) -> None:
+def _hold_statements(statements: Sequence[AnyStatement], known: set[Block]) -> None:
     for statement in statements:
         if isinstance(statement, Loop):
             _hold_loop(statement, {*known})
@@ -107,7 +107,7 @@ def _hold_statements(statements: Sequence[Any_Statement], known: set[Block]) -> 
                 _hold_operand(part.target, part.axes, {statement.out})
         else:
             _hold_statement(statement, known)
-        for block in written(statement):
+        for block in written_blocks(statement):
             assert block not in known
             assert block.kind == "result"
             known.add(block)
@@ -158,7 +158,7 @@ def _hold_operand(x: Operand, axes: Sequence[int], known: set[Block]) -> None:
     assert x.offset + sum(e for e in ends if e > 0) < x.block.size
 
 
-def statements_in(program: Program) -> Iterator[Any_Statement]:
+def statements_in(program: Program) -> Iterator[AnyStatement]:
     """All of them, those of loops too."""
     stack = [*program.statements]
     while stack:

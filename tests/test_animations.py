@@ -187,7 +187,7 @@ def test_a_line_that_cannot_be_animated_is_refused():
         animate_line([1.0], [1.0], frames_per_update=0)
     with pytest.raises(ValueError, match="an int from 1 to 2000, not 6001"):
         animate_line([0.0, 1.0], [0.0, 1.0], tol=-1.0, frames_per_update=1000, max_updates=6)
-    with pytest.raises(ValueError, match="at least one sample"):
+    with pytest.raises(ValueError, match="X and y must not be empty"):
         animate_line([], [])
     with pytest.raises(DivergenceError, match="Lower the learning rate"):
         animate_line([0.0, 100.0], [0.0, 1.0], lr=1.0)

@@ -27,7 +27,7 @@ def _nothing_is_left() -> Iterator[None]:
         name: thing for name, thing in vars(Value).items() if name != "__slotnames__"
     }  # which copyreg keeps there
     yield
-    assert modes.inherited() == ()
+    assert modes.inherited_modes() == ()
     assert {name: thing for name, thing in vars(Value).items() if name != "__slotnames__"} == before
 
 
@@ -52,8 +52,8 @@ def report(program: str) -> str:
     return ""
 
 
-MIXED = "they would mix old numbers with new ones: take them before anything is changed, or compute the loss anew"
-DOUBLED = "compute the loss anew in every step, or set the gradients to 0 in between, as zero_grad() does"
+MIXED = "old and new numbers would be mixed: take gradients before anything is changed, or compute the loss again"
+DOUBLED = "compute the loss again in every step, or set the gradients to 0 in between, as zero_grad() does"
 REPORTS = {
     "a leaf made of nan": (
         """
@@ -312,7 +312,7 @@ REPORTS = {
             dot was made at train.py, line 4: loss = model([1e8]) - 1.0  (in nn.Module.__call__)
             its input 'neurons[0].w[0]', -1e+308, was made {MODEL}, as 0.0, and has been changed since
         """.replace(
-            "{MODEL}", 'at train.py, line 1: model = nn.Linear(1, 1, init="zeros")  (in nn._Labelling.__call__)'
+            "{MODEL}", 'at train.py, line 1: model = nn.Linear(1, 1, init="zeros")  (in nn._ModuleMeta.__call__)'
         ),
     ),
     "at most three inputs, the largest": (
@@ -385,7 +385,7 @@ def test_what_was_made_before_is_said_to_be_made_outside() -> None:
             y.backward()
         w.data = 2.0
         with pytest.raises(
-            AnomalyError, match=r"of sub is 0\.0, and of what its inputs are now it would be 1\.0"
+            AnomalyError, match=r"of sub is 0\.0, but with the present inputs it would be 1\.0"
         ) as stale:
             y.backward()
     assert refused.value.__notes__ == [
@@ -410,9 +410,7 @@ def test_a_graph_that_was_made_outside_is_computed_again_to_see_whether_it_is_st
     with detect_anomaly():
         y.backward()
         w.data, w.grad = 5.0, 0.0
-        with pytest.raises(
-            AnomalyError, match=r"a result of mul is 2\.0, and of what its inputs are now it would be 10"
-        ):
+        with pytest.raises(AnomalyError, match=r"a result of mul is 2\.0, but with the present inputs it would be 10"):
             y.backward()
 
 

@@ -18,11 +18,11 @@ from click.testing import CliRunner, Result
 import tinygrad_edu
 from tinygrad_edu import data, losses, optim
 from tinygrad_edu.cli import main
-from tinygrad_edu.cli.job import FILES, LEARNING_RATES, MAX_CATEGORIES, MAX_DRAWN_INPUTS, Job, Recipe
+from tinygrad_edu.cli.experiment import FILES, LEARNING_RATES, MAX_CATEGORIES, MAX_DRAWN_INPUTS, Experiment, Settings
 from tinygrad_edu.data.tables import Table, read_csv
 from tinygrad_edu.graph import topological_order
 from tinygrad_edu.ops import CONSTANT
-from tinygrad_edu.train.predictor import CLASSIFICATION_LOSSES, REGRESSION_LOSSES, Predictor
+from tinygrad_edu.train.predictor import CLASSIFICATION_LOSSES, REGRESSION_LOSSES
 
 NAMES = sorted(name for names in FILES for name in names)
 PACKAGE = Path(tinygrad_edu.__file__).parent
@@ -116,8 +116,8 @@ def test_the_pictures_show_what_they_are_about(demo: tuple[str, Path]):
 
 
 def test_the_linear_model_of_the_demo_is_the_least_squares_line(demo: tuple[str, Path]):
-    predictor = Predictor.load(demo[1] / "engel" / "model.json")
-    train = Job(data.engel(), "food_francs", recipe=Recipe(seed=1)).train
+    predictor = tinygrad_edu.load(demo[1] / "engel" / "model.json")
+    train = Experiment(data.engel(), "food_francs", settings=Settings(seed=1)).train
     xs, ys = train["income_francs"], train["food_francs"]
     mx, my = sum(xs) / len(xs), sum(ys) / len(ys)
     slope = sum((x - mx) * (y - my) for x, y in zip(xs, ys)) / sum((x - mx) ** 2 for x in xs)
@@ -156,7 +156,7 @@ def test_a_column_of_texts_makes_it_a_classification():
 def test_a_rare_class_is_never_held_out_altogether():
     rows = Table({"x": range(40), "kind": ["common"] * 38 + ["rare"] * 2})
     for seed in range(60):
-        assert "rare" in Job(rows, "kind", recipe=Recipe(seed=seed)).train["kind"]
+        assert "rare" in Experiment(rows, "kind", settings=Settings(seed=seed)).train["kind"]
 
 
 def test_the_task_can_be_chosen_for_classes_that_are_numbers():
@@ -190,7 +190,7 @@ def test_nothing_is_left_out_in_silence():
 def test_a_category_that_only_rows_held_out_have_is_noted():
     colours = ["red", "green"] * 20 + ["blue"]
     table = Table({"colour": colours, "y": range(41)})
-    seen = [Job(table, "y", recipe=Recipe(seed=seed)).notes for seed in range(20)]
+    seen = [Experiment(table, "y", settings=Settings(seed=seed)).notes for seed in range(20)]
     note = "column 'colour': 'blue' only among the rows held out, counts as missing there"
     assert {tuple(notes) for notes in seen} == {(), (note,)}
 
@@ -204,9 +204,9 @@ def test_texts_that_are_all_different_are_no_categories():
 
 def test_a_feature_that_is_named_is_used_even_if_it_does_not_look_useful():
     names = [f"nr {i}" for i in range(MAX_CATEGORIES + 20)]
-    job = Job(Table({"name": names, "y": range(len(names))}), "y", ["name"], Recipe(test_share=0.1))
-    assert job.predictor.features.columns == ["name"]
-    assert job.notes[0] == "column 'name' has more than 50 different texts"
+    experiment = Experiment(Table({"name": names, "y": range(len(names))}), "y", ["name"], Settings(test_share=0.1))
+    assert experiment.predictor.features.columns == ["name"]
+    assert experiment.notes[0] == "column 'name' has more than 50 different texts"
 
 
 def test_the_picture_of_the_fit_suits_the_data():
@@ -225,24 +225,24 @@ def test_r2_is_not_defined_where_all_targets_held_out_are_equal():
 
 def test_r2_is_not_defined_either_where_their_squared_deviations_are_0():
     table = Table({"x": range(12), "y": [*(1e-200 * i for i in range(9)), 5.0, 6.0, 7.0]})
-    job = Job(table, "y", recipe=Recipe((), epochs=1, seed=3))
-    job.run()
-    assert job.scores().keys() == {"rmse"}
+    experiment = Experiment(table, "y", settings=Settings((), epochs=1, seed=3))
+    experiment.run()
+    assert experiment.compute_scores().keys() == {"rmse"}
 
 
 # ---- what is trained -------------------------------------------------------------------------------------------------
-def fruit(recipe: Recipe) -> Job:
-    job = Job(read_csv("fruit.csv"), "kind", recipe=recipe)
-    job.run()
-    return job
+def fruit(settings: Settings) -> Experiment:
+    experiment = Experiment(read_csv("fruit.csv"), "kind", settings=settings)
+    experiment.run()
+    return experiment
 
 
 @pytest.mark.parametrize("loss", CLASSIFICATION_LOSSES)
 @pytest.mark.parametrize("hidden", [(), (3,)], ids=["linear", "hidden"])
 def test_every_loss_for_classes_tells_two_classes_apart(loss: str, hidden: tuple[int, ...]):
-    job = fruit(Recipe(hidden, "tanh", loss, lr=0.05, epochs=60))
-    assert job.scores() == {"accuracy": 1.0, "baseline": 0.6}
-    answers = job.predictor.predict(job.held_out)
+    experiment = fruit(Settings(hidden, "tanh", loss, lr=0.05, epochs=60))
+    assert experiment.compute_scores() == {"accuracy": 1.0, "baseline": 0.6}
+    answers = experiment.predictor.predict(experiment.held_out)
     assert ("probability" in answers) == (loss != "hinge")
     assert all(0.8 < p <= 1 for p in answers.get("probability", []))
 
@@ -251,7 +251,7 @@ def test_every_loss_for_classes_tells_two_classes_apart(loss: str, hidden: tuple
 def test_losses_for_numbers_fall_and_are_in_the_units_of_the_target(loss: str, power: int):
     def history(unit: float) -> list[float]:
         table = Table({"x": range(20), "y": [unit * (x % 7) for x in range(20)]})
-        return Job(table, "y", recipe=Recipe(loss=loss, epochs=10)).run().loss
+        return Experiment(table, "y", settings=Settings(loss=loss, epochs=10)).run().loss
 
     metres = history(1.0)
     assert metres[-1] < metres[0]
@@ -259,40 +259,40 @@ def test_losses_for_numbers_fall_and_are_in_the_units_of_the_target(loss: str, p
 
 
 def test_the_loss_in_units_is_that_of_the_predictions():
-    job = Job(read_csv("line.csv"), "z", recipe=Recipe(epochs=3))
-    history = job.run()
-    predicted = job.predictor.predict(job.held_out)["prediction"]
-    assert history.validation[-1] == pytest.approx(losses.mse(predicted, job.held_out["z"]))
-    assert job.scores()["rmse"] == pytest.approx(history.validation[-1] ** 0.5)
-    assert job.scores()["r2"] == pytest.approx(data.r2(job.held_out["z"], predicted))
+    experiment = Experiment(read_csv("line.csv"), "z", settings=Settings(epochs=3))
+    history = experiment.run()
+    predicted = experiment.predictor.predict(experiment.held_out)["prediction"]
+    assert history.validation[-1] == pytest.approx(losses.mse(predicted, experiment.held_out["z"]))
+    assert experiment.compute_scores()["rmse"] == pytest.approx(history.validation[-1] ** 0.5)
+    assert experiment.compute_scores()["r2"] == pytest.approx(data.r2(experiment.held_out["z"], predicted))
 
 
 @pytest.mark.parametrize("optimizer", optim.OPTIMIZERS)
 def test_every_optimizer_has_a_learning_rate_that_learns(optimizer: str):
-    history = Job(read_csv("line.csv"), "z", recipe=Recipe((8,), optimizer=optimizer)).run()
+    history = Experiment(read_csv("line.csv"), "z", settings=Settings((8,), optimizer=optimizer)).run()
     assert LEARNING_RATES.keys() == optim.OPTIMIZERS.keys()
     assert history.loss[-1] < 0.1 * history.loss[0]
 
 
 # ---- the neuron ------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
-    "recipe",
+    "settings",
     [
-        Recipe(hidden=(), epochs=2),
-        Recipe(hidden=(), loss="bce", epochs=2),
-        Recipe(hidden=(3,), epochs=2),
-        Recipe(hidden=(3, 1), activation="tanh", loss="hinge", epochs=2),
+        Settings(hidden=(), epochs=2),
+        Settings(hidden=(), loss="bce", epochs=2),
+        Settings(hidden=(3,), epochs=2),
+        Settings(hidden=(3, 1), activation="tanh", loss="hinge", epochs=2),
     ],
     ids=["linear", "sigmoid", "hidden", "two layers"],
 )
-def test_the_drawn_neuron_has_the_gradients_of_the_loss(recipe: Recipe):
-    job = fruit(recipe)
-    drawn = job.neuron()
+def test_the_drawn_neuron_has_the_gradients_of_the_loss(settings: Settings):
+    experiment = fruit(settings)
+    drawn = experiment.build_neuron_graph()
     shown = {v.label: v.grad for v in topological_order(drawn) if v.label.startswith("layers[0].neurons[")}
-    model, row = job.predictor.model, job.worst_row()
+    model, row = experiment.predictor.model, experiment.find_worst_row()
     model.zero_grad()
-    X, y = job.predictor.features.transform(row), job.predictor.targets(row)
-    losses.by_name(job.predictor.loss)([model(X[0])], y).backward()
+    X, y = experiment.predictor.features.transform(row), experiment.predictor.targets(row)
+    losses.by_name(experiment.predictor.loss)([model(X[0])], y).backward()
     gradients = {p.label: p.grad for p in model.parameters()}
     gradients = {name: g for name, g in gradients.items() if name.startswith(drawn.label)}
     assert any(gradients.values())
@@ -302,33 +302,33 @@ def test_the_drawn_neuron_has_the_gradients_of_the_loss(recipe: Recipe):
 
 def test_the_row_of_the_neuron_is_the_worst_one_without_gaps():
     table = Table({"x": [None, 1.0, 2.0, 3.0, 4.0, 5.0] * 4, "y": [50.0, 1.0, 2.0, 3.0, 4.0, 7.0] * 4})
-    job = Job(table, "y", recipe=Recipe(hidden=(), epochs=1, optimizer="sgd", lr=1e-9))
-    job.run()
-    assert job.worst_row().rows == [(1.0, 1.0)]  # the prediction is still the mean, about 11
+    experiment = Experiment(table, "y", settings=Settings(hidden=(), epochs=1, optimizer="sgd", lr=1e-9))
+    experiment.run()
+    assert experiment.find_worst_row().rows == [(1.0, 1.0)]  # the prediction is still the mean, about 11
 
 
 def test_of_many_inputs_the_largest_products_are_drawn():
     columns = {f"f{i}": [(i + 1) * (k % (i + 2)) for k in range(40)] for i in range(30)}
-    job = Job(Table({**columns, "y": range(40)}), "y", recipe=Recipe((2,), "tanh", epochs=2))
-    job.run()
-    drawn = job.neuron()
+    experiment = Experiment(Table({**columns, "y": range(40)}), "y", settings=Settings((2,), "tanh", epochs=2))
+    experiment.run()
+    drawn = experiment.build_neuron_graph()
     nodes = topological_order(drawn)
     constants = {v.label: v.data for v in nodes if v._rule is CONSTANT}
     assert len(constants) == MAX_DRAWN_INPUTS + 1
     assert f"{30 - MAX_DRAWN_INPUTS} more products" in constants
-    X = job.predictor.features.transform(job.worst_row())
-    outputs = {n.b.label: n(X[0]).data for n in job.predictor.model.layers[0].neurons}
+    X = experiment.predictor.features.transform(experiment.find_worst_row())
+    outputs = {n.b.label: n(X[0]).data for n in experiment.predictor.model.layers[0].neurons}
     assert drawn.data == pytest.approx(outputs[f"{drawn.label}.b"])
 
 
 # ---- predict ---------------------------------------------------------------------------------------------------------
 def test_predict_repeats_the_predictions_of_the_model_exactly():
     fit("line.csv", "--target", "z", "--out", "out")
-    job = Job(read_csv("line.csv"), "z", recipe=Recipe(hidden=(2,), epochs=3))
-    job.run()
+    experiment = Experiment(read_csv("line.csv"), "z", settings=Settings(hidden=(2,), epochs=3))
+    experiment.run()
     printed = call("predict", "out/model.json", "line.csv").stdout
     Path("out.csv").write_text(printed)
-    assert read_csv("out.csv")["prediction"] == job.predictor.predict(job.known)["prediction"]
+    assert read_csv("out.csv")["prediction"] == experiment.predictor.predict(experiment.known)["prediction"]
 
 
 def test_predict_keeps_the_table_as_it_is_and_adds_columns():
@@ -444,7 +444,7 @@ BAD_FITS: list[tuple[tuple[object, ...], str]] = [
     ((*LINE, "--lr", "nan"), "lr must lie in [0, ∞), not be nan"),
     ((*LINE, "--lr", "inf"), "lr must lie in [0, ∞), not be inf"),
     ((*LINE, "--test-share", 0), "0.0 is not in the range 0<x<1"),
-    ((*LINE, "--test-share", "nan"), "the test share must lie between 0 and 1, not be nan"),
+    ((*LINE, "--test-share", "nan"), "test must lie in (0, 1), not be nan"),
     ((*LINE, "--test-share", 0.001), "a test share of 0.001 leaves one part of 24 items empty"),
     ((*LINE, "--seed", "x"), "'x' is not a valid integer"),
     ((*LINE, "--optimizer", "sgd", "--lr", 1e6), "training diverged in epoch"),
@@ -480,7 +480,7 @@ def test_a_bad_fit_is_one_line_and_leaves_earlier_output_untouched(arguments: tu
 def test_a_loss_for_two_classes_does_not_take_three():
     table = Table({"x": range(9), "kind": ["a", "b", "c"] * 3})
     with pytest.raises(ValueError, match="a classification with 3 classes: choose cross_entropy"):
-        Job(table, "kind", recipe=Recipe(loss="hinge"))
+        Experiment(table, "kind", settings=Settings(loss="hinge"))
 
 
 def test_the_table_is_not_overwritten_by_a_result():
@@ -577,10 +577,23 @@ MODEL = json.dumps(
 
 def test_a_model_is_plain_json_that_says_all():
     Path("model.json").write_text(MODEL)
-    predictor = Predictor.load("model.json")
+    predictor = tinygrad_edu.load("model.json")
     assert predictor.predict(Table({"x": [3.0], "y": [5.0]})) == {"prediction": [3.0 + 2.0 * (1.0 + 10.0 * 2.0 + 0.5)]}
     predictor.save("again.json")
     assert json.loads(Path("again.json").read_text()) == json.loads(MODEL)
+
+
+@pytest.mark.parametrize("loss", ["mse", "cross_entropy", "hinge"])
+def test_what_is_loaded_predicts_the_very_same(loss: str):
+    table = read_csv("line.csv" if loss == "mse" else "fruit.csv")
+    experiment = Experiment(table, table.columns[-1], settings=Settings((3,), loss=loss, epochs=3))
+    experiment.run()
+    experiment.predictor.save("model.json")
+    loaded = tinygrad_edu.load(Path("model.json"))
+    assert isinstance(loaded, tinygrad_edu.train.Predictor)
+    assert loaded.predict(table) == experiment.predictor.predict(table)
+    assert loaded.model.state_dict() == experiment.predictor.model.state_dict()
+    assert loaded.targets(table) == experiment.predictor.targets(table)
 
 
 def edited(**changes: Any) -> str:

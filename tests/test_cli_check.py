@@ -57,7 +57,7 @@ def test_second_order():
 
 
 def test_without_mpmath(monkeypatch: pytest.MonkeyPatch):
-    _precision._with_digits.cache_clear()
+    _precision._make_precision.cache_clear()
     monkeypatch.setitem(sys.modules, "mpmath", None)
     result = check("sin(x)", "x=1")
     assert result.exit_code == 0

@@ -200,9 +200,9 @@ def test_gradients_are_added_when_it_goes_backward_and_not_before() -> None:
     for function in (losses.mse, losses.hinge):  # one is compiled with the model, the other one is not
         model, once = nn.Linear(1, init="zeros"), nn.Linear(1, init="zeros")
         samples, targets = [[1.0], [2.0]], [1.0, -1.0]
-        run = training.OnArrays(model, function, optim.SGD(model.parameters()), samples, targets)
+        run = training.ArrayTraining(model, function, optim.SGD(model.parameters()), samples, targets)
         result = run.loss([0, 1])
-        run.write()
+        run.write_back()
         assert [p.grad for p in model.parameters()] == [0.0, 0.0]
         result.backward()
         result.backward()

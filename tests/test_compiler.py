@@ -53,7 +53,7 @@ def test_a_recorded_program_is_an_array_program_that_can_be_written_and_run() ->
     assert (y, *program.function("python")([1.0] * 4, [0.5] * 4, -2.0)) == (0.0, 0.0)
     assert repr(program) == "<Program of f: 3 statements>"
     assert "tanh" in str(program)
-    assert [str(node.op) for node in program.tape.nodes if node.inputs] == ["dot", "add", "tanh"]
+    assert [str(node.op) for node in program.tape.entries if node.inputs] == ["dot", "add", "tanh"]
 
 
 def from_the_bias_on(x: list[Value]) -> Value:

@@ -15,10 +15,15 @@ import pytest
 
 import tinygrad_edu as tg
 from tinygrad_edu import Value, compile, grad, nn
-from tinygrad_edu.compiler import RecordingError
-from tinygrad_edu.compiler._runs import CHUNK
+from tinygrad_edu.compiler import RecordingError, _runner
 
 Array = Any
+CHUNK = 64  # samples that are computed at a time here: enough to see where one chunk ends
+
+
+@pytest.fixture(autouse=True)
+def _chunks_are_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_runner, "CHUNK", CHUNK)
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ from tinygrad_edu.errors import FAILURES
 from tinygrad_edu.rules import OPS, find
 from tinygrad_edu.testing import strategies
 from tinygrad_edu.testing.expression import Expression
-from tinygrad_edu.viz.explorer import page
+from tinygrad_edu.viz.explorer import make_page
 
 Array = Any  # of NumPy
 
@@ -405,7 +405,7 @@ def test_expressions_have_parameters_and_shared_arguments_and_samples_apart() ->
 def hold_in_languages(model: Model, javascript: JavaScript) -> None:
     """The loss and its gradients in the parameters, from the program of the loss."""
     program = record(model.loss, *model.arguments, gradients=True)
-    labels = [program.tape.nodes[place].label for place in program.tape.parameters]
+    labels = [program.tape.entries[place].label for place in program.tape.parameters]
     for (results,) in in_languages(program, [flat(model.arguments)], javascript):
         slopes = dict(zip(labels, results[len(results) - len(labels) :]))
         hold([results[0], *[slopes.get(p.label, 0.0) for p in model.parameters]], model)
@@ -625,7 +625,7 @@ def test_numbers_of_numpy_in_a_program_are_plain(run: Function) -> None:
 
     check_value_and_derivatives(f, POINTS, run)
     sources = [record(f, 2.0, gradients=True).source(language) for language in LANGUAGES]
-    assert not [text for text in (*sources, page(f(Value(2.0)))) if re.search(r"np\.(float|int)", text)]
+    assert not [text for text in (*sources, make_page(f(Value(2.0)))) if re.search(r"np\.(float|int)", text)]
 
 
 @pytest.mark.parametrize("name", ["power", "exponential", "leaky_relu", "elu"])

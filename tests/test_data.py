@@ -425,35 +425,6 @@ def test_split_takes_the_share_of_every_label():
     assert train != sorted(train)
 
 
-@pytest.mark.parametrize(
-    ("call", "words"),
-    [
-        (lambda: data.split([1, 2], [1]), "equally long, not of lengths 2, 1"),
-        (lambda: data.split([1, 2], stratify=[1]), "equally long, not of lengths 2, 1"),
-        (lambda: data.split(), "no sequence"),
-        (lambda: data.split([]), "empty"),
-        (lambda: data.split([1, 2], test=1.0), "between 0 and 1, not be 1.0"),
-        (lambda: data.split([1, 2], test=math.nan), "between 0 and 1, not be nan"),
-        (lambda: data.split([1, 2], test=0.1), "a test share of 0.1 leaves one part of 2 items empty"),
-        (lambda: data.split([1, 2], test=0.5, stratify=[1, 2]), "leaves one part of 2 items empty"),
-        (lambda: data.batches([1, 2], [1]), "equally long"),
-        (lambda: data.batches([], []), "empty"),
-        (lambda: data.batches([1], [1], size=0), "size must be at least 1, not 0"),
-        (lambda: data.r2([1.0], [1.0, 2.0]), "equally long"),
-        (lambda: data.r2([2.0, 2.0], [1.0, 2.0]), "all equal, here 2 times 2.0"),
-        (lambda: data.accuracy([], []), "empty"),
-        (lambda: data.line(0), "n must be at least 1, not 0"),
-        (lambda: data.line(noise=-1.0), "noise must be at least 0, not -1.0"),
-        (lambda: data.moons(1), "n must be at least 2, not 1"),
-        (lambda: data.spiral(0), "n_per_class must be at least 1"),
-        (lambda: data.spiral(classes=1), "classes must be at least 2"),
-    ],
-)
-def test_bad_calls_are_answered(call, words):
-    with pytest.raises(ValueError, match=re.escape(words)):
-        call()
-
-
 @given(st.integers(1, 30), st.none() | st.integers(1, 40), st.none() | st.integers())
 def test_batches_hold_every_row_once(n, size, seed):
     X, y = [[float(i)] for i in range(n)], list(range(n))

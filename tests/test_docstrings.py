@@ -86,3 +86,9 @@ def test_what_is_returned_is_described(name: str):
     annotation = inspect.signature(PUBLIC[name]).return_annotation
     returns = parsed(PUBLIC[name]).returns
     assert bool(returns and returns.description) == (annotation not in (None, "None"))
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_examples_stand_in_their_section(name: str):
+    """There the reference shows them as code."""
+    assert not re.search(r"^>>> ", inspect.cleandoc(PUBLIC[name].__doc__ or ""), flags=re.M)

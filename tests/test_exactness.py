@@ -17,7 +17,7 @@ from steps import expression
 from uses import Exact, Fractions
 
 from tinygrad_edu import Value, grad
-from tinygrad_edu.compiler.trace import traced
+from tinygrad_edu.compiler.trace import trace_function
 from tinygrad_edu.gradients import sweep
 from tinygrad_edu.graph import topological_order
 from tinygrad_edu.ops import CONSTANT, LEAF
@@ -113,7 +113,7 @@ def derivatives(f: Expression, leaves: Sequence[Value]) -> list[Value]:
 
 def on_a_tape(f: Expression, xs: Sequence[Fraction]) -> list[Any]:
     """The recorded derivatives, replayed."""
-    tape = traced(lambda leaves: derivatives(f, leaves), "f", [("", x) for x in f.point]).tape
+    tape = trace_function(lambda leaves: derivatives(f, leaves), "f", [("", x) for x in f.point]).tape
     return tape.replay(FRACTIONS, *map(Exact, xs))
 
 

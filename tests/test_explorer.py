@@ -25,8 +25,8 @@ from tinygrad_edu.engine import apply
 from tinygrad_edu.graph import topological_order
 from tinygrad_edu.ops import CONSTANT, LEAF
 from tinygrad_edu.rules import FLOATS, OPS
-from tinygrad_edu.viz.explorer import MAX_NODES, everything, explore, page
-from tinygrad_edu.viz.explorer._layout import MAX_SINGLE, boxes, layout
+from tinygrad_edu.viz.explorer import MAX_EXPLORED_NODES, explore, make_page, trace_gradients
+from tinygrad_edu.viz.explorer._layout import MAX_SINGLE_BOXES, lay_out, make_boxes
 
 HOSTILE = [
     "</script><script>alert(1)</script>",
@@ -65,26 +65,26 @@ def test_the_tape_has_every_value_local_derivative_and_gradient():
     y = square * 2.0
     nodes = [a, square, next(x for x in y._prev if x._rule is CONSTANT), y]
     values, slopes, gradients = [3.0, 9.0, 2.0, 18.0], [3.0, 3.0, 2.0, 9.0], [12.0, 2.0, 0.0, 1.0]
-    assert everything(nodes).replay(FLOATS, 3.0) == values + slopes + gradients
+    assert trace_gradients(nodes).replay(FLOATS, 3.0) == values + slopes + gradients
 
 
 def test_the_file_needs_nothing_but_itself():
-    text = page(neuron()[0])
+    text = make_page(neuron()[0])
     assert re.findall(r"https?://[^\"' ]+", text) == ["http://www.w3.org/2000/svg"]  # a name, not an address
     assert "default-src 'none'" in text
     assert not re.search(r"<link(?! rel=\"icon\" href=\"data:,\")|\bsrc=|@import|fetch\(|XMLHttp", text)
 
 
 def test_the_file_is_small():
-    assert len(page(neuron()[0])) < 60_000
+    assert len(make_page(neuron()[0])) < 60_000
 
 
 def test_the_layout_needs_no_program(monkeypatch: pytest.MonkeyPatch):
     """The same boxes and arrows, be Graphviz a program or in this process."""
     nodes = topological_order(shared())
-    by_program = layout(nodes)
+    by_program = lay_out(nodes)
     monkeypatch.setenv("PATH", "")
-    in_process = layout(nodes)
+    in_process = lay_out(nodes)
     assert [len(in_process[key]) for key in ("boxes", "edges", "size", "shift")] == [5, 6, 2, 2]
     for key in ("boxes", "edges"):
         assert [part.keys() for part in in_process[key]] == [part.keys() for part in by_program[key]]
@@ -92,32 +92,32 @@ def test_the_layout_needs_no_program(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_the_same_graph_makes_the_same_file():
-    assert page(neuron()[0]) == page(neuron()[0])
+    assert make_page(neuron()[0]) == make_page(neuron()[0])
 
 
 def test_what_cannot_be_explored_is_refused():
     a = Value(2.0, label="a")
     with pytest.raises(TypeError, match="one Value, the root of a graph, not float"):
-        page(2.0)
+        make_page(2.0)
     with pytest.raises(ValueError, match="is a constant"):
-        page(a.detach())
+        make_page(a.detach())
     with pytest.raises(ValueError, match="no leaf of the graph"):
-        page(a * a, parameters=[Value(2.0, label="other")])
-    with pytest.raises(ValueError, match=f"more than {MAX_NODES} would be slow"):
-        page(reduce(add, [a] * (MAX_NODES + 1)))
+        make_page(a * a, parameters=[Value(2.0, label="other")])
+    with pytest.raises(ValueError, match=f"more than {MAX_EXPLORED_NODES} would be slow"):
+        make_page(reduce(add, [a] * (MAX_EXPLORED_NODES + 1)))
 
 
 def test_an_operation_that_branches_on_its_numbers_is_refused():
     tg.define_op("jump", lambda m, x: m.step(x), lambda m, y, x: (1.0 if x > 0 else 0.0,))
     y = apply(OPS["jump"], Value(1.0))
     with pytest.raises(TypeError, match="operation jump cannot be explored, as its rule looks at its numbers"):
-        page(y)
+        make_page(y)
 
 
 def test_labels_need_not_be_texts():
     x = Value(2.0)
     x.label = 7
-    assert '"name":"7"' in page(x * x)
+    assert '"name":"7"' in make_page(x * x)
 
 
 def test_a_file_that_cannot_be_written_is_an_error(tmp_path: Path):
@@ -128,18 +128,18 @@ def test_a_file_that_cannot_be_written_is_an_error(tmp_path: Path):
 def test_a_graph_may_be_explored_where_a_gradient_is_infinite():
     """The rules run on symbols: the page tells, and another number is a slider away."""
     x = Value(0.0, label="x")
-    assert "tape(" in page(x.sqrt())
+    assert "tape(" in make_page(x.sqrt())
 
 
 # ---- boxes -----------------------------------------------------------------------------------------------------------
 def test_each_node_of_a_small_graph_has_a_box_of_its_own():
     nodes = topological_order(shared())
-    assert boxes(nodes) == [("", [i]) for i in range(len(nodes))]
+    assert make_boxes(nodes) == [("", [i]) for i in range(len(nodes))]
 
 
 def test_neurons_of_a_large_graph_share_a_box():
     nodes = topological_order(tg.nn.MLP(20, [16, 1])([1.0] * 20))
-    titles = {title for title, _ in boxes(nodes)}
+    titles = {title for title, _ in make_boxes(nodes)}
     assert titles > {f"layers[0].neurons[{i}]" for i in range(16)}
 
 
@@ -154,8 +154,8 @@ def test_neurons_of_a_large_graph_share_a_box():
 )
 def test_a_large_graph_has_few_boxes_and_each_node_is_in_one(make: Callable[[], Value]):
     nodes = topological_order(make())
-    assert len(nodes) > MAX_SINGLE
-    found = boxes(nodes)
+    assert len(nodes) > MAX_SINGLE_BOXES
+    found = make_boxes(nodes)
     assert len(found) <= 40
     assert sorted(i for _, group in found for i in group) == list(range(len(nodes)))
 
@@ -587,11 +587,11 @@ def test_the_python_program_computes_what_is_on_the_screen(opened: Callable[...,
 @every_row
 def test_the_python_of_every_operation_is_python(row: Row):
     """What the page puts together, without a browser."""
-    from tinygrad_edu.viz.explorer import _told
+    from tinygrad_edu.viz.explorer import _describe_nodes
 
     for xs in row.inside:
         y = apply(row.op, *[Value(x, label=f"x{i}") for i, x in enumerate(xs)])
-        told = _told(topological_order(y))
+        told = _describe_nodes(topological_order(y))
         scope = {"tg": tg, **{f"x{i}": Value(x) for i, x in enumerate(xs)}}
         if xs:
             assert eval(told[-1]["python"][1], scope).data == y.data

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import tinygrad_edu as tg
 from tinygrad_edu import Value, functional
 from tinygrad_edu.cli import main
-from tinygrad_edu.cli.expressions import FUNCTIONS, ExpressionError, assignments, parse
+from tinygrad_edu.cli.expressions import FUNCTIONS, ExpressionError, parse, parse_assignments
 from tinygrad_edu.graph import topological_order
 from tinygrad_edu.ops import LEAF
 
@@ -251,11 +251,11 @@ def test_any_text_is_an_expression_or_an_error_of_one_line_and_never_a_warning(t
 
 # ---- name=number -----------------------------------------------------------------------------------------------------
 def test_assignments():
-    assert assignments(["w=0.5", "x = -2", "θ=1e3", "b_1=.5"]) == {"w": 0.5, "x": -2.0, "θ": 1000.0, "b_1": 0.5}
+    assert parse_assignments(["w=0.5", "x = -2", "θ=1e3", "b_1=.5"]) == {"w": 0.5, "x": -2.0, "θ": 1000.0, "b_1": 0.5}
 
 
 def test_a_name_is_normalised_as_python_does():
-    assert parse("ﬁ + 1", assignments(["ﬁ=1"])).data == 2.0
+    assert parse("ﬁ + 1", parse_assignments(["ﬁ=1"])).data == 2.0
 
 
 @pytest.mark.parametrize(
@@ -276,7 +276,7 @@ def test_a_name_is_normalised_as_python_does():
 )
 def test_what_is_no_assignment(text: str, message: str):
     with pytest.raises(ExpressionError, match=message):
-        assignments(["w=1", text])
+        parse_assignments(["w=1", text])
 
 
 # ---- the commands ----------------------------------------------------------------------------------------------------

@@ -35,7 +35,7 @@ FEW = settings(max_examples=min(settings.default.max_examples, 300))
 
 @pytest.fixture
 def without_mpmath(monkeypatch: pytest.MonkeyPatch) -> None:
-    _precision._with_digits.cache_clear()
+    _precision._make_precision.cache_clear()
     monkeypatch.setitem(sys.modules, "mpmath", None)
 
 
@@ -654,39 +654,41 @@ def test_an_assertion_lets_kinks_pass_if_it_is_told_to() -> None:
 
 
 # ---- differences -----------------------------------------------------------------------------------------------------
-STEPS = _differences.geometric(0.73, 1e-12)
+STEPS = _differences.geometric_steps(0.73, 1e-12)
 
 
 @pytest.mark.parametrize("f", [math.sin, math.exp, lambda x: 1 / x, lambda x: abs(x - 1.0), lambda x: 1.0 * (x > 1.0)])
 def test_smooth_functions_and_single_kinks_are_no_noise(f: Callable[[float], float]) -> None:
-    assert _differences.noise_of(lambda t: f(1.0 + t), STEPS) < 1e-15
+    assert _differences.estimate_noise(lambda t: f(1.0 + t), STEPS) < 1e-15
 
 
 @pytest.mark.parametrize("level", [1e-10, 1e-6, 1e-2])
 def test_noise_is_measured(level: float) -> None:
     random = Random(1)
-    noise = _differences.noise_of(lambda t: math.sin(1.0 + t) + random.gauss(0.0, level), STEPS)
+    noise = _differences.estimate_noise(lambda t: math.sin(1.0 + t) + random.gauss(0.0, level), STEPS)
     assert level / 4 < noise < level * 4
 
 
 @pytest.mark.parametrize("x", [1e-6, 0.1, 1.0, 30.0])
 def test_the_error_of_a_difference_is_an_honest_one(x: float) -> None:
     for f, true in ((math.sin, math.cos(x)), (math.log, 1 / x), (math.sqrt, 0.5 / math.sqrt(x))):
-        found = _differences.slopes(lambda t, f=f: f(x + t), f(x), _precision.IN_FLOATS.steps(x), 0.0, 2e-16, 2e-16 * x)
+        found = _differences.estimate_slopes(
+            lambda t, f=f: f(x + t), f(x), _precision.FLOAT_PRECISION.steps(x), 0.0, 2e-16, 2e-16 * x
+        )
         for slope in found:
             assert abs(slope.value - true) <= 2 * slope.error
-        assert found.both.error < 1e-9 * abs(true)
+        assert found.central.error < 1e-9 * abs(true)
 
 
 def test_a_large_step_does_not_hide_what_is_nearby() -> None:
     """To large steps f is flat on one side, as it saturates; only small ones see its slope."""
-    found = _differences.slopes(lambda t: math.erfc(-5.2 - t), math.erfc(-5.2), STEPS, 0.0, 2.0**-52, 0.0)
+    found = _differences.estimate_slopes(lambda t: math.erfc(-5.2 - t), math.erfc(-5.2), STEPS, 0.0, 2.0**-52, 0.0)
     true = 2 / math.sqrt(math.pi) * math.exp(-5.2 * 5.2)
     assert all(abs(slope.value - true) < 10 * slope.error for slope in found)
 
 
 def test_a_jump_beside_the_point_is_no_infinite_slope() -> None:
-    found = _differences.slopes(lambda t: 3.0 + (t > 1e-3), 3.0, STEPS, 0.0, 2.0**-52, 0.0)
+    found = _differences.estimate_slopes(lambda t: 3.0 + (t > 1e-3), 3.0, STEPS, 0.0, 2.0**-52, 0.0)
     assert [slope.value for slope in found] == [0.0, 0.0, 0.0]
-    found = _differences.slopes(lambda t: 3.0 + (t > 0), 3.0, STEPS, 0.0, 2.0**-52, 0.0)
+    found = _differences.estimate_slopes(lambda t: 3.0 + (t > 0), 3.0, STEPS, 0.0, 2.0**-52, 0.0)
     assert (found.left.value, found.right.value) == (0.0, math.inf)

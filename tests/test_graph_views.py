@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 from xml.etree import ElementTree
 
 import pytest
-from pictures import HOSTILE, SVG, arrows, example, node_with, outline, parts, texts
+from pictures import HOSTILE, SVG, arrows, chain, example, node_with, outline, parts, texts
 
 from tinygrad_edu import losses, nn
 from tinygrad_edu.engine import Value, apply
@@ -16,8 +16,8 @@ from tinygrad_edu.gradients import grad
 from tinygrad_edu.modes import no_grad
 from tinygrad_edu.rules import OPS, Op
 from tinygrad_edu.viz import _render, graph
-from tinygrad_edu.viz._views import MAX_ARROWS, MAX_BOXES
-from tinygrad_edu.viz.graph import draw, picture
+from tinygrad_edu.viz._views import MAX_GROUP_ARROWS, MAX_GROUP_BOXES
+from tinygrad_edu.viz.graph import draw, draw_for_notebook
 
 
 @pytest.fixture(autouse=True)
@@ -334,13 +334,6 @@ def test_depth_is_a_number_of_arrows(depth):
 # ---- large graphs ----------------------------------------------------------------------------------------------------
 
 
-def chain(nodes):
-    v = Value(1.0)
-    for _ in range(nodes - 1):
-        v = v.tanh()
-    return v
-
-
 def test_up_to_200_nodes_are_shown_one_by_one():
     assert len(texts(draw(chain(200)).svg)) == 200
     assert repr(draw(chain(201))) == "Drawing of 201 nodes, in groups"
@@ -443,15 +436,15 @@ def test_a_hundred_thousand_nodes_take_seconds(make):
     start = time.perf_counter()
     svg = draw(root).svg
     assert time.perf_counter() - start < 10
-    assert len(parts(svg, "node")) <= MAX_BOXES
-    assert len(parts(svg, "edge")) <= MAX_ARROWS
+    assert len(parts(svg, "node")) <= MAX_GROUP_BOXES
+    assert len(parts(svg, "edge")) <= MAX_GROUP_ARROWS
     assert "100,00" in svg
 
 
 def test_a_notebook_shows_a_large_graph_in_groups(monkeypatch):
-    assert "300 nodes, in groups" in picture(chain(300))
-    monkeypatch.setattr(graph, "MAX_UNASKED", 299)
-    assert picture(chain(300)) is None
+    assert "300 nodes, in groups" in draw_for_notebook(chain(300))
+    monkeypatch.setattr(graph, "MAX_NOTEBOOK_NODES", 299)
+    assert draw_for_notebook(chain(300)) is None
 
 
 # ---- hostile labels, in every place and format -----------------------------------------------------------------------
@@ -508,7 +501,7 @@ def test_a_page_can_be_zoomed(tmp_path):
 def test_a_pdf_is_one_page_of_the_size_of_the_picture():
     svg = draw(example()).svg
     width, height = re.match(r'<svg width="(\d+)pt"\s+height="(\d+)pt"', svg).groups()
-    content = _render.pdf(svg)
+    content = _render.to_pdf(svg)
     assert f"/MediaBox [0 0 {width}.00 {height}.00]".encode() in content
     assert content.count(b"/Type /Page\n") == 1
     assert b"/FontFile2" in content  # its text is text
@@ -516,10 +509,10 @@ def test_a_pdf_is_one_page_of_the_size_of_the_picture():
 
 
 def test_a_pdf_with_letters_beyond_the_font_is_in_pixels(capfd):
-    assert b"/Subtype /Image" in _render.pdf(draw(Value(1.0, label="重み")).svg)
+    assert b"/Subtype /Image" in _render.to_pdf(draw(Value(1.0, label="重み")).svg)
     assert capfd.readouterr() == ("", "")
 
 
 def test_only_a_picture_of_a_size_becomes_a_pdf():
     with pytest.raises(ValueError, match="no SVG of a size in points"):
-        _render.pdf("<svg/>")
+        _render.to_pdf("<svg/>")

@@ -10,13 +10,22 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tinygrad_edu.compiler._layout import Affine, Axes, affine, along, nested, places, refined, refinement
+from tinygrad_edu.compiler._layout import (
+    Affine,
+    Axes,
+    cells_of,
+    common_refinement,
+    refine_strides,
+    split_at_rows,
+    to_affine,
+    to_axes,
+)
 
 _ = -1  # a cell that nobody asks for
 
 
 def line_of(axes: Axes) -> Any:
-    return places(Affine(0, (axes,)))
+    return cells_of(Affine(0, (axes,)))
 
 
 # ---- a line of cells -------------------------------------------------------------------------------------------------
@@ -46,7 +55,7 @@ LINES: dict[str, tuple[list[int], tuple[tuple[int, ...], tuple[int, ...]] | None
 @pytest.mark.parametrize("name", LINES)
 def test_a_line_is_nested_axes(name: str) -> None:
     line, expected = LINES[name]
-    assert nested(np.array(line)) == (expected and Axes(*expected))
+    assert to_axes(np.array(line)) == (expected and Axes(*expected))
 
 
 lengths = st.lists(st.integers(2, 4), min_size=1, max_size=4).map(tuple)
@@ -61,7 +70,7 @@ def nested_axes(draw: Any, most: int = 4) -> Axes:
 @given(nested_axes(), st.integers(0, 5))
 def test_what_nested_axes_lead_to_is_found_again_by_as_few_as_there_are(axes: Axes, start: int) -> None:
     line = line_of(axes) + start
-    found = nested(line)
+    found = to_axes(line)
     assert found is not None
     assert len(found.lengths) == len(found.strides) <= len(axes.lengths)
     assert (line_of(found) + start == line).all()
@@ -69,7 +78,7 @@ def test_what_nested_axes_lead_to_is_found_again_by_as_few_as_there_are(axes: Ax
 
 @given(st.lists(st.integers(0, 12), min_size=1, max_size=12))
 def test_what_is_found_leads_there(cells: list[int]) -> None:
-    found = nested(np.array(cells))
+    found = to_axes(np.array(cells))
     if found:
         assert (line_of(found) + cells[0]).tolist() == cells
 
@@ -97,50 +106,52 @@ def test_what_is_found_leads_there(cells: list[int]) -> None:
     ids=str,
 )
 def test_cells_are_offset_and_axes(cells: list[list[int]], expected: Any) -> None:
-    assert affine(np.array(cells)) == (expected and Affine(expected[0], tuple([Axes(*axes) for axes in expected[1:]])))
+    assert to_affine(np.array(cells)) == (
+        expected and Affine(expected[0], tuple([Axes(*axes) for axes in expected[1:]]))
+    )
 
 
 @st.composite
 def accesses(draw: Any, most: int = 3) -> Affine:
     axes = tuple(draw(st.lists(nested_axes(2), min_size=1, max_size=most)))
     access = Affine(0, axes)
-    return Affine(draw(st.integers(0, 3)) - int(places(access).min()), axes)
+    return Affine(draw(st.integers(0, 3)) - int(cells_of(access).min()), axes)
 
 
 @given(accesses())
 def test_what_an_access_leads_to_is_found_again(access: Affine) -> None:
-    cells = places(access)
+    cells = cells_of(access)
     assert cells.shape == tuple([prod(axes.lengths) for axes in access.axes])
     assert cells[(0,) * cells.ndim] == access.offset
-    found = affine(cells)
+    found = to_affine(cells)
     assert found is not None
     assert found.offset == access.offset
-    assert (places(found) == cells).all()
+    assert (cells_of(found) == cells).all()
 
 
 @given(accesses(), st.data())
 def test_cells_with_holes_are_found_again_but_for_the_holes(access: Affine, data: st.DataObject) -> None:
-    cells = places(access)
+    cells = cells_of(access)
     holes = np.array(data.draw(st.lists(st.booleans(), min_size=cells.size, max_size=cells.size))).reshape(cells.shape)
     assume(not holes.all())
-    found = affine(np.where(holes, _, cells))
+    found = to_affine(np.where(holes, _, cells))
     if found is not None:
-        assert (places(found) == cells)[~holes].all()
-        assert places(found).min() >= 0
+        assert (cells_of(found) == cells)[~holes].all()
+        assert cells_of(found).min() >= 0
     complete = [~holes.any(axis) for axis in range(cells.ndim)]
     if all(lines.any() for lines in complete):  # of each axis one line has no holes
         assert found is not None
-        assert (places(found) == cells).all()
+        assert (cells_of(found) == cells).all()
 
 
 @given(accesses(), st.data())
 def test_a_cell_that_does_not_fit_is_noticed(access: Affine, data: st.DataObject) -> None:
-    cells = places(access)
+    cells = cells_of(access)
     assume(cells.ndim > 1)
     at = tuple([data.draw(st.integers(0, n - 1)) for n in cells.shape])
     cells[at] += data.draw(st.integers(1, 5))
-    found = affine(cells)
-    assert found is None or (places(found) == cells).all()
+    found = to_affine(cells)
+    assert found is None or (cells_of(found) == cells).all()
 
 
 # ---- finer axes ------------------------------------------------------------------------------------------------------
@@ -159,7 +170,7 @@ def test_a_cell_that_does_not_fit_is_noticed(access: Affine, data: st.DataObject
     ],
 )
 def test_axes_are_divided_as_all_of_them_are(shapes: Any, length: int, expected: Any) -> None:
-    assert refinement(shapes, length) == expected
+    assert common_refinement(shapes, length) == expected
 
 
 @given(st.lists(st.integers(2, 3), min_size=1, max_size=5), st.data())
@@ -176,20 +187,20 @@ def test_along_finer_axes_an_access_leads_to_the_same_cells(fine: list[int], dat
         return Axes(n, tuple([data.draw(st.integers(-3, 9)) for _ in n]))
 
     several = [coarse() for _ in range(data.draw(st.integers(1, 3)))]
-    found = refinement([axes.lengths for axes in several], prod(fine))
+    found = common_refinement([axes.lengths for axes in several], prod(fine))
     assert found is not None
     assert prod(found) == prod(fine)
     assert len(found) <= len(fine)
     for axes in several:
-        strides = refined(axes, found)
+        strides = refine_strides(axes, found)
         assert len(strides) == len(found)
         assert (line_of(Axes(found, strides)) == line_of(axes)).all()
 
 
 def test_axes_of_length_one_have_no_stride() -> None:
-    assert refined(Axes((1,), (0,)), (1,)) == (0,)
-    assert refined(Axes((6,), (2,)), (1, 2, 1, 3)) == (0, 6, 0, 2)
-    assert refined(Axes((1, 6), (5, 2)), (2, 3)) == (6, 2)
+    assert refine_strides(Axes((1,), (0,)), (1,)) == (0,)
+    assert refine_strides(Axes((6,), (2,)), (1, 2, 1, 3)) == (0, 6, 0, 2)
+    assert refine_strides(Axes((1, 6), (5, 2)), (2, 3)) == (6, 2)
 
 
 @pytest.mark.parametrize(
@@ -211,11 +222,11 @@ def test_axes_of_length_one_have_no_stride() -> None:
     ids=str,
 )
 def test_an_axis_is_divided_where_it_goes_on_to_the_next_row(axes: Any, shape: Sequence[int], expected: Any) -> None:
-    found = along(Axes(*axes), shape)
+    found = split_at_rows(Axes(*axes), shape)
     assert found == Axes(*expected)
     assert (line_of(found) == line_of(Axes(*axes))).all()
 
 
 @given(nested_axes(2), st.lists(st.integers(1, 4), max_size=3))
 def test_divided_or_not_it_leads_to_the_same_cells(axes: Axes, shape: list[int]) -> None:
-    assert (line_of(along(axes, shape)) == line_of(axes)).all()
+    assert (line_of(split_at_rows(axes, shape)) == line_of(axes)).all()

@@ -181,6 +181,23 @@ def all_turns_are_results(x: Any) -> Any:
 
 
 @rolls(0.5)
+def all_turns_of_one_operation_are_results(x: Any) -> Any:
+    """
+    40 turns:
+        carry t0 from x
+        t1 = sin(t0)
+        next t0 = t1
+        keep t1 in t2(40)
+    return t2[i] over 40
+    """
+    ys = []
+    for _ in range(40):
+        x = x.sin()
+        ys.append(x)
+    return ys
+
+
+@rolls(0.5)
 def of_all_turns_the_sum_is_taken_after_the_loop(x: Any) -> Any:
     """
     20 turns:
@@ -452,6 +469,23 @@ def a_vector(h: Any) -> Any:
         next t0 = t2[i], finally t3(3)
     return t3[i] over 3
     """
+    for _ in range(10):
+        h = [z.tanh() for z in linear(W, h)]
+    return h
+
+
+@rolls([0.1, 0.2], 0.3)
+def a_vector_from_two_places(h: Any, y: Any) -> Any:
+    """
+    t0(3) [i] += h[i] over 2; [2] += y over 1
+    10 turns:
+        carry t1(3) from t0[i]
+        t2(3) = sum[j<3](t1[j] * W[3i+j])
+        t3(3) = tanh(t2[i])
+        next t1 = t3[i], finally t4(3)
+    return t4[i] over 3
+    """
+    h = [*h, y]
     for _ in range(10):
         h = [z.tanh() for z in linear(W, h)]
     return h

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from mutation import PLAN, ROOT, Mutant, Result, equivalents, judged
+from mutation import PLAN, ROOT, Mutant, Result, equivalents, judged, least, together
 
 EQUIVALENTS = equivalents()
 
@@ -17,7 +17,10 @@ def test_an_equivalent_mutant_changes_a_line_of_the_code_and_says_why_nobody_can
 
 
 def test_every_module_has_its_tests() -> None:
-    assert set(PLAN["tests"]) == {"ops", "engine", "functional", "optim", "losses"}
+    assert set(PLAN["tests"]) == {
+        *("ops", "engine", "functional", "optim", "losses"),
+        *("compiler/roll", "compiler/vjp"),
+    }
     assert all(Path(ROOT, tests[0]).is_file() for tests in PLAN["tests"].values())
 
 
@@ -36,3 +39,13 @@ PLUS, MINUS = Mutant("ops", "a + b", "a - b"), Mutant("ops", "a - b", "a + b")
 def test_what_a_run_is_judged_by(killed: int, survived: list[Mutant], complaint: str | None) -> None:
     complaints = judged(Result("ops", [MINUS] * killed, survived, 1.0), {PLUS: "a and b are 0"})
     assert [complaint in said for said in complaints] == ([True] if complaint else [])
+
+
+def test_a_module_may_have_its_own_least() -> None:
+    assert least("ops") == 0.95
+    assert least("compiler/roll") == 0.90
+
+
+def test_the_mutants_of_a_module_are_dealt_out_and_put_together() -> None:
+    hands = [Result("ops", [PLUS], [], 1.0), Result("ops", [], [MINUS], 2.0)]
+    assert together("ops", hands) == Result("ops", [PLUS], [MINUS], 3.0)

@@ -454,36 +454,6 @@ def test_hidden_layers_have_relu_and_the_last_none_unless_said_otherwise():
     assert "SigmoidNeuron(2)" in str(nn.MLP(2, [2, 1], output="sigmoid"))
 
 
-@pytest.mark.parametrize(
-    ("make", "words"),
-    [
-        (lambda: nn.Neuron(2, activation="rely"), "no activation 'rely'; choose one of relu, tanh"),
-        (lambda: nn.Neuron(2, init="xaver"), "no initialiser 'xaver'; choose one of uniform, xavier, kaiming"),
-        (lambda: nn.Neuron(0), "number of inputs is an int of 1 or more, not 0"),
-        (lambda: nn.Layer(2, 0), "number of outputs is an int of 1 or more, not 0"),
-        (lambda: nn.Linear(2, -1), "number of outputs is an int of 1 or more, not -1"),
-        (lambda: nn.MLP(2, []), "at least one layer"),
-        (lambda: nn.MLP(2, [2.5, 1]), "an int of 1 or more, not 2.5"),
-    ],
-)
-def test_a_model_that_cannot_be_is_an_error(make: object, words: str):
-    with pytest.raises(ValueError, match=words):
-        make()
-
-
-def test_sequential_takes_only_what_can_be_called():
-    with pytest.raises(TypeError, match="takes modules and functions, not str 'relu'"):
-        nn.Sequential(nn.Layer(2, 2), "relu")
-
-
-def test_a_module_without_a_call_says_what_is_missing():
-    class Empty(nn.Module):
-        pass
-
-    with pytest.raises(NotImplementedError, match=r"Empty needs a method __call__\(self, x\) or forward\(self, x\)"):
-        Empty()(1.0)
-
-
 # ---- initial numbers -------------------------------------------------------------------------------------------------
 def test_by_default_the_numbers_are_micrograds():
     """One random.uniform(-1, 1) for each weight, in order, and biases of zero: a seeded script finds the same model."""

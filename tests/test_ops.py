@@ -282,6 +282,6 @@ def test_a_formula_can_be_read_off_a_rule() -> None:
     assert text_of(slope) == "(1.0 + (y * y))"
 
 
-def test_a_mathematics_says_what_it_lacks() -> None:
+def test_a_number_system_says_what_it_lacks() -> None:
     with pytest.raises(AttributeError, match="Fractions has no function 'exp'"):
         OPS["exp"].value(Fractions(), Exact(1))

@@ -22,7 +22,7 @@ from matplotlib.image import imread
 from tinygrad_edu import losses, nn
 from tinygrad_edu.engine import Value
 from tinygrad_edu.train import fit
-from tinygrad_edu.viz._grids import as_function, on_arrays
+from tinygrad_edu.viz._grids import graph_as_function, vectorize
 from tinygrad_edu.viz.plots import (
     COLOURS,
     parameters_at,
@@ -329,7 +329,7 @@ def test_a_constant_answer_is_one_region():
         ({"y": [0, 1, 2, 0]}, r"labels from 0 to 1, or two, not \[0, 1, 2\]"),
         ({"names": ["a"]}, "2 classes, and 1 names: a"),
         ({"resolution": 1}, "2 or more, not 1"),
-        ({"model": nn.Linear(3)}, "takes 3 inputs a sample, not 2"),
+        ({"model": nn.Linear(3), "resolution": 5}, "takes 3 inputs a sample, not 2"),
     ],
 )
 def test_what_has_no_boundary_is_refused(arguments, words):
@@ -382,7 +382,7 @@ def test_any_two_parameters_of_a_network_have_a_surface():
     model = nn.MLP(2, [4, 1], activation="tanh", rng=random.Random(3))
     loss = losses.mse([model(x) for x in CORNERS], [0.0, 1.0, 1.0, 0.0])
     p, q = model.layers[0].neurons[1].w[0], model.layers[1].neurons[0].b
-    surface = on_arrays(as_function(loss, p, q))(np.array([0.3, -2.0]), np.array([0.1, 1.5]))
+    surface = vectorize(graph_as_function(loss, p, q))(np.array([0.3, -2.0]), np.array([0.1, 1.5]))
     for number, point in zip(surface, ((0.3, 0.1), (-2.0, 1.5))):
         p.data, q.data = point
         assert number == pytest.approx(losses.mse([model(x) for x in CORNERS], [0.0, 1.0, 1.0, 0.0]).data, abs=1e-12)
@@ -391,7 +391,7 @@ def test_any_two_parameters_of_a_network_have_a_surface():
 
 def test_where_the_loss_is_not_defined_there_is_a_hole():
     w, b = Value(1.0, label="w"), Value(1.0, label="b")
-    z = on_arrays(as_function(w.log() + b, w, b))(np.array([-1.0, 1.0]), np.array([1.0, 2.0]))
+    z = vectorize(graph_as_function(w.log() + b, w, b))(np.array([-1.0, 1.0]), np.array([1.0, 2.0]))
     assert np.isnan(z[0])
     assert z[1] == 2.0
     ax = plot_surface(w.log() + b, w, b, xlim=(-1.0, 1.0), resolution=20)
@@ -602,12 +602,6 @@ def test_with_pyplot_a_figure_is_shown_by_it(plot):
         pyplot.close("all")
 
 
-def test_settings_are_left_as_they_were(plot, tmp_path):
-    before = matplotlib.rcParams.copy()
-    save(plot(axes()), tmp_path / "plot.svg")
-    assert matplotlib.rcParams == before
-
-
 def test_nothing_needs_a_display(tmp_path):
     program = (
         "import sys; from tinygrad_edu.viz.plots import *; "
@@ -639,11 +633,12 @@ def test_a_png_shows_its_labels(tmp_path):
     assert (pictures[0] != pictures[1]).any()
 
 
-@pytest.mark.parametrize("suffix", ["svg", "png"])
-def test_the_same_plot_is_the_same_file(plot, tmp_path, suffix):
-    for name in "ab":
-        save(plot(axes()), tmp_path / f"{name}.{suffix}")
-    assert (tmp_path / f"a.{suffix}").read_bytes() == (tmp_path / f"b.{suffix}").read_bytes()
+def test_the_same_plot_is_the_same_file_and_settings_stay(plot, tmp_path):
+    before = matplotlib.rcParams.copy()
+    for name in ("a.svg", "b.svg"):
+        save(plot(axes()), tmp_path / name)
+    assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
+    assert matplotlib.rcParams == before
 
 
 @pytest.mark.parametrize("name", ["plot.pdf", "plot", "plot.jpeg"])
@@ -654,13 +649,13 @@ def test_another_suffix_is_refused(tmp_path, name):
 
 
 def test_two_threads_that_save_leave_settings_and_warnings_as_they_were(tmp_path, monkeypatch):
-    """The second to come would find what the first has changed, and put that back when it leaves as the last."""
+    """Without a lock, the second thread would find the settings of the first one, and restore these at the end."""
     begun, both, left = threading.Event(), threading.Event(), threading.Event()
 
     def slow(self, file, **options):
         if not begun.is_set():
             begun.set()
-            both.wait(0.1)  # in vain, as the second one has to wait outside
+            both.wait(0.1)  # in vain, because the second thread has to wait for the lock
         else:
             both.set()
             left.wait(0.1)
@@ -703,16 +698,15 @@ def test_a_failure_leaves_the_old_file(tmp_path):
     ],
 )
 def test_a_name_means_only_itself(tmp_path, name, shown):
-    plots = [
-        plot_loss({name: history([1.0, 2.0]), "other": history([1.0])}, axes()),
-        plot_fit([1], [1], [1], axes(), xlabel=name, ylabel=name),
-        plot_confusion([0], [0], [name, "other"], axes()),
-        plot_parameters({name: [1.0, 2.0]}, axes()),
-        plot_boundary(lambda x: x[0] - 0.5, CORNERS, [0, 1, 0, 1], axes(), names=[name, "b"], resolution=3),
-        plot_surface(*bowl(), axes(), xlabel=name, zlabel=name, resolution=3),
-        plot_derivative(lambda x: x, axes(), xlabel=name, resolution=3),
-    ]
-    for ax in plots:
-        save(ax, tmp_path / "plot.png")
-        save(ax, tmp_path / "plot.svg")
-        assert shown in svg_texts(tmp_path / "plot.svg")
+    figure = Figure(figsize=(6, 3))
+    a, b, c, d, e, f, g = figure.subplots(2, 4).flat[:7]
+    plot_loss({name: history([1.0, 2.0]), "other": history([1.0])}, a)
+    plot_fit([1], [1], [1], b, xlabel=name, ylabel=name)
+    plot_confusion([0], [0], [name, "other"], c)
+    plot_parameters({name: [1.0, 2.0]}, d)
+    plot_boundary(lambda x: x[0] - 0.5, CORNERS, [0, 1, 0, 1], e, names=[name, "b"], resolution=3)
+    plot_surface(*bowl(), f, xlabel=name, zlabel=name, resolution=3)
+    plot_derivative(lambda x: x, g, xlabel=name, resolution=3)
+    save(a, tmp_path / "plot.png")
+    save(a, tmp_path / "plot.svg")
+    assert svg_texts(tmp_path / "plot.svg").count(shown) == 1 + 2 + 2 + 1 + 1 + 2 + 1

@@ -20,12 +20,12 @@ from tinygrad_edu import Value
 from tinygrad_edu.compiler.printers import latex, listing
 from tinygrad_edu.compiler.printers._formulas import FIRST
 from tinygrad_edu.compiler.printers.listing import Listing
-from tinygrad_edu.compiler.printers.notation import ARITHMETIC, ATOM, POWER, WIDTH, Form, Names, Text, call
+from tinygrad_edu.compiler.printers.notation import PYTHON, WIDTH, Form, Names, Text, call
 from tinygrad_edu.compiler.program import COPY, Access, Block, Loop, Origin, Output, Program, Statement, whole
-from tinygrad_edu.compiler.roll import rolled
-from tinygrad_edu.compiler.trace import traced
-from tinygrad_edu.compiler.vjp import differentiated
-from tinygrad_edu.rules import OPS, Op
+from tinygrad_edu.compiler.roll import roll
+from tinygrad_edu.compiler.trace import trace_function
+from tinygrad_edu.compiler.vjp import differentiate
+from tinygrad_edu.rules import ATOM, OPS, POWER, Op
 
 Array = Any
 
@@ -34,7 +34,7 @@ Array = Any
 class Evaluated(Listing):
     """Formulas that Python can run: what they say is what the program computes.
 
-    A letter says how far it goes: k__5 goes through 5 places. Whatever is named is an array in `scope`.
+    A letter says how far it goes: k__5 goes through 5 positions. Whatever is named is an array in `scope`.
     """
 
     def __init__(self, program: Program, leaves: dict[Block, Array]) -> None:
@@ -46,7 +46,7 @@ class Evaluated(Listing):
         super().__init__(program, Names([*self.scope, "range", "reversed", "for", "in", "class", "pass"]))
         for block, x in leaves.items():
             self.scope[self.plan.name(block)] = np.asarray(x, int if block.kind == "index" else float)
-        self.scope |= self.tables
+        self.scope |= self.constants.arrays
 
     def run(self) -> list[Array]:
         with np.errstate(all="ignore"):
@@ -54,8 +54,8 @@ class Evaluated(Listing):
             return [np.asarray(eval(text, self.scope), float) for text in self.outputs()]
 
     # ---- lines ----
-    def line(self, block: Block | None, left: str, right: str, adds: bool = False, origins: Any = ()) -> None:
-        super().line(block, left, right, adds, origins)
+    def add_line(self, block: Block | None, name: str, left: str, right: str, parts: Any, adds: bool = False) -> None:
+        super().add_line(block, name, left, right, parts, adds)
         tab = " " * self.depth
         if block is None:
             self.source += [f"{tab}for {left} in {right}:", f"{tab} pass"]
@@ -70,23 +70,23 @@ class Evaluated(Listing):
     def turns(self, loop: Loop) -> str:
         return f"reversed(range({loop.turns}))" if loop.backwards else f"range({loop.turns})"
 
-    def loop(self, loop: Loop) -> None:
+    def add_loop(self, loop: Loop) -> None:
         outside, self.turns_of_loop = self.turns_of_loop, loop.turns
-        super().loop(loop)
+        super().add_loop(loop)
         self.turns_of_loop = outside
 
     def new_base(self, block: Block, name: str, *front: str) -> Any:
         base = super().new_base(block, name, *front)
-        rows = [self.turns_of_loop + place.isdecimal() for place in front]  # a state begins at 0, or ends there
+        rows = [self.turns_of_loop + position.isdecimal() for position in front]  # a state begins at 0, or ends there
         if name not in self.scope:
             self.scope[name] = np.zeros([*[self.count] * block.samples, *rows, *block.shape])
         return base
 
     # ---- texts ----
-    def places(self, axes: Any, lengths: Any, samples: bool = False, depth: int = 0) -> Any:
-        places = super().places(axes, lengths, samples, depth)
-        letters = [axis for axis, place in places.items() if axis >= 0 and place != FIRST]
-        return places | {axis: (f"{places[axis][0]}__{lengths[axis]}", ATOM) for axis in letters}
+    def positions(self, axes: Any, lengths: Any, samples: bool = False, depth: int = 0) -> Any:
+        positions = super().positions(axes, lengths, samples, depth)
+        letters = [axis for axis, position in positions.items() if axis >= 0 and position != FIRST]
+        return positions | {axis: (f"{positions[axis][0]}__{lengths[axis]}", ATOM) for axis in letters}
 
     def sample(self) -> str:
         return f"n__{self.count}"
@@ -95,8 +95,9 @@ class Evaluated(Listing):
         return f"({float(x)!r})".replace("inf", "np.inf").replace("nan", "np.nan"), ATOM
 
     def form(self, op: Op, arity: int, arrays: int) -> Form:
-        if op.name in ARITHMETIC:
-            return ARITHMETIC[op.name]
+        operator = PYTHON.form(op)
+        if operator and op.precedence:
+            return operator
         name = self.names.new("operation")
         self.scope[name] = partial(op.value, ARRAYS)
         return call(name, arity)
@@ -151,7 +152,7 @@ def test_formulas_say_what_random_programs_compute(seed: int) -> None:
 def test_formulas_say_what_random_gradients_are(seed: int) -> None:
     random = Random(seed)
     program = drawn_programs.drawn(random)
-    program = differentiated(program, [b for b in (*program.inputs, *program.parameters) if b.kind != "index"])
+    program = differentiate(program, [b for b in (*program.inputs, *program.parameters) if b.kind != "index"])
     leaves = drawn_programs.numbers(program, random)
     check(Evaluated(program, leaves).run(), program, leaves)
 
@@ -166,9 +167,9 @@ def check(got: Sequence[Array], program: Program, leaves: dict[Block, Array]) ->
 @pytest.mark.parametrize("name", [name for name in BY_HAND if "argument" not in name])
 def test_formulas_say_what_models_compute(name: str) -> None:
     model = BY_HAND[name]()
-    found = traced(lambda _: [model.loss()], "loss", [], model.loss)
-    program = rolled(found.tape)
-    program = differentiated(program, program.parameters)
+    found = trace_function(lambda _: [model.loss()], "loss", [], model.loss)
+    program = roll(found.tape)
+    program = differentiate(program, program.parameters)
     leaves = {block: np.zeros(block.shape) for block in program.parameters}
     for (block, cell), p in zip(program.places, found.parameters):
         leaves[block].reshape(-1)[cell] = p.data
@@ -189,8 +190,8 @@ def program_of(f: Callable[..., Any], *numbers: float, gradients: bool = False) 
         y = f(*xs)
         return y if isinstance(y, list) else [y]
 
-    program = rolled(traced(results, "f", [*zip("xyz", numbers)], f).tape)
-    return differentiated(program, [*program.inputs, *program.parameters]) if gradients else program
+    program = roll(trace_function(results, "f", [*zip("xyz", numbers)], f).tape)
+    return differentiate(program, [*program.inputs, *program.parameters]) if gradients else program
 
 
 def formulas(program: Program, notation: type[Listing] = Listing) -> list[str]:
@@ -209,7 +210,7 @@ def test_a_listing_says_what_there_is_what_becomes_of_it_and_where_it_comes_from
 
     line = loss.__code__.co_firstlineno + 1
     assert (
-        listing.text(program_of(loss, gradients=True))
+        listing.write_text(program_of(loss, gradients=True))
         == f"""\
 f: 71 operations on numbers are 4 on arrays, and 5 more for the gradients
 
@@ -231,11 +232,11 @@ dW     (4, 3)  = g0.T @ DATA                    {line}"""
 
 def test_a_listing_says_what_stayed_scalar_and_why() -> None:
     w = Value(0.5, label="w")
-    lines = listing.text(program_of(lambda x: tg.tanh(w * x + 1.0), 2.0)).splitlines()
+    lines = listing.write_text(program_of(lambda x: tg.tanh(w * x + 1.0), 2.0)).splitlines()
     assert lines[:4] == ["f: 3 operations on numbers", "", "x  input", "w  parameter"]
     assert re.fullmatch(r"y  = tanh\(x \* w \+ 1\) +3  \d+", lines[6])
     assert re.fullmatch(r"3 operations stayed scalar \(.+:\d+\): they have no partner of the same kind", lines[-1])
-    (*_, one) = listing.text(program_of(lambda x: tg.sin(x), 2.0)).splitlines()
+    (*_, one) = listing.write_text(program_of(lambda x: tg.sin(x), 2.0)).splitlines()
     assert re.fullmatch(r"1 operation stayed scalar \(.+:\d+\): it has no partner of the same kind", one)
 
 
@@ -322,20 +323,20 @@ def test_a_loop_is_a_recurrence() -> None:
         "  dh[t] = W.T @ g0[t]",
         "dW = g0.T @ h0[:50]",
     ]
-    assert "\nreturns y, dW, dh[0]\n" in listing.text(program) + "\n"
+    assert "\nreturns y, dW, dh[0]\n" in listing.write_text(program) + "\n"
 
 
 def test_no_line_of_a_listing_is_too_long() -> None:
     programs = [Maker(seed, 12, samples=seed % 2 == 0).program for seed in range(20)]
     programs += [program_of(BY_HAND[name]().loss, gradients=True) for name in ("gpt, two layers", "lstm", "series")]
     for program in programs:
-        assert max(map(len, listing.text(program).splitlines())) <= WIDTH
+        assert max(map(len, listing.write_text(program).splitlines())) <= WIDTH
 
 
 def test_a_long_program_is_not_listed_to_the_end() -> None:
     blocks = [Block("x", kind="input"), *[Block(f"v{i}") for i in range(300)]]
     statements = [Statement(b, OPS["sin"], (Access(a),), origin=Origin((), 1)) for a, b in pairwise(blocks)]
-    text = listing.text(Program("f", (blocks[0],), (), tuple(statements), (Output(Access(blocks[-1])),)))
+    text = listing.write_text(Program("f", (blocks[0],), (), tuple(statements), (Output(Access(blocks[-1])),)))
     assert len(text.splitlines()) == 118
     assert re.search(r"\n…  +190 more lines\n", text)
     assert "v0    = sin(x)" in text
@@ -344,7 +345,7 @@ def test_a_long_program_is_not_listed_to_the_end() -> None:
 
 # ---- how LaTeX looks -------------------------------------------------------------------------------------------------
 def lines_of(program: Program) -> list[str]:
-    first, *lines, last = latex.text(program).splitlines()
+    first, *lines, last = latex.write_text(program).splitlines()
     assert (first, last) == (r"\begin{aligned}", r"\end{aligned}")
     assert all(line.endswith(r" \\") for line in lines[:-1])
     return [line.removesuffix(r" \\") for line in lines]
@@ -408,7 +409,7 @@ operatorname mathrm mathbb text in times le wedge infty ldots mathrel sigma exp
 @pytest.mark.parametrize("seed", range(40))
 def test_all_commands_are_known_to_browsers(seed: int) -> None:
     """And braces are closed, and no index follows an index."""
-    source = latex.text(Maker(seed, 12, samples=seed % 2 == 0).program)
+    source = latex.write_text(Maker(seed, 12, samples=seed % 2 == 0).program)
     assert {*re.findall(r"\\([a-zA-Z]+)", source)} <= {*KNOWN}
     depth = 0
     for brace in re.findall(r"(?<!\\)[{}]", source):
@@ -445,10 +446,10 @@ HOSTILE = [
 def test_labels_mean_nothing_but_names(label: str) -> None:
     x = [Value(1.0, label=label), Value(2.0, label=f"{label}[0]"), Value(3.0, label=label)]
     program = program_of(lambda: (x[0] * x[1] + tg.sin(x[2])) ** 2, gradients=True)
-    leaves = listing.text(program).split("\n\n")[1].splitlines()
+    leaves = listing.write_text(program).split("\n\n")[1].splitlines()
     names = {row.split("  ")[0] for row in leaves}
     assert len(names) == len(leaves) == len(program.parameters)
     assert all(name.isidentifier() for name in names)
     left = [line.partition(" &")[0] for line in lines_of(program)]
     assert len({*left}) == len(left)
-    assert not re.search(r"[%$#~]|(?<!\\)\\ ", latex.text(program).replace(r" \\", ""))
+    assert not re.search(r"[%$#~]|(?<!\\)\\ ", latex.write_text(program).replace(r" \\", ""))

@@ -17,9 +17,9 @@ import tinygrad_edu as tg
 from tinygrad_edu import Value
 from tinygrad_edu.compiler.printers import javascript as in_javascript
 from tinygrad_edu.compiler.program import Block, Output, Program, Statement, whole
-from tinygrad_edu.compiler.roll import rolled
-from tinygrad_edu.compiler.trace import traced
-from tinygrad_edu.compiler.vjp import differentiated
+from tinygrad_edu.compiler.roll import roll
+from tinygrad_edu.compiler.trace import trace_function
+from tinygrad_edu.compiler.vjp import differentiate
 from tinygrad_edu.rules import OPS
 
 Array = Any
@@ -32,9 +32,11 @@ class Traced:
         (numbers,) = model.arguments or ([],)
         inputs = [(f"t[{i}]", float(x)) for i, x in enumerate(numbers)]
         inputs = [(label, int(x)) if isinstance(y, int) else (label, x) for (label, x), y in zip(inputs, numbers)]
-        found = traced(lambda xs: [model.loss(xs) if model.arguments else model.loss()], "loss", inputs, model.loss)
-        program = rolled(found.tape)
-        self.program = differentiated(program, program.parameters)
+        found = trace_function(
+            lambda xs: [model.loss(xs) if model.arguments else model.loss()], "loss", inputs, model.loss
+        )
+        program = roll(found.tape)
+        self.program = differentiate(program, program.parameters)
         self.places = dict(zip(found.parameters, program.places[len(inputs) :]))
         self.leaves = {block: np.zeros(block.shape) for block, _ in program.places}
         for (block, cell), x in zip(program.places, [*numbers, *[p.data for p in found.parameters]]):
@@ -54,7 +56,7 @@ def run_in_javascript(javascript: JavaScript, program: Program, leaves: dict[Blo
     """All outputs, one number after the other."""
     blocks = [*program.inputs, *program.parameters]
     arguments = [np.ravel(leaves[b]).tolist() if b.shape else float(leaves[b]) for b in blocks]
-    (results,) = javascript(in_javascript.text(program), [arguments])
+    (results,) = javascript(in_javascript.write_text(program), [arguments])
     return results
 
 
@@ -77,7 +79,7 @@ def test_random_programs_in_javascript(javascript: JavaScript, seed: int) -> Non
 def test_random_gradients_in_javascript(javascript: JavaScript, seed: int) -> None:
     random = Random(seed)
     program = drawn_programs.drawn(random)
-    program = differentiated(program, [b for b in (*program.inputs, *program.parameters) if b.kind != "index"])
+    program = differentiate(program, [b for b in (*program.inputs, *program.parameters) if b.kind != "index"])
     leaves = drawn_programs.numbers(program, random)
     same(run_in_javascript(javascript, program, leaves), program, leaves)
 
@@ -92,12 +94,12 @@ def test_models_in_javascript(javascript: JavaScript, name: str) -> None:
 def record(f: Callable[..., Any], *numbers: float) -> Program:
     """The program of a function of numbers."""
     labels = [(name, x) for name, x in zip("xyz", numbers)]
-    return rolled(traced(lambda xs: [f(*xs)], "f", labels).tape)
+    return roll(trace_function(lambda xs: [f(*xs)], "f", labels).tape)
 
 
 def test_scalars_are_plain_lines_of_javascript() -> None:
     assert (
-        in_javascript.text(record(lambda x, y: tg.tanh(x * y + 1.0) ** 2 - tg.relu(x), 0.5, 2.0))
+        in_javascript.write_text(record(lambda x, y: tg.tanh(x * y + 1.0) ** 2 - tg.relu(x), 0.5, 2.0))
         == """\
 function f(x, y) {
   return Math.tanh(y * x + 1) ** 2 - Math.max(x, 0);
@@ -108,9 +110,9 @@ function f(x, y) {
 def test_a_layer_is_a_loop_in_javascript() -> None:
     w = [[Value(0.1, label=f"w[{i}][{j}]") for j in range(3)] for i in range(2)]
     x = [Value(1.0, label=f"x[{j}]") for j in range(3)]
-    tape = traced(lambda _: [tg.tanh(sum(wi * xi for wi, xi in zip(row, x))) for row in w], "layer", []).tape
+    tape = trace_function(lambda _: [tg.tanh(sum(wi * xi for wi, xi in zip(row, x))) for row in w], "layer", []).tape
     assert (
-        in_javascript.text(rolled(tape))
+        in_javascript.write_text(roll(tape))
         == """\
 function sum(xs) {
   return xs.reduce((a, b) => a + b, 0);
@@ -128,14 +130,14 @@ def test_powers_in_javascript_are_those_of_the_engine(javascript: JavaScript, y:
     xs = [1.0, 0.5, 2.0, 0.0 if y >= 0 else 3.0] + [-1.0, -2.0, -0.5] * (y != 0.5)
     true = [[(Value(x) ** y).data] for x in xs]
     constant, variable = record(lambda x: x**y, 1.0), record(lambda x, y: x**y, 1.0, 1.0)
-    assert javascript(in_javascript.text(constant), [[x] for x in xs]) == true
-    assert javascript(in_javascript.text(variable), [[x, y] for x in xs]) == true
+    assert javascript(in_javascript.write_text(constant), [[x] for x in xs]) == true
+    assert javascript(in_javascript.write_text(variable), [[x, y] for x in xs]) == true
 
 
 def test_outside_a_domain_javascript_has_nan_or_infinity(javascript: JavaScript) -> None:
     program = record(lambda x: tg.log(x) + tg.sqrt(x), 1.0)
-    assert javascript(in_javascript.text(program), [[0.0]]) == [[-math.inf]]
-    assert math.isnan(javascript(in_javascript.text(program), [[-1.0]])[0][0])
+    assert javascript(in_javascript.write_text(program), [[0.0]]) == [[-math.inf]]
+    assert math.isnan(javascript(in_javascript.write_text(program), [[-1.0]])[0][0])
 
 
 def test_programs_over_samples_are_not_written_in_javascript() -> None:
@@ -143,4 +145,4 @@ def test_programs_over_samples_are_not_written_in_javascript() -> None:
     out = Block("", (2,), samples=True)
     program = Program("f", (x,), (), (Statement(out, OPS["tanh"], (whole(x),), (2,)),), (Output(whole(out), (2,)),))
     with pytest.raises(ValueError, match="many samples at once"):
-        in_javascript.text(program)
+        in_javascript.write_text(program)

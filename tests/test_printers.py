@@ -26,7 +26,6 @@ from tinygrad_edu.compiler.printers import source
 from tinygrad_edu.compiler.printers.notation import NUMPY, identifier
 from tinygrad_edu.compiler.program import (
     COPY,
-    MUL,
     Access,
     Block,
     Carry,
@@ -38,6 +37,7 @@ from tinygrad_edu.compiler.program import (
     Statement,
     whole,
 )
+from tinygrad_edu.ops import MUL
 from tinygrad_edu.rules import FLOATS, OPS, Op, find
 
 Array = Any
@@ -75,7 +75,7 @@ def as_lists(leaves: Sequence[Array]) -> list[Any]:
 @given(SEEDS, LENGTHS, st.booleans())
 def test_numpy_computes_what_a_program_means(seed: int, length: int, samples: bool) -> None:
     def outputs(program: Program, leaves: list[Array]) -> Results:
-        results = on_numpy.function(program)(*[x if x.ndim else x.item() for x in leaves])
+        results = on_numpy.make_function(program)(*[x if x.ndim else x.item() for x in leaves])
         text = source(program, "numpy")
         scope: dict[str, Any] = {}
         exec(text, scope)
@@ -91,7 +91,7 @@ def test_numpy_computes_what_a_program_means(seed: int, length: int, samples: bo
 @given(SEEDS, LENGTHS)
 def test_python_computes_what_a_program_means(seed: int, length: int) -> None:
     def outputs(program: Program, leaves: list[Array]) -> Results:
-        results = on_python.function(program)(*as_lists(leaves))
+        results = on_python.make_function(program)(*as_lists(leaves))
         return [np.reshape(x, output.shape) for x, output in zip(results, program.outputs, strict=True)]
 
     check(seed, length, False, outputs)
@@ -116,7 +116,7 @@ def test_javascript_computes_what_a_program_means(javascript: JavaScript) -> Non
 def test_jax_computes_what_a_program_means(seed: int, length: int, samples: bool) -> None:
     def outputs(program: Program, leaves: list[Array]) -> Results:
         with jax.enable_x64(True):
-            return [np.asarray(x) for x in on_jax.function(program)(*leaves)]
+            return [np.asarray(x) for x in on_jax.make_function(program)(*leaves)]
 
     check(seed, length, samples, outputs)
 
@@ -128,7 +128,7 @@ def test_arguments_are_not_changed() -> None:
     parts = (Part((3,), whole(out), whole(x)), Part((), Access(out, (), 1), Access(x, (), 0)))
     program = Program("f", (x,), (), (Scatter(out, parts),), (Output(whole(out), (3,)), Output(whole(x), (3,))))
     numbers = [1.0, 2.0, 3.0]
-    for results in (on_python.function(program)(numbers), on_numpy.function(program)(np.array(numbers))):
+    for results in (on_python.make_function(program)(numbers), on_numpy.make_function(program)(np.array(numbers))):
         assert [list(y) for y in results] == [[1.0, 3.0, 3.0], [1.0, 2.0, 3.0]]
     assert numbers == [1.0, 2.0, 3.0]
 
@@ -139,7 +139,7 @@ def test_what_a_part_adds_to_cells_is_met_as_often_as_it_is() -> None:
     index = np.array([[0, 1, 2], [3, 3, 3], [0, 0, 1]])
     scatter = Scatter(out, (Part((3, 3), Access(out, (), 0, index), Access(x, (0, 1))),))
     program = Program("f", (x,), (), (scatter,), (Output(whole(out), (4,)),))
-    (y,) = on_numpy.function(program)(np.array([1.0, 10.0, 100.0]))
+    (y,) = on_numpy.make_function(program)(np.array([1.0, 10.0, 100.0]))
     assert y.tolist() == [12.0, 110.0, 100.0, 111.0]
 
 
@@ -384,7 +384,11 @@ def test_each_operation_is_the_engine_s(op: Op, javascript: JavaScript) -> None:
     program = elementwise(op, *"abc"[:arity])
     arrays = [np.array(row) for row in numbers]
     (in_javascript,) = javascript(source(program, "javascript"), [numbers])
-    for y in (on_numpy.function(program)(*arrays)[0], on_python.function(program)(*numbers)[0], in_javascript):
+    for y in (
+        on_numpy.make_function(program)(*arrays)[0],
+        on_python.make_function(program)(*numbers)[0],
+        in_javascript,
+    ):
         np.testing.assert_allclose(y, true, rtol=1e-12)
 
 
@@ -416,11 +420,11 @@ def test_powers_of_infinity(javascript: JavaScript) -> None:
     """As of Python's floats, where NumPy takes a root and JavaScript has no limit."""
     root = elementwise(find("power", 0.5), "x")
     with np.errstate(invalid="ignore"):
-        assert on_numpy.function(root)(np.array([-math.inf, 4.0, 0.0]))[0].tolist() == [math.inf, 2.0, 0.0]
+        assert on_numpy.make_function(root)(np.array([-math.inf, 4.0, 0.0]))[0].tolist() == [math.inf, 2.0, 0.0]
     power = elementwise(OPS["pow"], "a", "b")
     numbers = [[1.0, -1.0, 2.0], [math.inf, -math.inf, math.inf]]
     assert javascript(source(power, "javascript"), [numbers]) == [[1.0, 1.0, math.inf]]
-    assert on_python.function(power)(*numbers)[0] == [1.0, 1.0, math.inf]
+    assert on_python.make_function(power)(*numbers)[0] == [1.0, 1.0, math.inf]
 
 
 def test_whole_powers_are_products_where_that_is_faster() -> None:
@@ -462,9 +466,9 @@ def test_labels_are_never_text_of_a_program(language: str, javascript: JavaScrip
     if language == "javascript":
         (got,) = javascript(source(program, language), [numbers])
     elif language == "python":
-        (got,) = on_python.function(program)(*numbers)
+        (got,) = on_python.make_function(program)(*numbers)
     else:
-        (got,) = (on_numpy if language == "numpy" else on_jax).function(program)(*map(np.array, numbers))
+        (got,) = (on_numpy if language == "numpy" else on_jax).make_function(program)(*map(np.array, numbers))
     np.testing.assert_allclose(got, true)
     assert "__import__('os')" not in source(program, language)
 

@@ -74,8 +74,8 @@ LAYERS = """
     errors _io _validate rules ops modes graph engine functional gradients nn losses optim data train compiler viz
     testing cli
     """.split()
-# Doors to a later module, opened when they are called and not before.
-DOORS = {
+# Imports of a later module inside of a function: when it is called, and not before.
+DEFERRED = {
     ("engine", "viz.graph"),  # the picture of a Value in a notebook
     ("train.fit", "compiler.training"),  # fit(…, compile=True)
 }
@@ -121,7 +121,7 @@ def test_a_file_imports_only_from_its_left(file: str):
     at_once, later = imports(file)
     assert {other for other in at_once if layer(other) > layer(file)} == set()
     assert {(file, other) for other in later if layer(other) > layer(file)} == {
-        door for door in DOORS if door[0] == file
+        pair for pair in DEFERRED if pair[0] == file
     }
 
 

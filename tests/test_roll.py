@@ -15,10 +15,11 @@ import pytest
 from hypothesis import given
 from models import BY_HAND, Model, matrix, models, vector
 from reading import texts
-from rolling import Rolled, hold_to_form
+from rolling import Rolled, hold_to_form, scalar_operations
 
 import tinygrad_edu as tg
 from tinygrad_edu import Value
+from tinygrad_edu.compiler.program import Access, Statement
 from tinygrad_edu.engine import apply
 from tinygrad_edu.rules import OPS, Op
 
@@ -213,6 +214,18 @@ def most_of_a_result_stand_as_it_stands(x: Any) -> Any:
     """
     y = [xi.exp() for xi in x]
     return [tg.total(y), [y[i].sin() for i in (0, 2, 3, 5)]]
+
+
+@rolls(SIX)
+def half_of_a_result_stands_by_itself(x: Any) -> Any:
+    """
+    t0(6) = exp(x[i])
+    t1 = sum[i<6](t0[i])
+    t2(3) = sin(t0[2i])
+    return t1, t2[i] over 3
+    """
+    y = [xi.exp() for xi in x]
+    return [tg.total(y), [y[i].sin() for i in (0, 2, 4)]]
 
 
 @rolls(FOUR, FOUR)
@@ -483,6 +496,15 @@ def axes_of_the_block_that_is_read(x: Any, y: Any) -> Any:
     return [row[j] - y[2 * i + j] for i, row in enumerate(x) for j in range(2)]
 
 
+@rolls(SIX, [1.0, 2.0, 3.0])
+def one_in_order_that_repeats_and_one_without(x: Any, y: Any) -> Any:
+    """
+    t0(6) = x[i] - y[[0,0,2,1,1,2]]
+    return t0[i] over 2, t0[3+i] over 2, t0[2+3i] over 2
+    """
+    return [x[i] - y[k // 2] for k, i in enumerate((0, 1, 3, 4, 2, 5))]
+
+
 @rolls(FOUR, FOUR)
 def the_same_numbers_twice(x: Any, y: Any) -> Any:
     """
@@ -620,6 +642,49 @@ def a_sum_of_a_list_and_more(x: Any, y: Any) -> Any:
     return c + sum(x) + y + 1.0
 
 
+@rolls(FOUR, FIVE)
+def sums_of_two_lists(x: Any, y: Any) -> Any:
+    """
+    t0 = sum[i<4](x[i])
+    t1 = sum[i<5](y[i])
+    return t0, t1
+    """
+    return [sum(x), sum(y)]
+
+
+@rolls(FOUR)
+def a_sum_of_a_list_and_a_parameter(x: Any) -> Any:
+    """
+    t0 = sum[i<4](x[i])
+    t1 = t0 + c
+    return t1
+    """
+    return sum(x, c)
+
+
+@rolls(TWO_BY_FOUR)
+def a_sum_of_a_matrix(x: Any) -> Any:
+    """
+    t0 = sum[i<2, j<4](x[4i+j])
+    return t0
+    """
+    return sum(sum(row) for row in x)
+
+
+@rolls(FOUR)
+def a_name_is_that_of_the_whole_sum(x: Any) -> Any:
+    """
+    t0 = sum[i<4](x[i])
+    t1 = t0 + k[0]
+    height = t1 + c
+    t2 = exp(height)
+    return t2
+    """
+    height = tg.total([*x, c, k[0]])
+    height.label = "height"
+    return height.exp()
+
+
 @rolls(TWO_BY_FOUR)
 def sums_of_rows(x: Any) -> Any:
     """
@@ -749,6 +814,15 @@ def sums_of_windows_that_end_with_the_list(x: Any) -> Any:
 
 
 @rolls(FIVE)
+def sums_of_windows_the_last_of_which_is_shorter(x: Any) -> Any:
+    """
+    t0(4) = sum[j<3]((x[[[0,1,2],[1,2,3],[2,3,4],[3,4,0]]] where 111 111 111 110 else 0.0))
+    return t0[i] over 4
+    """
+    return [sum(x[i : i + 3]) for i in range(4)]
+
+
+@rolls(FIVE)
 def sums_that_are_too_ragged_to_be_one(x: Any) -> Any:
     """
     t0 = x[4] + x[3]
@@ -761,10 +835,10 @@ def sums_that_are_too_ragged_to_be_one(x: Any) -> Any:
 @rolls(FIVE)
 def sums_that_are_just_not_too_ragged(x: Any) -> Any:
     """
-    t0(3) = sum[j<4]((x[[[0,1,2,0],[0,1,2,3],[1,0,0,0]]] where 1110 1111 1000 else 0.0))
+    t0(3) = sum[j<4]((x[[[0,0,0,0],[0,1,2,3],[1,0,0,0]]] where 1000 1111 1000 else 0.0))
     return t0[1+i] over 2, t0[0]
     """
-    return [sum(x[:4]), sum(x[1:2]), sum(x[:3])]
+    return [sum(x[:4]), sum(x[1:2]), sum(x[:1])]
 
 
 @rolls(FOUR, FOUR, FOUR)
@@ -817,6 +891,18 @@ def a_dot_product(x: Any, y: Any) -> Any:
     return t0
     """
     return tg.dot(x, y)
+
+
+@rolls(FOUR)
+def a_dot_product_of_results(x: Any) -> Any:
+    """
+    t0(4) = exp(x[i])
+    t1(4) = sin(t0[i])
+    t2 = sum[i<4](t0[i] * t1[i])
+    return t2
+    """
+    y = [xi.exp() for xi in x]
+    return tg.dot(y, [yi.sin() for yi in y])
 
 
 @rolls(2.0)
@@ -1084,6 +1170,52 @@ def fewer_than_half_of_all_pairs_are_none(x: Any, y: Any) -> Any:
     return [tg.dot(x[i], y[j]) for i, j in ((0, 0), (1, 0), (2, 2))]
 
 
+@rolls([THREE_BY_TWO[0], *THREE_BY_TWO], [THREE_BY_TWO[0], *THREE_BY_TWO])
+def a_band_of_pairs_is_none(x: Any, y: Any) -> Any:
+    """
+    t0(7) = sum[j<2](y[[[0,1],[2,3],[2,3],[4,5],[4,5],[6,7],[6,7]]] * x[[[0,1],[0,1],[2,3],[2,3],[4,5],[4,5],[6,7]]])
+    return t0[i] over 7
+    """
+    return [tg.dot(x[i], y[j]) for i, j in ((0, 0), (0, 1), (1, 1), (1, 2), (2, 2), (2, 3), (3, 3))]
+
+
+@rolls([THREE_BY_TWO[0], *THREE_BY_TWO], [THREE_BY_TWO[0], *THREE_BY_TWO])
+def a_ring_of_pairs_is_just_one(x: Any, y: Any) -> Any:
+    """
+    t0(4, 4) = sum[k<2](y[2i+k] * x[2j+k])
+    return t0[4i] over 2, t0[5+4i] over 2, t0[10+4i] over 2, t0[15-12i] over 2
+    """
+    return [[tg.dot(x[i], y[i]), tg.dot(x[i], y[(i + 1) % 4])] for i in range(4)]
+
+
+@rolls(2.0)
+def a_parameter_that_several_numbers_have(x: Any) -> Any:
+    """
+    t0 = sum[i<3]([0.25, 0.5, 2.0][i] * k[[0,0,1]])
+    t1 = t0 + x
+    return t1
+    """
+    return tg.dot([0.5, 0.25, 2.0], [k[0], k[0], k[1]]) + x
+
+
+@rolls([1.0, 2.0])
+def a_factor_that_several_numbers_have(x: Any) -> Any:
+    """
+    t0 = sum[i<3](x[[0,0,1]] * [0.25, 0.5, 2.0][i])
+    return t0
+    """
+    return tg.dot([0.5, 0.25, 2.0], [x[0], x[0], x[1]])
+
+
+@rolls([1.0, 2.0])
+def a_factor_that_several_others_have(x: Any) -> Any:
+    """
+    t0 = sum[i<4](x[[0,0,0,1]] * b[[0,1,2,0]])
+    return t0
+    """
+    return tg.dot([x[0], x[0], x[1], x[0]], [b[2], b[0], b[0], b[1]])
+
+
 @rolls(THREE_BY_TWO)
 def the_same_product_twice(x: Any) -> Any:
     """
@@ -1093,6 +1225,28 @@ def the_same_product_twice(x: Any) -> Any:
     """
     y = [[v.exp() for v in row] for row in x]
     return [tg.dot(y[i], y[j]) for i, j in ((0, 0), (0, 1), (1, 1), (0, 1))]
+
+
+@rolls(THREE_BY_TWO)
+def the_same_product_of_results_twice(x: Any) -> Any:
+    """
+    t0(2, 2) = x[2i+j] * 2.0
+    t1 = sum[i<2](t0[i] * t0[2+i])
+    t2 = sin(t1)
+    t3 = cos(t1)
+    return t2, t3
+    """
+    y = [[v * 2.0 for v in row] for row in x]
+    return tg.dot(y[0], y[1]).sin(), tg.dot(y[0], y[1]).cos()
+
+
+@rolls(THREE_BY_TWO, THREE_BY_TWO)
+def pairs_that_only_the_last_ones_connect(x: Any, y: Any) -> Any:
+    """
+    t0(3, 3) = sum[k<2](y[2i+k] * x[2j+k])
+    return t0[4i] over 3, t0[7-4i] over 2
+    """
+    return [tg.dot(x[i], y[j]) for i, j in ((0, 0), (1, 1), (2, 2), (1, 2), (0, 1))]
 
 
 @rolls(THREE_BY_TWO)
@@ -1122,6 +1276,34 @@ def longer_and_longer_rows_of_the_other_side(x: Any, y: Any) -> Any:
     return t0[i] over 4
     """
     return [tg.dot(x[i][: i + 1], y[: i + 1]) for i in range(4)]
+
+
+@rolls([FOUR, FOUR, FOUR])
+def rows_of_several_lengths_by_a_matrix(x: Any) -> Any:
+    """
+    t0(3, 3) = sum[k<4]((x[4i+k] where [1100] [1110] [1111] else 0.0) * W[4j+k])
+    return t0[i] over 9
+    """
+    return [[tg.dot(row[: i + 2], w[: i + 2]) for w in W] for i, row in enumerate(x)]
+
+
+@rolls([FOUR, FOUR, FOUR], FOUR)
+def rows_that_are_just_not_too_ragged(x: Any, y: Any) -> Any:
+    """
+    t0(3) = sum[j<4]((x[4i+j] where 1000 1111 1000 else 0.0) * y[j])
+    return t0[i] over 3
+    """
+    return [tg.dot(x[i][:length], y[:length]) for i, length in enumerate((1, 4, 1))]
+
+
+@rolls([FOUR, FOUR, FOUR, FOUR], FOUR)
+def rows_that_are_too_ragged(x: Any, y: Any) -> Any:
+    """
+    t0(3) = y[0] * x[[0,8,12]]
+    t1 = sum[i<4](y[i] * x[4+i])
+    return t0[0], t1, t0[1+i] over 2
+    """
+    return [tg.dot(x[i][:length], y[:length]) for i, length in enumerate((1, 4, 1, 1))]
 
 
 @rolls([FOUR, FOUR, FOUR, FOUR], [FOUR, FOUR, FOUR, FOUR])
@@ -1449,6 +1631,174 @@ def divisions_where_nobody_reads(x: Any) -> Any:
     return [[1.0 / sum(row) for row in rows], [sum(1.0 / (v * sum(row)) for v in row) for row in rows]]
 
 
+@rolls([2.0, 3.0, 4.0])
+def bounds_where_nobody_reads(x: Any) -> Any:
+    """
+    t0(3, 3) = sum[k<2](x[i] * x[j])
+    t1(3, 3) = maximum(t0[3i+j], 9.0)
+    t2(3, 3) = t1[3i+j] - 9.0
+    t3(3, 3) = (t2[3i+j] where 100 110 111 else 0.0)
+    t4(3) = sum[j<3](t3[3i+j])
+    return t4[i] over 3
+    """
+    rows = [[tg.dot([a, a], [e, e]) for e in x[: i + 1]] for i, a in enumerate(x)]
+    return [sum(tg.maximum(v, 9.0) - 9.0 for v in row) for row in rows]
+
+
+@rolls([2.0, 3.0, 4.0])
+def bounds_from_above_where_nobody_reads(x: Any) -> Any:
+    """
+    t0(3, 3) = sum[k<2](x[i] * x[j])
+    t1(3, 3) = minimum(t0[3i+j], -9.0)
+    t2(3, 3) = t1[3i+j] - -9.0
+    t3(3, 3) = (t2[3i+j] where 100 110 111 else 0.0)
+    t4(3) = sum[j<3](t3[3i+j])
+    return t4[i] over 3
+    """
+    rows = [[tg.dot([a, a], [e, e]) for e in x[: i + 1]] for i, a in enumerate(x)]
+    return [sum(tg.minimum(v, -9.0) - -9.0 for v in row) for row in rows]
+
+
+@rolls([2.0, 3.0, 4.0], [5.0, 6.0, 7.0])
+def choices_by_what_nodes_read_where_nobody_reads(x: Any, y: Any) -> Any:
+    """
+    t0(3, 3) = sum[k<2](x[i] * x[j])
+    t1(3, 3) = where(y[j], 3.0, t0[3i+j])
+    t2(3, 3) = t1[3i+j] - 3.0
+    t3(3, 3) = (t2[3i+j] where 100 110 111 else 0.0)
+    t4(3) = sum[j<3](t3[3i+j])
+    return t4[i] over 3
+    """
+    rows = [[tg.dot([a, a], [e, e]) for e in x[: i + 1]] for i, a in enumerate(x)]
+    return [sum(tg.where(yj, 3.0, v) - 3.0 for v, yj in zip(row, y)) for row in rows]
+
+
+@rolls([2.0, 3.0, 4.0], [5.0, 6.0, 7.0], 2.0)
+def four_operands_where_nobody_reads(x: Any, y: Any, z: Any) -> Any:
+    """
+    t0(3, 3) = sum[k<2](x[i] * x[j])
+    t1(3, 3) = largest(c, y[j], z, t0[3i+j])
+    t2(3, 3) = (t1[3i+j] where 100 110 111 else 0.0)
+    t3(3) = sum[j<3](t2[3i+j])
+    return t3[i] over 3
+    """
+    rows = [[tg.dot([a, a], [e, e]) for e in x[: i + 1]] for i, a in enumerate(x)]
+    return [sum(tg.maximum(v, yj, z, c) for v, yj in zip(row, y)) for row in rows]
+
+
+@rolls([2.0, 3.0, 4.0], [5.0, 6.0, 7.0], 2.0)
+def more_operands_are_not_tried(x: Any, y: Any, z: Any) -> Any:
+    """
+    t0(3, 3) = sum[k<2](x[i] * x[j])
+    t1(3, 3) = largest(c, k[0], y[j], z, (t0[3i+j] where 100 110 111 else 2.0))
+    t2(3, 3) = (t1[3i+j] where 100 110 111 else 0.0)
+    t3(3) = sum[j<3](t2[3i+j])
+    return t3[i] over 3
+    """
+    rows = [[tg.dot([a, a], [e, e]) for e in x[: i + 1]] for i, a in enumerate(x)]
+    return [sum(tg.maximum(v, yj, z, c, k[0]) for v, yj in zip(row, y)) for row in rows]
+
+
+@rolls([2.0, 3.0, 4.0], [5.0, 6.0, 7.0])
+def powers_where_nobody_reads(x: Any, y: Any) -> Any:
+    """
+    t0(3, 3) = sum[k<2](x[i] * x[j])
+    t1(3, 3) = y[j] ** (t0[3i+j] where 100 110 111 else 2.0)
+    t2(3, 3) = (t1[3i+j] where 100 110 111 else 0.0)
+    t3(3) = sum[j<3](t2[3i+j])
+    return t3[i] over 3
+    """
+    rows = [[tg.dot([a, a], [e, e]) for e in x[: i + 1]] for i, a in enumerate(x)]
+    return [sum(yj**v for v, yj in zip(row, y)) for row in rows]
+
+
+@rolls([2.0, 3.0, 4.0])
+def quotients_where_nobody_reads(x: Any) -> Any:
+    """
+    t0(3, 3) = sum[k<2](x[i] * x[j])
+    t1(3, 3) = 1.0 / (t0[3i+j] where 100 110 111 else 0.5)
+    t2(3, 3) = t1[3i+j] - 1.0
+    t3(3, 3) = (t2[3i+j] where 100 110 111 else 0.0)
+    t4(3) = sum[j<3](t3[3i+j])
+    return t4[i] over 3
+    """
+    rows = [[tg.dot([a, a], [e, e]) for e in x[: i + 1]] for i, a in enumerate(x)]
+    return [sum(1.0 / v - 1.0 for v in row) for row in rows]
+
+
+@rolls([2.0, 3.0, 4.0], [5.0, 6.0, 7.0])
+def nothing_times_three_others_where_nobody_reads(x: Any, y: Any) -> Any:
+    """
+    t0(3, 3) = sum[k<2](x[i] * x[j])
+    t1(3, 3) = (t0[3i+j] where 100 110 111 else 0.0)
+    t2(3) = sum[j<3](t1[3i+j])
+    t3(3, 3) = product(t1[3i+j], t2[i], y[j], 2.0)
+    t4(3) = sum[j<3](t3[3i+j])
+    return t4[i] over 3
+    """
+    rows = [[tg.dot([a, a], [e, e]) for e in x[: i + 1]] for i, a in enumerate(x)]
+    return [sum(apply(PRODUCT, v, sum(row), yj, 2.0) for v, yj in zip(row, y)) for row in rows]
+
+
+PRODUCT = Op(
+    "product",
+    "product",
+    lambda m, a, b, c, d: a * b * c * d,
+    lambda m, v, a, b, c, d: b * c * d,
+    lambda m, v, a, b, c, d: a * c * d,
+    lambda m, v, a, b, c, d: a * b * d,
+    lambda m, v, a, b, c, d: a * b * c,
+)
+
+
+@rolls([2.0, 3.0, 4.0])
+def comparisons_where_nobody_reads(x: Any) -> Any:
+    """
+    t0(3, 3) = sum[k<2](x[i] * x[j])
+    t1(3, 3) = same(t0[3i+j], 12.0)
+    t2(3, 3) = (t1[3i+j] where 100 110 111 else 0.0)
+    t3(3) = sum[j<3](t2[3i+j])
+    return t3[i] over 3
+    """
+    rows = [[tg.dot([a, a], [e, e]) for e in x[: i + 1]] for i, a in enumerate(x)]
+    return [sum(apply(SAME, v, 12.0) for v in row) for row in rows]
+
+
+SAME = Op("same", "same", lambda m, x, y: 1.0 - m.abs(m.sign(x - y)), 0.0, 0.0)
+
+
+@rolls([2.0, 3.0, 4.0])
+def a_sum_of_one_goes_where_it_goes(x: Any) -> Any:
+    """
+    t0(3, 3) = sum[k<2](x[i] * x[j])
+    t1 = t0[4] + t0[3]
+    t2(3, 3) = (t0[3i+j] where 111 110 100 else -inf)
+    t3(3) = max[j<3](t2[3i+j])
+    t4 = exp(t1)
+    t5 = exp(t2[6])
+    t6(3) = exp(t3[i])
+    t7 = t5 * t4
+    return t7, t6[i] over 3
+    """
+    rows = [[tg.dot([a, a], [e, e]) for e in x[: 3 - i]] for i, a in enumerate(x)]
+    largest = [tg.maximum(*row) for row in rows]
+    return tg.total(rows[2]).exp() * (rows[1][0] + rows[1][1]).exp(), [y.exp() for y in largest]
+
+
+@rolls([2.0, 3.0, 4.0])
+def choices_where_nobody_reads(x: Any) -> Any:
+    """
+    t0(3, 3) = sum[k<2](x[i] * x[j])
+    t1(3, 3) = where(t0[3i+j], 3.0, 5.0)
+    t2(3, 3) = t1[3i+j] - 3.0
+    t3(3, 3) = (t2[3i+j] where 100 110 111 else 0.0)
+    t4(3) = sum[j<3](t3[3i+j])
+    return t4[i] over 3
+    """
+    rows = [[tg.dot([a, a], [e, e]) for e in x[: i + 1]] for i, a in enumerate(x)]
+    return [sum(tg.where(v, 3.0, 5.0) - 3.0 for v in row) for row in rows]
+
+
 @rolls([2.0, 3.0, 4.0], [5.0, 6.0, 7.0])
 def a_difference_of_what_is_not_everywhere(x: Any, y: Any) -> Any:
     """
@@ -1575,6 +1925,36 @@ def one_of_several_blocks(at: Any) -> Any:
 
 
 @rolls(1)
+def one_of_a_list_and_one_more(at: Any) -> Any:
+    """
+    t0(1, 3) [i] += k[i] over 2; [2] += c over 1
+    t1 = take[i<3](t0[i], at)
+    return t1
+    """
+    return tg.take([k[0], k[1], c], at)
+
+
+@rolls([1, 2])
+def two_of_several_blocks(ids: Any) -> Any:
+    """
+    t0(2, 3) [3i] += c over 2; [1+3i] += d over 2; [2+3i] += k[0] over 2
+    t1(2) = take[j<3](t0[3i+j], ids[i])
+    return t1[i] over 2
+    """
+    return [tg.take([c, d, k[1]], at) for at in ids]
+
+
+@rolls(FOUR, FOUR, 1)
+def one_of_pairs_from_two_lists(x: Any, y: Any, at: Any) -> Any:
+    """
+    t0(1, 6) [[0,1,4,5]] += x[i] over 4; [2+i] += y[i] over 2
+    t1 = take[i<6](t0[i], at)
+    return t1
+    """
+    return tg.take([x[0], x[1], y[0], y[1], x[2], x[3]], at)
+
+
+@rolls(1)
 def one_of_numbers(at: Any) -> Any:
     """
     t0 = take[i<3]([0.5, 1.5, 2.5][i], at)
@@ -1677,6 +2057,61 @@ def test_a_function_becomes_the_program_in_its_docstring(name: str) -> None:
     of_f = Rolled(f, *example)
     assert "\n".join(texts(of_f.program)) == inspect.getdoc(f)
     of_f.hold()
+
+
+@pytest.mark.parametrize(
+    ("name", "operations"),
+    [
+        ("an argument is a result", 0),
+        ("each of a list", 4),
+        ("a few of a result", 6 + 5 + 2),
+        ("more with one number", 4),
+        ("a sum", 3),
+        ("sums of rows", 2 * 3),
+        ("sums of more and more", 0 + 1 + 2 + 3),
+        ("sums over three lists", 3 * 5),
+        ("maxima of more and more", 0 + 1 + 2 + 3 + 4),
+        ("a product", 1),
+        ("a dot product", 4 + 3),
+        ("a matrix product", 6 * 7),
+        ("the same product twice", 4 + 3 * 3),
+        ("the same product of results twice", 4 + 2 * 3 + 2),
+        ("dots of several blocks", 2 * 7),
+        ("longer and longer rows of one side", 1 + 3 + 5 + 7),
+        ("numbers of several lengths", 3 + 5 + 7),
+        ("a layer", 3 * (7 + 1 + 1)),
+        ("rows of a table", 6 + 6),
+    ],
+)
+def test_how_many_operations_on_numbers_the_statements_stand_for(name: str, operations: int) -> None:
+    """Each addition, each product, and each call; of those that fill up a rectangle none."""
+    f, example = CASES[name]
+    assert scalar_operations(Rolled(f, *example).program) == operations
+
+
+def test_numbers_are_kept_without_what_repeats() -> None:
+    program = Rolled(samples_that_are_equal_are_still_two, 2.0).program
+    statements = [s for s in program.statements if isinstance(s, Statement)]
+    blocks = [x.block for s in statements for x in s.operands if isinstance(x, Access)]
+    assert [block.shape for block in blocks if block.kind == "data"] == [(4,)]
+
+
+def test_where_no_number_that_is_tried_is_one_for_an_operation_nothing_is_known() -> None:
+    narrow = Op("narrow", "narrow", lambda m, x: m.asin((x - 100.0) / 60.0), lambda m, y, x: 1.0 / m.cos(y))
+
+    def f(x: Any) -> Any:
+        rows = [[tg.dot([a, a], [e, e]) for e in x[: i + 1]] for i, a in enumerate(x)]
+        return [sum(apply(narrow, v) for v in row) for row in rows]
+
+    assert texts(Rolled(f, [5.0, 6.0, 7.0]).program)[1:3] == [
+        "t1(3, 3) = narrow((t0[3i+j] where 100 110 111 else 2.0))",
+        "t2(3, 3) = (t1[3i+j] where 100 110 111 else 0.0)",
+    ]
+
+
+def test_an_input_that_chooses_is_an_index() -> None:
+    program = Rolled(one_of_each_row, TWO_BY_FOUR, [3, 0]).program
+    assert [(block.name, block.kind) for block in program.inputs] == [("x", "input"), ("ids", "index")]
 
 
 # ---- models ----------------------------------------------------------------------------------------------------------

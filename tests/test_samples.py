@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from interpreter import run
 
-from tinygrad_edu.compiler.program import COPY, MUL, TAKE, Access, Block, Carry, Output, Program, whole
-from tinygrad_edu.compiler.samples import fixed, with_samples
-from tinygrad_edu.compiler.vjp import differentiated
+from tinygrad_edu.compiler.program import COPY, TAKE, Access, Block, Carry, Output, Program, whole
+from tinygrad_edu.compiler.samples import fix_samples, with_samples
+from tinygrad_edu.compiler.vjp import differentiate
+from tinygrad_edu.ops import MUL
 from tinygrad_edu.rules import OPS
 
 Array = Any
@@ -31,7 +32,7 @@ def leaves_of(program: Program) -> tuple[Block, ...]:
 
 
 def with_gradients(program: Program) -> Program:
-    return differentiated(program, [leaf for leaf in leaves_of(program) if leaf.kind != "index"])
+    return differentiate(program, [leaf for leaf in leaves_of(program) if leaf.kind != "index"])
 
 
 def moved(leaves: Leaves, there: Program) -> Leaves:
@@ -70,7 +71,7 @@ def check(program: Program, blocks: Sequence[Block], n: int, seed: int = 0) -> P
         true.append(np.stack(found) if output.leaf.samples else np.sum(found, 0) if depends else found[0])
     close(run(both, leaves)[outputs:], true)
 
-    for of_n in (fixed(both, n), with_gradients(fixed(many, n))):
+    for of_n in (fix_samples(both, n), with_gradients(fix_samples(many, n))):
         assert not any(block.samples for block in of_n.blocks())
         close(run(of_n, moved(leaves, of_n))[outputs:], true)
         close(run(of_n, moved(leaves, of_n))[:outputs], values if depends else [value[0] for value in values])
@@ -111,7 +112,7 @@ def test_a_layer_is_one_product_over_the_samples() -> None:
 
 def test_a_layer_over_a_fixed_number_of_samples() -> None:
     w, t = layer()
-    of_four = fixed(with_gradients(with_samples(w.program(w.total(t)), [x])), 4)
+    of_four = fix_samples(with_gradients(with_samples(w.program(w.total(t)), [x])), 4)
     assert listing(of_four) == "\n".join(
         [
             "h[4, 3] = mul W[0, 2, 1], x[2, 0, 1] over (4, 3) total (2,)",
@@ -137,7 +138,7 @@ def test_a_layer_over_a_fixed_number_of_samples() -> None:
 
 def test_of_one_sample_no_stride_leads_anywhere() -> None:
     w, t = layer()
-    of_one = fixed(with_samples(w.program(w.total(t)), [x]), 1)
+    of_one = fix_samples(with_samples(w.program(w.total(t)), [x]), 1)
     assert listing(of_one).split("\n")[0] == "h[1, 3] = mul W[0, 2, 1], x[0, 0, 1] over (1, 3) total (2,)"
 
 
@@ -189,14 +190,14 @@ def test_the_largest_of_a_row_of_each_sample_summed_over_all() -> None:
     y = w.write("mul", Access(xs, (0, 1)), W, axes=(3, 2), reduced=1, reduce=OPS["largest"], over_samples=True)
     program = w.program(w.total(w.write("sin", y)))
     values = {xs: np.array([[1.0, 2.0], [-3.0, 1.0], [0.5, 0.75]]), W: np.array([[1.0, 2.0], [3.0, -1.0], [0.5, 2.0]])}
-    of_three = fixed(program, 3)
+    of_three = fix_samples(program, 3)
     products = values[xs][:, None] * values[W]
     best, sums = products.argmax(2), products.max(2).sum(0)
     assert run(program, values)[0] == pytest.approx(np.sin(sums).sum())
     chosen = np.eye(2)[best] * np.cos(sums)[:, None]
     for both, leaves in (
         (with_gradients(program), values),
-        (fixed(with_gradients(program), 3), None),
+        (fix_samples(with_gradients(program), 3), None),
         (with_gradients(of_three), None),
     ):
         assert run(both, leaves or moved(values, both))[0] == pytest.approx(np.sin(sums).sum())
@@ -242,7 +243,7 @@ def test_rows_that_a_loop_left_are_read_where_they_are_or_else_copied() -> None:
         y = w.write("sin", access, axes=shape)
         program = w.program(w.total(y))
         check(program, [rows], 4)
-        copies = [s for s in fixed(with_samples(program, [rows]), 4).statements if getattr(s, "op", None) is COPY]
+        copies = [s for s in fix_samples(with_samples(program, [rows]), 4).statements if getattr(s, "op", None) is COPY]
         assert len(copies) == (2 if "copied" in name else 1), name
 
 
@@ -250,5 +251,5 @@ def test_several_outputs_of_several_shapes() -> None:
     w, t = layer()
     program = w.program(w.total(t), t, Output(Access(t, (2,)), (2,)), Output(1.5), Output(whole(b), (3,)))
     many = check(program, [x], 3)
-    of_three = fixed(many, 3)
+    of_three = fix_samples(many, 3)
     assert [output.shape for output in of_three.outputs] == [(3,), (3, 3), (3, 2), (), (3,)]

@@ -20,14 +20,14 @@ from mpmath import MPContext
 
 import tinygrad_edu as tg
 from tinygrad_edu import Value, define_op, dot, grad, losses, nn
-from tinygrad_edu.compiler import Node, RecordingError, Tape, trace
-from tinygrad_edu.compiler._advice import advice
-from tinygrad_edu.compiler.tape import Builder
-from tinygrad_edu.compiler.trace import Traced, traced
-from tinygrad_edu.gradients import RECORDING
+from tinygrad_edu.compiler import Entry, RecordingError, Tape, trace
+from tinygrad_edu.compiler._advice import advise
+from tinygrad_edu.compiler.tape import Builder, make_tape
+from tinygrad_edu.compiler.trace import Traced, trace_function
+from tinygrad_edu.gradients import VALUES
 from tinygrad_edu.modes import enable_grad
 from tinygrad_edu.ops import CONSTANT, DETACH, LEAF, TAKE, power
-from tinygrad_edu.rules import FLOATS, OPS, Mathematics
+from tinygrad_edu.rules import FLOATS, OPS, NumberSystem
 
 ADD, MUL = OPS["add"], OPS["mul"]
 V = Value(2.0, label="v")
@@ -38,7 +38,7 @@ def _values_are_left_as_they_were() -> Iterator[None]:
     """Whatever happens while a function is traced, the Values that it uses are guarded no more when it is over."""
     yield
     assert type(V) is Value
-    assert not trace._guards
+    assert not trace._guard_counts
 
 
 def tracing(f: Callable[..., Any], *numbers: float) -> Traced:
@@ -48,7 +48,7 @@ def tracing(f: Callable[..., Any], *numbers: float) -> Traced:
         y = f(*xs)
         return y if isinstance(y, list) else [y]
 
-    return traced(on_list, "f", list(zip("abcdefgh", numbers)), f)
+    return trace_function(on_list, "f", list(zip("abcdefgh", numbers)), f)
 
 
 def tape_of(f: Callable[..., Any], *numbers: float) -> Tape:
@@ -56,7 +56,7 @@ def tape_of(f: Callable[..., Any], *numbers: float) -> Tape:
 
 
 def operations(tape: Tape) -> list[str]:
-    return [str(node.op) for node in tape.nodes if node.inputs]
+    return [str(node.op) for node in tape.entries if node.inputs]
 
 
 def names(tape: Tape) -> list[str]:
@@ -84,20 +84,25 @@ def test_a_tape_holds_leaves_constants_and_operations_each_after_its_inputs() ->
         return z.tanh()
 
     tape = tape_of(neuron, 2.0)
-    assert list(tape.nodes) == [
-        Node(LEAF, (), "a"),
-        Node(LEAF, (), "w"),
-        Node(MUL, (1, 0)),
-        Node(CONSTANT, (), "", 0.5),
-        Node(ADD, (2, 3), "z"),
-        Node(OPS["tanh"], (4,)),
+    assert list(tape.entries) == [
+        Entry(LEAF, (), "a"),
+        Entry(LEAF, (), "w"),
+        Entry(MUL, (1, 0)),
+        Entry(CONSTANT, (), "", 0.5),
+        Entry(ADD, (2, 3), "z"),
+        Entry(OPS["tanh"], (4,)),
     ]
     assert (tape.name, tape.inputs, tape.parameters, tape.outputs) == ("f", (0,), (1,), (5,))
     assert tape.example == (2.0, 3.0)
-    assert (len(tape), len(tape.nodes), tape.nodes[-1], tape.nodes[1:2]) == (6, 6, tape.nodes[5], [Node(LEAF, (), "w")])
+    assert (len(tape), len(tape.entries), tape.entries[-1], tape.entries[1:2]) == (
+        6,
+        6,
+        tape.entries[5],
+        [Entry(LEAF, (), "w")],
+    )
     assert repr(tape) == "<Tape of f: 1 inputs, 1 parameters, 3 operations, 1 outputs>"
     with pytest.raises(IndexError):
-        tape.nodes[6]
+        tape.entries[6]
 
 
 def test_the_columns_of_a_tape_say_the_same() -> None:
@@ -131,14 +136,14 @@ def test_it_is_replayed_on_any_kind_of_number() -> None:
     mp = MPContext()
     mp.dps = 50
 
-    class Digits(Mathematics):
+    class Digits(NumberSystem):
         exp = staticmethod(mp.exp)
 
     tape = tape_of(lambda x: x.exp() / (x * x + 2.0), 1.0)
     x = mp.mpf(1) / 3
     assert abs(tape.replay(Digits(), x)[0] - mp.exp(x) / (x * x + 2)) < mp.mpf(10) ** -48
     on_values = Value(0.25)
-    (y,) = tape.replay(RECORDING, on_values)
+    (y,) = tape.replay(VALUES, on_values)
     assert grad(y, on_values) == pytest.approx(math.exp(0.25) * (0.0625 - 0.5 + 2.0) / 2.0625**2, rel=1e-14)
 
 
@@ -211,7 +216,7 @@ def test_nothing_is_folded_simplified_gathered_or_shared(name: str) -> None:
 def test_each_use_of_a_constant_is_an_entry_of_its_own() -> None:
     half = Value(0.5).detach()
     tape = tape_of(lambda x: (x * 0.5 + 0.5) * half * half, 2.0)
-    assert [node.number for node in tape.nodes if node.op is CONSTANT] == [0.5] * 4
+    assert [node.number for node in tape.entries if node.op is CONSTANT] == [0.5] * 4
 
 
 def test_what_no_result_depends_on_is_left_out_but_for_inputs() -> None:
@@ -224,11 +229,11 @@ def test_what_no_result_depends_on_is_left_out_but_for_inputs() -> None:
         return z
 
     tape, parameters, _ = tracing(f, 2.0, 5.0)
-    assert list(tape.nodes) == [
-        Node(LEAF, (), "a"),
-        Node(LEAF, (), "b"),
-        Node(CONSTANT, (), "", 3.0),
-        Node(MUL, (0, 2)),
+    assert list(tape.entries) == [
+        Entry(LEAF, (), "a"),
+        Entry(LEAF, (), "b"),
+        Entry(CONSTANT, (), "", 3.0),
+        Entry(MUL, (0, 2)),
     ]
     assert (tape.inputs, tape.parameters, parameters, tape.outputs) == ((0, 1), (), [], (3,))
     assert tape.line(3) == f"test_trace.py:{f.__code__.co_firstlineno + 2}"
@@ -249,7 +254,7 @@ def test_values_that_the_function_makes_are_constants() -> None:
 
     tape = tape_of(f, 2.0)
     assert tape.parameters == ()
-    assert [node.number for node in tape.nodes if node.op is CONSTANT] == [5.0, 4.0]
+    assert [node.number for node in tape.entries if node.op is CONSTANT] == [5.0, 4.0]
 
 
 def test_functions_of_plain_numbers_are_computed_at_once() -> None:
@@ -270,7 +275,7 @@ def test_a_graph_that_is_there_already_is_recorded_down_to_its_leaves() -> None:
     y = (p + 10.0).tanh()
     tape = tape_of(lambda: y)
     assert (tape.inputs, names(tape), operations(tape)) == ((), ["p", "q"], ["mul", "add", "tanh"])
-    assert Node(MUL, (0, 1), "product") in tape.nodes
+    assert Entry(MUL, (0, 1), "product") in tape.entries
     assert replayed(tape) == [y.data]
     tape = tape_of(lambda x: x * p + y, 5.0)  # and what they share but once
     assert operations(tape) == ["mul", "mul", "add", "tanh", "add"]
@@ -393,10 +398,10 @@ def test_a_builder_leaves_out_what_changes_nothing_so_that_formulas_can_be_read(
     assert builder.operation(MUL, (x, one)) == builder.operation(ADD, (zero, x)) == x
     assert builder.operation(power(1), (x,)) == builder.operation(OPS["total"], (x,)) == x
     assert builder.operation(MUL, (x, y)) == builder.operation(MUL, (y, x)) == builder.operation(OPS["dot"], (x, y))
-    assert builder.number(builder.operation(ADD, (two, one))) == 3.0
-    assert builder.nodes[builder.operation(MUL, (x, builder.constant(-1.0)))] == Node(OPS["neg"], (x,))
-    y_is_dead = builder.tape("f", [x], [], [builder.operation(ADD, (x, two))], [5.0])
-    assert list(y_is_dead.nodes) == [Node(LEAF, (), "x"), Node(CONSTANT, (), "", 2.0), Node(ADD, (0, 1))]
+    assert builder.number_at(builder.operation(ADD, (two, one))) == 3.0
+    assert builder.entries[builder.operation(MUL, (x, builder.constant(-1.0)))] == Entry(OPS["neg"], (x,))
+    y_is_dead = make_tape("f", builder.entries, [x], [], [builder.operation(ADD, (x, two))], [5.0])
+    assert list(y_is_dead.entries) == [Entry(LEAF, (), "x"), Entry(CONSTANT, (), "", 2.0), Entry(ADD, (0, 1))]
     assert replayed(y_is_dead) == [7.0]
 
 
@@ -414,12 +419,12 @@ def test_each_operation_knows_the_line_that_asked_for_it() -> None:
     tape = tape_of(f, 2.0)
     marks = {f"test_trace.py:{line_with(mark)[0]}": mark for mark in MARKS}
     found = [marks.get(tape.line(i), "") for i in range(len(tape))]
-    ops = [str(node.op) for node in tape.nodes]
+    ops = [str(node.op) for node in tape.entries]
     assert [found[i] for i, op in enumerate(ops) if op == "tanh"] == ["in a helper"]
     assert {found[i] for i, op in enumerate(ops) if op in ("logsumexp", "exp", "sub")} == {"in softmax"}
     assert found[-1] == "the last one"
     assert [found[i] for i, op in enumerate(ops) if op == "mul"] == ["in a sum"] * 3 + ["the last one"]
-    assert all(found[i] for i, node in enumerate(tape.nodes) if node.inputs)
+    assert all(found[i] for i, node in enumerate(tape.entries) if node.inputs)
 
 
 MARKS = ("in a helper", "in a sum", "in softmax", "the last one")
@@ -429,17 +434,17 @@ WS = [Value(0.5 + i) for i in range(3)]
 def test_the_lines_of_a_model_are_its_own_where_no_line_of_the_users_is_in_between() -> None:
     model = nn.MLP(2, [3, 1], rng=random.Random(0))
     f = lambda xs: [model(xs)]  # noqa: E731
-    tape = traced(f, "model", [("x", 1.0), ("y", 2.0)]).tape
-    lines = {tape.line(i) for i, node in enumerate(tape.nodes) if node.inputs}
+    tape = trace_function(f, "model", [("x", 1.0), ("y", 2.0)]).tape
+    lines = {tape.line(i) for i, node in enumerate(tape.entries) if node.inputs}
     assert lines == {f"test_trace.py:{f.__code__.co_firstlineno}"}
-    itself = traced(model.layers[0], "model", [("x", 1.0), ("y", 2.0)]).tape
-    assert {itself.line(i).partition(":")[0] for i, node in enumerate(itself.nodes) if node.inputs} == {"nn.py"}
+    itself = trace_function(model.layers[0], "model", [("x", 1.0), ("y", 2.0)]).tape
+    assert {itself.line(i).partition(":")[0] for i, node in enumerate(itself.entries) if node.inputs} == {"nn.py"}
 
 
 def test_without_lines_it_is_the_same_tape() -> None:
     f = lambda xs: [xs[0] * V]  # noqa: E731
-    tape = traced(f, "f", [("x", 1.0)], with_lines=False).tape
-    assert tape == traced(f, "f", [("x", 1.0)]).tape
+    tape = trace_function(f, "f", [("x", 1.0)], with_lines=False).tape
+    assert tape == trace_function(f, "f", [("x", 1.0)]).tape
     assert [tape.line(i) for i in range(3)] == ["", "", ""]
     assert "line" in str(tape)
 
@@ -526,7 +531,7 @@ def test_a_label_may_be_anything() -> None:
         y.label = None
         return y
 
-    assert (names(tape_of(f, 1.0)), tape_of(f, 1.0).nodes[-1].label) == (["5"], "")
+    assert (names(tape_of(f, 1.0)), tape_of(f, 1.0).entries[-1].label) == (["5"], "")
 
 
 def test_the_shortest_path_names_what_is_found_twice() -> None:
@@ -582,11 +587,11 @@ def test_take_by_an_int_stays_an_argument() -> None:
     table: list[Any] = [Value(5.0), 6.0, V]
     tape, parameters, frozen = tracing(lambda i: tg.take(table, i) * 2.0, 1)
     assert frozen == {}
-    assert list(tape.nodes)[1:5] == [
-        Node(LEAF, (), "table[0]"),
-        Node(CONSTANT, (), "", 6.0),
-        Node(LEAF, (), "v"),
-        Node(TAKE, (1, 2, 3, 0)),
+    assert list(tape.entries)[1:5] == [
+        Entry(LEAF, (), "table[0]"),
+        Entry(CONSTANT, (), "", 6.0),
+        Entry(LEAF, (), "v"),
+        Entry(TAKE, (1, 2, 3, 0)),
     ]
     assert parameters == [table[0], V]
     for i in range(-3, 3):
@@ -863,7 +868,7 @@ ADVICE: dict[tuple[str, str], str] = {
 
 @pytest.mark.parametrize(("what", "line"), ADVICE)
 def test_the_way_out_is_exact_where_the_line_says_what_is_meant(what: str, line: str) -> None:
-    assert advice(what, line).endswith(f"which a tape cannot replay: write {ADVICE[what, line]}")
+    assert advise(what, line).endswith(f"which a tape cannot replay: write {ADVICE[what, line]}")
 
 
 @pytest.mark.parametrize(
@@ -881,7 +886,7 @@ def test_the_way_out_is_exact_where_the_line_says_what_is_meant(what: str, line:
     ],
 )
 def test_otherwise_it_is_general(what: str, line: str) -> None:
-    assert "an operation decides for each number anew" in advice(what, line) or "write v.detach()" in advice(what, line)
+    assert "an operation decides for each number anew" in advise(what, line) or "write v.detach()" in advise(what, line)
 
 
 def test_the_line_is_that_of_the_function_which_looks() -> None:
@@ -1289,5 +1294,5 @@ def test_nodes_of_a_tape_come_after_their_inputs_whatever_the_graph() -> None:
         return nodes[-10:]
 
     tape = tape_of(f, 0.1, 0.2, 0.3)
-    assert all(i < place for place, node in enumerate(tape.nodes) for i in node.inputs)
+    assert all(i < place for place, node in enumerate(tape.entries) for i in node.inputs)
     assert replayed(tape) == [y.data for y in f(*map(Value, (0.1, 0.2, 0.3)))]

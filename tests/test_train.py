@@ -330,9 +330,9 @@ def test_a_second_ctrl_c_is_an_error_and_not_the_end_of_a_run():
 
 
 def test_a_second_ctrl_c_may_come_while_the_first_one_is_handled():
-    from tinygrad_edu.train.interrupts import set_by_ctrl_c
+    from tinygrad_edu.train.interrupts import catch_ctrl_c
 
-    with set_by_ctrl_c() as pressed:
+    with catch_ctrl_c() as pressed:
         press = signal.getsignal(signal.SIGINT)
         assert not pressed
         press(signal.SIGINT, None)

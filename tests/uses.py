@@ -25,14 +25,13 @@ import tinygrad_edu as tg
 from tinygrad_edu import Value, compile, grad, hessian, hvp, record
 from tinygrad_edu.cli.expressions import FUNCTIONS, parse
 from tinygrad_edu.compiler import Recorded, Tape
-from tinygrad_edu.compiler.trace import traced
+from tinygrad_edu.compiler.trace import trace_function
 from tinygrad_edu.engine import apply
-from tinygrad_edu.functional import OTHER_NAMES
 from tinygrad_edu.graph import topological_order
 from tinygrad_edu.ops import LEAF
-from tinygrad_edu.rules import FAMILIES, FLOATS, OPS, Mathematics, Op
-from tinygrad_edu.viz._formulas import formula, local_derivatives
-from tinygrad_edu.viz.explorer import everything
+from tinygrad_edu.rules import FAMILIES, FLOATS, OPS, NumberSystem, Op
+from tinygrad_edu.viz._formulas import write_formula, write_local_derivatives
+from tinygrad_edu.viz.explorer import trace_gradients
 
 Function = Callable[..., Any]
 Results = list[list[Any]]  # at each point
@@ -61,7 +60,7 @@ exp expm1 log log10 log1p sqrt sin cos tan asin acos atan sinh cosh tanh asinh a
 """.split()
 
 
-class Digits(Mathematics):
+class Digits(NumberSystem):
     """50 digits."""
 
     pi, abs, maximum, minimum, pow = mp.pi, abs, max, min, operator.pow
@@ -87,7 +86,7 @@ for _name in NATIVE:
     setattr(Digits, _name, staticmethod(getattr(mp, _name)))
 
 
-class Arrays(Mathematics):
+class Arrays(NumberSystem):
     """NumPy arrays, as a compiled graph would run on them."""
 
     pi, pow, step = math.pi, np.power, staticmethod(lambda x: np.heaviside(x, 0.0))
@@ -125,7 +124,7 @@ for _name in ("add", "sub", "mul", "truediv"):
         setattr(Exact, _method, _exact)
 
 
-class Fractions(Mathematics):
+class Fractions(NumberSystem):
     """The rational numbers: what is made of + - * /, whole powers and decisions, without any rounding."""
 
     pow, abs, maximum, minimum = operator.pow, abs, max, min
@@ -168,7 +167,7 @@ for _name, _symbol in {"add": "+", "sub": "-", "mul": "*", "truediv": "/", "pow"
     setattr(Text, f"__r{_name}__", lambda a, b, _symbol=_symbol: _written(_symbol, b, a))
 
 
-class Formulas(Mathematics):
+class Formulas(NumberSystem):
     """The text of Python that computes it."""
 
     pi = Text("pi")
@@ -180,7 +179,7 @@ class Formulas(Mathematics):
 def computed(formulas: Iterable[str], xs: Point, y: float | None = None) -> list[float]:
     """What formulas in Python give: a function of a family takes its plain numbers last."""
     names = {name: getattr(FLOATS, name) for name in OPS if name.isidentifier()}
-    for name, member in FAMILIES.items():
+    for name, (member, *_) in FAMILIES.items():
         names[name] = lambda x, *parameters, member=member: member(*parameters).value(FLOATS, x)
     names["maximum"] = lambda *xs: reduce(FLOATS.maximum, xs)
     names["minimum"] = lambda *xs: reduce(FLOATS.minimum, xs)
@@ -188,7 +187,7 @@ def computed(formulas: Iterable[str], xs: Point, y: float | None = None) -> list
     return [eval(text, {"__builtins__": {}}, names) for text in formulas]
 
 
-def on_numbers(m: Mathematics, number: Callable[[float], Any]) -> Callable[[Op, Sequence[Point]], Results]:
+def on_numbers(m: NumberSystem, number: Callable[[float], Any]) -> Callable[[Op, Sequence[Point]], Results]:
     def one(op: Op, point: Point) -> list[Any]:
         xs = [number(x) for x in point]
         y = op.value(m, *xs)
@@ -292,7 +291,7 @@ def public(op: Op) -> Function:
             return lambda *xs: tg.dot(xs[: len(xs) // 2], xs[len(xs) // 2 :])
         case "total" | "logsumexp", _:
             return lambda *xs: getattr(tg, op.name)(xs)
-    return OPERATORS.get(op.name) or (lambda *xs: getattr(tg, OTHER_NAMES.get(op.name, op.name))(*xs, *op.parameters))
+    return OPERATORS.get(op.name) or (lambda *xs: getattr(tg, op.function)(*xs, *op.parameters))
 
 
 def is_method(op: Op) -> bool:
@@ -314,7 +313,7 @@ def among_plain_numbers(op: Op, xs: Point) -> list[float]:
 
 
 def has_a_function(op: Op) -> bool:
-    return hasattr(tg.functional, OTHER_NAMES.get(op.name, op.name))
+    return hasattr(tg.functional, op.function)
 
 
 def typed(op: Op, xs: Sequence[str]) -> str:
@@ -333,7 +332,7 @@ def typed(op: Op, xs: Sequence[str]) -> str:
             return f"dot([{', '.join(xs[: len(xs) // 2])}], [{', '.join(xs[len(xs) // 2 :])}])"
         case "total" | "logsumexp", _:
             return f"{op.name}([{', '.join(xs)}])"
-    return f"{OTHER_NAMES.get(op.name, op.name)}({', '.join([*xs, *map(repr, op.parameters)])})"
+    return f"{op.function}({', '.join([*xs, *map(repr, op.parameters)])})"
 
 
 def can_be_typed(op: Op) -> bool:
@@ -370,8 +369,8 @@ def read_by_a_person(text: str) -> str:
 def on_a_drawing(op: Op, points: Sequence[Point]) -> Results:
     """The formula of the node and those on its edges; their numbers are written with six digits."""
     names = [f"x{i}" for i in range(len(points[0]))]
-    value = read_by_a_person(formula(op, names))
-    slopes = [*map(read_by_a_person, local_derivatives(op, "y", names))]
+    value = read_by_a_person(write_formula(op, names))
+    slopes = [*map(read_by_a_person, write_local_derivatives(op, "y", names))]
     return [[y := computed([value], xs)[0], *computed(slopes, xs, y)] for xs in points]
 
 
@@ -380,7 +379,7 @@ def in_the_explorer(op: Op, xs: Point) -> list[float]:
     leaves = [Value(x) for x in xs]
     y = apply(op, *leaves)
     nodes = topological_order(y)
-    results = everything(nodes).replay(FLOATS, *[v.data for v in nodes if v._rule is LEAF])
+    results = trace_gradients(nodes).replay(FLOATS, *[v.data for v in nodes if v._rule is LEAF])
     values, slopes = results[: len(nodes)], results[len(nodes) : -len(nodes)]
     gradients = dict(zip(nodes, results[-len(nodes) :]))
     assert slopes == [gradients[leaf] for leaf in leaves]
@@ -389,7 +388,7 @@ def in_the_explorer(op: Op, xs: Point) -> list[float]:
 
 # ---- through a tape, and through an array program --------------------------------------------------------------------
 def taped(f: Function, xs: Point) -> Tape:
-    return traced(lambda values: f(*values), "f", [(f"x{i}", x) for i, x in enumerate(xs)]).tape
+    return trace_function(lambda values: f(*values), "f", [(f"x{i}", x) for i, x in enumerate(xs)]).tape
 
 
 def value_and_slopes(op: Op) -> Function:

@@ -3,8 +3,8 @@
     import tinygrad_edu as tg
 
 To read the code, follow this order: `rules.py` and `ops.py` (what an operation is, and all of them), `engine.py` (Value
-and `backward()`), `nn.py`, `optim.py`, `train/fit.py`. This file only spells out the public names. It imports nothing
-but the standard library; the modules, and what draws or compiles, are loaded on first use.
+and `backward()`), `nn.py`, `optim.py`, `train/fit.py`. This file only lists the public names. To import it loads the
+standard library only; the modules, and the functions that draw or compile, are loaded on first use.
 """
 
 from importlib import import_module
@@ -138,17 +138,23 @@ __all__ = [
 ]
 
 
+_MODULES = ("data", "losses", "nn", "optim", "testing", "train")
+_HOMES = {  # of the functions that are loaded on first use
+    "compile": "compiler",
+    "draw": "viz.graph",
+    "draw_dot": "viz.graph",
+    "explore": "viz.explorer",
+    "load": "train",
+    "record": "compiler",
+    "trace": "viz.graph",
+}
+
+
 def __getattr__(name: str) -> Any:
-    if name in ("data", "losses", "nn", "optim", "testing", "train"):
+    if name in _MODULES:
         return import_module(f".{name}", __name__)
-    if name in ("compile", "record"):
-        return getattr(import_module(".compiler", __name__), name)
-    if name == "load":
-        return import_module(".train", __name__).load
-    if name == "explore":
-        return import_module(".viz.explorer", __name__).explore
-    if name in ("draw", "draw_dot", "trace"):
-        return getattr(import_module(".viz.graph", __name__), name)
+    if name in _HOMES:
+        return getattr(import_module(f".{_HOMES[name]}", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -1,7 +1,7 @@
-"""Files that are whole or not there: atomic writing, and JSON documents that say what they are.
+"""Atomic writing of files, and JSON documents that name their kind.
 
-Models and checkpoints are plain JSON: reading one never executes anything. What the documents contain is left to those
-who write them (`nn.py`, `train/fit.py`, `train/predictor.py`).
+Models and checkpoints are plain JSON: to read one never executes anything. The content of the documents is left to the
+callers (`nn.py`, `train/checkpoint.py`, `train/predictor.py`).
 """
 
 import os
@@ -12,48 +12,50 @@ from threading import get_ident
 from time import time
 from typing import Any
 
-from .errors import described, shown
+from .errors import describe, short_repr
 
 VERSION = 1
-ABANDONED = 3600.0  # seconds: what has been written on for longer is what a program that was killed has left behind
+ABANDONED_AFTER = 3600.0  # seconds; an older unfinished file was left by a program that was killed
 
 
 def write(path: str | os.PathLike[str], content: str | bytes) -> None:
     """Writes a file in one step: a reader, or a crash at any moment, finds the old content or the new, never a part.
 
-    An old file's permissions stay, so that what is private stays so; a new file has the usual ones. A device or a pipe
-    is written to and stays what it is. Raises `OSError` where the folder is missing or cannot be written to; the old
-    file is then untouched. What a program that was killed at it has left behind is cleared away.
+    An existing file keeps its permissions, so that private content stays private; a new file has the usual ones. To a
+    device or a pipe the content is written directly. Unfinished files that a killed program has left are removed.
+
+    Raises:
+        OSError: The folder is missing or cannot be written to. An existing file is then unchanged.
     """
-    path = named(path)
+    path = require_path(path)
     data = content.encode() if isinstance(content, str) else content
     if os.path.exists(path) and not os.path.isfile(path):
         with open(path, "wb") as file:
             file.write(data)
         return
-    target = os.path.realpath(path)  # of a link, the file it points to is written, and the link stays
+    target = os.path.realpath(path)  # a link stays, and the file that it points to is written
     folder, name = os.path.split(target)
-    temporary = os.path.join(folder, f".{name}.{os.getpid()}.{get_ident()}.tmp")  # no other writer's
+    temporary = os.path.join(folder, f".{name}.{os.getpid()}.{get_ident()}.tmp")  # of no other writer
     permissions = _permissions(target)
 
     def create(name: str, flags: int) -> int:
-        """With no more permissions than the target's from the first byte on: its content may be private."""
+        """Gives the file the permissions of the target from the first byte on, as the content may be private."""
         return os.open(name, flags, 0o666 if permissions is None else permissions)
 
     try:
         with suppress(FileNotFoundError):
-            os.remove(temporary)  # a killed program of the same number may have left it, with other permissions
+            os.remove(temporary)  # of a killed program with the same process number
         with open(temporary, "xb", opener=create) as file:
             if permissions is not None:
-                os.chmod(temporary, permissions)  # all of them, as the umask takes some from a file that is created
+                os.chmod(temporary, permissions)  # again, as the umask removes some when a file is created
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, target)
-        _clear_away(folder, name)
+        _remove_abandoned(folder, name)
     except OSError as error:
-        if error.errno and error.filename in (None, temporary):  # None where the disk is full
-            error.filename = os.fspath(path)  # the user knows nothing of a temporary file
+        if error.errno and error.filename in (None, temporary):  # None when the disk is full
+            error.filename = os.fspath(path)  # the user did not name the temporary file
         raise
     finally:
         if os.path.exists(temporary):
@@ -61,36 +63,38 @@ def write(path: str | os.PathLike[str], content: str | bytes) -> None:
 
 
 def _permissions(path: str) -> int | None:
-    """Who may read and write a file, in the bits of `os.chmod`; None where there is none."""
+    """Who may read and write a file, as the bits of `os.chmod`; None if the file does not exist."""
     try:
         return stat.S_IMODE(os.stat(path).st_mode)
-    except OSError:  # what else is wrong with the path, creating the file will tell
+    except OSError:  # other problems of the path show when the file is created
         return None
 
 
-def _clear_away(folder: str, name: str) -> None:
-    """Removes the unfinished files of that name that nobody can be writing any more."""
+def _remove_abandoned(folder: str, name: str) -> None:
+    """Removes unfinished files of that name that are too old to be still in use."""
     unfinished = re.compile(rf"\.{re.escape(name)}\.\d+\.\d+\.tmp")
-    with suppress(OSError), os.scandir(folder) as files:  # another writer may clear away, too
+    with suppress(OSError), os.scandir(folder) as files:  # another writer may remove them, too
         for file in files:
-            if unfinished.fullmatch(file.name) and file.stat().st_mtime < time() - ABANDONED:
+            if unfinished.fullmatch(file.name) and file.stat().st_mtime < time() - ABANDONED_AFTER:
                 os.remove(file)
 
 
-def named(path: Any) -> str | os.PathLike[str]:
-    """The path, if it is one: `open` takes numbers too, and closes what they stand for, such as the terminal.
+def require_path(path: Any) -> str | os.PathLike[str]:
+    """Returns the path, if it is one: `open` takes numbers, too, and would close the terminal or another stream.
 
-    Raises `TypeError` for what is no name of a file, `FileNotFoundError` for an empty one.
+    Raises:
+        TypeError: The path is no text and no Path.
+        FileNotFoundError: The path is empty.
     """
     if not isinstance(path, (str, os.PathLike)):
-        raise TypeError(f"a file is named by a text or a Path, not {described(path)}")
+        raise TypeError(f"the name of a file must be a text or a Path, not {describe(path)}")
     if not os.fspath(path):
-        raise FileNotFoundError("a file needs a name, and this one is empty")
+        raise FileNotFoundError("the name of the file is empty")
     return path
 
 
 def write_json(path: str | os.PathLike[str], kind: str, content: dict[str, Any]) -> None:
-    """Writes a JSON document that names its kind; floats are written so that they are read back bit by bit."""
+    """Writes a JSON document that names its kind; floats are read back exactly as they were."""
     import json
 
     document = {"format": f"tinygrad_edu {kind}", "version": VERSION, **content}
@@ -100,19 +104,21 @@ def write_json(path: str | os.PathLike[str], kind: str, content: dict[str, Any])
 def read_json(path: str | os.PathLike[str], kind: str) -> dict[str, Any]:
     """Reads a document that `write_json` wrote.
 
-    Raises `FileNotFoundError` where there is none, `ValueError` for a file that is not JSON in UTF-8, is cut short, is
-    of another kind, or comes from a later version.
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file is no JSON in UTF-8, is cut short, is of another kind or from another version.
     """
     import json
 
     try:
-        with open(named(path), encoding="utf-8") as file:
+        with open(require_path(path), encoding="utf-8") as file:
             document = json.load(file)
-        json.dumps(document, ensure_ascii=False).encode()  # half a surrogate pair could never be written again
+        json.dumps(document, ensure_ascii=False).encode()  # raises for half a surrogate pair: it cannot be written
     except (ValueError, RecursionError) as error:  # ValueError: no UTF-8, no JSON, or a number of 5000 digits
         raise ValueError(f"{path} is not a {kind} file: it is not valid JSON ({str(error)[:80]})") from None
     if not isinstance(document, dict) or document.get("format") != f"tinygrad_edu {kind}":
         raise ValueError(f"{path} is not a {kind} file: it does not say that it is one")
     if document.get("version") != VERSION:
-        raise ValueError(f"{path} has version {shown(document.get('version'))}, this program reads version {VERSION}")
+        version = short_repr(document.get("version"))
+        raise ValueError(f"{path} has version {version}, this program reads version {VERSION}")
     return document

@@ -1,23 +1,28 @@
-"""Checks of arguments: one real number, a sequence, a function, the names that are expected.
+"""Checks of arguments: real numbers, ints, sequences, functions, names in a table.
 
-What a message says of a thing stands in `errors.py`; which arguments to check is left to those who call.
+How a message describes a thing is left to `errors.py`; which arguments to check is left to the callers.
 """
 
 import operator
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from math import inf, isfinite, nan
 from numbers import Real
-from typing import Any
+from typing import Any, TypeVar
 
-from .errors import described, shown
+from .errors import describe, short_repr, to_text
+
+T = TypeVar("T")
 
 
 def to_float(x: Any, name: str = "") -> float:
-    """The plain float of an int, a float or a NumPy scalar; `name` is what a message calls it.
+    """Converts an int, a float or a NumPy scalar to a plain float; messages call it `name`.
 
     >>> to_float(3)
     3.0
 
-    Raises `TypeError` for anything else, and names its type and what to do instead; `OverflowError` for too large ints.
+    Raises:
+        TypeError: x is anything else. The message says what to do.
+        OverflowError: x is an int beyond the range of floats.
     """
     if isinstance(x, (float, int)):
         try:
@@ -28,10 +33,10 @@ def to_float(x: Any, name: str = "") -> float:
         x = x.item()
         if isinstance(x, Real):
             return float(x)
-    if hasattr(type(x), "__index__") and not hasattr(x, "shape"):  # an array of several numbers has one, and raises
+    if hasattr(type(x), "__index__") and not hasattr(x, "shape"):  # an array has it, too, and raises
         return to_float(operator.index(x), name)
     must_be = f"{name} must be" if name else "expected"
-    raise TypeError(f"{must_be} one real number, an int or a float, not {described(x)}{_way_out(x)}")
+    raise TypeError(f"{must_be} one real number, an int or a float, not {describe(x)}{_way_out(x)}")
 
 
 def _way_out(x: Any) -> str:
@@ -40,19 +45,19 @@ def _way_out(x: Any) -> str:
     if isinstance(x, (str, bytes)):
         return ": convert a text with float(text)"
     if isinstance(x, Iterable):
-        return ": of a list or an array, make a Value for each number"
+        return ": make a Value for each number of a list or an array"
     if hasattr(x, "__float__"):
-        return ": float(…) makes one of it"
-    return ": it is what a function without `return` gives" if x is None else ""
+        return ": convert it with float(…)"
+    return ": a function without `return` gives None" if x is None else ""
 
 
 def is_number(x: Any) -> bool:
-    """Whether `to_float` takes it, as far as its type tells."""
+    """Whether the type of x is one that `to_float` takes."""
     return isinstance(x, (float, int)) or getattr(x, "shape", None) == ()
 
 
 def length(name: str, xs: Any) -> int:
-    """How many items a sequence has; `TypeError` for what has no length, or no order.
+    """The number of items of a sequence; raises `TypeError` if xs has no length or no order.
 
     >>> length("X", [1.0, 2.0])
     2
@@ -62,61 +67,126 @@ def length(name: str, xs: Any) -> int:
     """
     if not hasattr(xs, "__len__") or isinstance(xs, (Mapping, Set)):
         way_out = ": list(…) makes one" if isinstance(xs, Iterable) and not isinstance(xs, Mapping) else ""
-        raise TypeError(f"{name} must be a list, or another sequence, not {described(xs)}{way_out}")
+        raise TypeError(f"{name} must be a list, or another sequence, not {describe(xs)}{way_out}")
     return len(xs)
 
 
 def require_names(what: str, found: Iterable[Any], expected: Iterable[str]) -> None:
-    """Raises `ValueError` unless the names are the expected ones, in any order; it names some of those that are not.
+    """Raises `ValueError` unless the names are the expected ones, in any order; the message lists the differences.
 
     >>> require_names("these are not the parameters of this Neuron", ["w", "c"], ["w", "b"])
     Traceback (most recent call last):
     ValueError: these are not the parameters of this Neuron: 1 missing ['b'], 1 unknown ['c']
     """
-    there, wanted = set(found), set(expected)
-    if there != wanted:
+    names, wanted = set(found), set(expected)
+    if names != wanted:
         parts = []
-        for word, names in (("missing", wanted - there), ("unknown", there - wanted)):
-            parts.append(f"{len(names)} {word} [{', '.join(sorted(map(shown, names))[:3])}]")
+        for word, different in (("missing", wanted - names), ("unknown", names - wanted)):
+            parts.append(f"{len(different)} {word} [{', '.join(sorted(map(short_repr, different))[:3])}]")
         raise ValueError(f"{what}: {', '.join(parts)}")
 
 
 def require_function(name: str, f: Any, example: str) -> None:
-    """Raises `TypeError` for what cannot be called.
+    """Raises `TypeError` if f cannot be called.
 
     >>> require_function("f", 3.0, "lambda x: x * x")
     Traceback (most recent call last):
     TypeError: f must be a function, as in lambda x: x * x, not float '3.0'
     """
     if not callable(f):
-        raise TypeError(f"{name} must be a function, as in {example}, not {described(f)}")
+        raise TypeError(f"{name} must be a function, as in {example}, not {describe(f)}")
 
 
-def common_length(*sequences: Sequence[Any]) -> int:
-    """How many items parallel sequences have; `ValueError` for none, for empty ones, and for lengths that differ.
+def common_length(**named: Sequence[Any]) -> int:
+    """The number of items of parallel sequences; raises `ValueError` if they are empty or their lengths differ.
 
-    >>> common_length([1.0, 2.0], ["a", "b"])
+    >>> common_length(X=[1.0, 2.0], y=["a", "b"])
     2
+    >>> common_length(X=[1.0, 2.0], y=["a"])
+    Traceback (most recent call last):
+    ValueError: X and y must have the same length, not 2 and 1
     """
-    lengths = [length("a sequence of items", sequence) for sequence in sequences]
-    if not lengths:
-        raise ValueError("there is no sequence, as X and y in split(X, y)")
-    if len(set(lengths)) != 1:
-        raise ValueError(f"the sequences must be equally long, not of lengths {', '.join(map(str, lengths))}")
+    lengths = [length(name, sequence) for name, sequence in named.items()]
+    names = " and ".join(named)
+    if len(set(lengths)) > 1:
+        raise ValueError(f"{names} must have the same length, not {' and '.join(map(str, lengths))}")
     if not lengths[0]:
-        raise ValueError("there is nothing in them: the sequences are empty")
+        raise ValueError(f"{names} must not be empty: at least one item is needed")
     return lengths[0]
 
 
-def require_counts(least: int, **named: int) -> None:
-    """Raises `TypeError` for what is no int, and `ValueError` for one that is less than `least`.
+def require_ints(least: int | None, **named: int) -> None:
+    """Raises `TypeError` unless the numbers are ints, `ValueError` if one is less than `least`; None allows all ints.
 
-    >>> require_counts(1, n=0)
+    >>> require_ints(1, n=0)
     Traceback (most recent call last):
     ValueError: n must be at least 1, not 0
     """
     for name, n in named.items():
         if not hasattr(n, "__index__"):
-            raise TypeError(f"{name} must be an int, not {described(n)}")
-        if n < least:
+            raise TypeError(f"{name} must be an int, not {describe(n)}")
+        if least is not None and n < least:
             raise ValueError(f"{name} must be at least {least}, not {n}")
+
+
+_INTERVALS: dict[str, Callable[[float], bool]] = {
+    "[0, ∞]": lambda x: x >= 0.0,
+    "(0, ∞]": lambda x: x > 0.0,
+    "[0, ∞)": lambda x: 0.0 <= x < inf,
+    "(0, ∞)": lambda x: 0.0 < x < inf,
+    "(0, 1)": lambda x: 0.0 < x < 1.0,
+    "[0, 1)": lambda x: 0.0 <= x < 1.0,
+    "(0, 1]": lambda x: 0.0 < x <= 1.0,
+}
+
+
+def to_float_within(interval: str, x: Any, name: str) -> float:
+    """Converts x to a plain float; raises `ValueError` unless it lies in the interval, one of those above.
+
+    >>> to_float_within("[0, 1)", 1, "momentum")
+    Traceback (most recent call last):
+    ValueError: momentum must lie in [0, 1), not be 1.0
+    """
+    number = to_float(x, name)
+    if not _INTERVALS[interval](number):
+        raise ValueError(f"{name} must lie in {interval}, not be {number}")
+    return number
+
+
+def require_finite(name: str, x: object) -> float:
+    """Converts a number from a file to a plain float; raises `ValueError` if it is anything but a finite number.
+
+    >>> require_finite("the mean", "3")
+    Traceback (most recent call last):
+    ValueError: the mean must be a finite number, not '3'
+    """
+    try:
+        number = nan if isinstance(x, bool) else to_float(x)
+    except (TypeError, OverflowError):
+        number = nan
+    if not isfinite(number):
+        raise ValueError(f"{name} must be a finite number, not {short_repr(x)}")
+    return number
+
+
+def require_random(rng: Any, method: str) -> None:
+    """Raises `TypeError` unless rng has the method that will be called, as sources of random numbers have.
+
+    >>> require_random(0, "uniform")
+    Traceback (most recent call last):
+    TypeError: rng must be a source of random numbers, as random.Random(0), not int '0'
+    """
+    if not hasattr(rng, method):
+        raise TypeError(f"rng must be a source of random numbers, as random.Random(0), not {describe(rng)}")
+
+
+def look_up(what: str, name: Any, table: Mapping[str, T], otherwise: str = "") -> T:
+    """The entry of that name in a table; raises `ValueError`, with all the names, if there is none.
+
+    >>> look_up("loss", "MSE", {"sse": 1, "mse": 2})
+    Traceback (most recent call last):
+    ValueError: there is no loss 'MSE': choose from sse, mse
+    """
+    if not isinstance(name, str) or name not in table:
+        raise ValueError(f"there is no {what} {short_repr(to_text(name))}: choose from {', '.join(table)}{otherwise}")
+    return table[name]

@@ -1,9 +1,9 @@
-"""Value: a number that remembers how it was computed, and can tell how it depends on every number behind it.
+"""Value: a number that remembers how it was computed, and `backward()`, which computes its gradients.
 
 An operation on Values makes a node that keeps its inputs; `backward()` walks from the output back to the leaves and
-applies the chain rule at each node. What an operation computes and what its derivatives are stands in `ops.py` alone:
-this file records nodes, and multiplies and adds what the rules say. Left to others: functions such as `exp(v)` to
-`functional.py`, gradients of gradients to `gradients.py`, the order of a graph and its copies to `graph.py`.
+applies the chain rule at each node. What an operation computes, and its derivatives, stand in `ops.py` alone: this file
+records nodes, and multiplies and adds what the rules give. Functions such as `exp(v)` are left to `functional.py`,
+gradients of gradients to `gradients.py`, the order of a graph and its copies to `graph.py`.
 """
 
 import math
@@ -16,9 +16,9 @@ from threading import RLock
 from typing import Any
 
 from ._validate import is_number, to_float
-from .errors import ARITHMETIC_ERRORS, located, refuse_nan
-from .graph import copied, deepcopied, pickled, topological_order
-from .modes import inherited, open_modes, records
+from .errors import ARITHMETIC_ERRORS, refuse_nan, with_location
+from .graph import copy_graph, copy_node, reduce_node, topological_order
+from .modes import inherited_modes, is_recording, open_modes
 from .ops import CONSTANT, DETACH, LEAF, clamp, elu, exponential, leaky_relu, power
 from .rules import FLOATS, OPS, Closure, Op, with_symbol
 
@@ -27,7 +27,7 @@ def _unary(name: str) -> Callable[["Value"], "Value"]:
     op, value = OPS[name], OPS[name].value
 
     def method(self: "Value") -> "Value":
-        if not inherited():
+        if not inherited_modes():
             try:
                 data = value(FLOATS, self.data)
             except ARITHMETIC_ERRORS:
@@ -37,22 +37,23 @@ def _unary(name: str) -> Callable[["Value"], "Value"]:
                 out._rule, out._prev = op, (self,)
                 out.data, out.grad = data, 0.0
                 return out
-        return record(op, (self,))  # the same in general: asks the modes, and says what is wrong
+        return make_node(op, (self,))  # the general way: it asks the modes, and raises errors
 
-    method.__name__, method.__qualname__, method.__doc__ = name, f"Value.{name}", f"The operation `{name}`."
+    method.__name__, method.__qualname__ = name, f"Value.{name}"
+    method.__doc__ = f"Applies the operation `{name}`.\n\nReturns:\n    The node of the result."
     return method
 
 
 def _binary(name: str) -> tuple[Callable[["Value", Any], "Value"], Callable[["Value", Any], "Value"]]:
-    """An operator and its reflection: `a + b`, and `2.0 + b`, which Python hands to b."""
+    """An operator and its reflection: `a + b`, and `2.0 + b`, where Python calls b's method."""
     op, value = OPS[name], OPS[name].value
 
     def forward(self: "Value", other: Any) -> Any:
         if not isinstance(other, Value):
             if not is_number(other):
                 return NotImplemented
-            other = constant(other)
-        if not inherited():
+            other = make_constant(other)
+        if not inherited_modes():
             try:
                 data = value(FLOATS, self.data, other.data)
             except ARITHMETIC_ERRORS:
@@ -62,10 +63,10 @@ def _binary(name: str) -> tuple[Callable[["Value", Any], "Value"], Callable[["Va
                 out._rule, out._prev = op, (self, other)
                 out.data, out.grad = data, 0.0
                 return out
-        return record(op, (self, other))
+        return make_node(op, (self, other))
 
     def reflected(self: "Value", other: Any) -> Any:
-        return forward(constant(other), self) if is_number(other) else NotImplemented
+        return forward(make_constant(other), self) if is_number(other) else NotImplemented
 
     return forward, reflected
 
@@ -77,22 +78,31 @@ def _comparison(compare: Callable[[Any, Any], bool]) -> Callable[["Value", objec
 class Value:
     """A number in a computation graph.
 
-    `data` is the number, `grad` the gradient that `backward()` left there, `label` a name for pictures and messages;
-    all three are yours to read and write. `Value(data)` makes a leaf, arithmetic makes the nodes that depend on it.
-    `<`, `>` and `bool()` look at `data`. Two Values are equal if they are the same one, and so is the hash: `in`, sets
-    and dicts find the Value that is meant. What is no Value is compared with `data`, as in `v == 2.0`.
+    `Value(data)` makes a leaf; arithmetic makes the nodes that depend on it. You may read and set `data` (the number),
+    `grad` (the gradient that `backward()` writes), `label`, and attributes of your own.
+    `<`, `>` and `bool()` look at `data`. `==` of two Values asks whether they are the same object, so that `in`, sets
+    and dicts find the right one; with anything else it compares `data`, as in `v == 2.0`.
 
-    >>> a, b = Value(2.0, label="a"), Value(-3.0, label="b")
-    >>> loss = (a * b + 10.0) ** 2
-    >>> loss.backward()
-    >>> loss.data, a.grad, b.grad
-    (16.0, -24.0, 16.0)
+    Source: the interface is micrograd's.
 
-    Raises `TypeError` for anything but an int, a float or a NumPy scalar. Source: the interface is micrograd's.
+    Args:
+        data: The number: an int, a float or a NumPy scalar.
+        label: A name for pictures and messages.
+
+    Raises:
+        TypeError: `data` is anything else.
+        OverflowError: `data` is an int beyond the range of floats.
+
+    Example:
+        >>> a, b = Value(2.0, label="a"), Value(-3.0, label="b")
+        >>> loss = (a * b + 10.0) ** 2
+        >>> loss.backward()
+        >>> loss.data, a.grad, b.grad
+        (16.0, -24.0, 16.0)
     """
 
-    __slots__ = ("__dict__", "_prev", "_rule", "data", "grad")  # and whatever attributes you give it
-    label: str = ""  # most nodes have none, and need no room for it
+    __slots__ = ("__dict__", "_prev", "_rule", "data", "grad")  # and the attributes that users set
+    label: str = ""  # most nodes have none, and need no memory for it
     data: float
     grad: float
     _rule: Op
@@ -104,13 +114,13 @@ class Value:
             self._prev = tuple(_children)
             if not all(isinstance(x, Value) for x in self._prev):
                 raise TypeError(f"the inputs of a node are Values, not {self._prev!r}")
-            if self._prev and inherited() and not records():
+            if self._prev and inherited_modes() and not is_recording():
                 self._rule, self._prev = CONSTANT, ()
             elif self._prev:
                 self._rule = with_symbol(_op, len(self._prev))
-        if inherited():
+        if inherited_modes():
             for mode in open_modes():
-                mode.leaf(self)
+                mode.on_leaf(self)
 
     def _set(self, rule: Op, inputs: tuple["Value", ...], data: float, label: str = "") -> "Value":
         self._rule, self._prev = rule, inputs
@@ -144,15 +154,40 @@ class Value:
     abs, __abs__, __neg__ = map(_unary, ("abs", "abs", "neg"))
 
     def leaky_relu(self, negative_slope: float = 0.01) -> "Value":
-        """See `tinygrad_edu.leaky_relu`."""
+        """The method of `tinygrad_edu.leaky_relu`.
+
+        Args:
+            negative_slope: The slope for numbers below 0.
+
+        Returns:
+            The node of the result.
+        """
         return apply(leaky_relu(to_float(negative_slope)), self)
 
     def elu(self, alpha: float = 1.0) -> "Value":
-        """See `tinygrad_edu.elu`."""
+        """The method of `tinygrad_edu.elu`.
+
+        Args:
+            alpha: The result goes to −alpha for numbers far below 0.
+
+        Returns:
+            The node of the result.
+        """
         return apply(elu(to_float(alpha)), self)
 
     def clamp(self, low: float, high: float) -> "Value":
-        """See `tinygrad_edu.clamp`."""
+        """The method of `tinygrad_edu.clamp`.
+
+        Args:
+            low: The lower bound.
+            high: The upper bound.
+
+        Returns:
+            The node of the result.
+
+        Raises:
+            ValueError: low > high.
+        """
         if low > high:
             raise ValueError(f"clamp needs low <= high, not low={low} and high={high}")
         return apply(clamp(to_float(low), to_float(high)), self)
@@ -164,7 +199,7 @@ class Value:
     __hash__ = object.__hash__
 
     def __eq__(self, other: object) -> Any:
-        """Whether it is the same Value, so that `in`, `index` and `remove` find the one meant; else compares `data`."""
+        """Whether it is the same Value, so that `in` and `index` find it; anything else is compared with `data`."""
         return self is other if isinstance(other, Value) else self.data == other
 
     def __ne__(self, other: object) -> Any:
@@ -175,14 +210,18 @@ class Value:
 
     def __float__(self) -> float:
         raise TypeError(
-            "a Value does not silently become a plain float, as that would lose its gradient: in place of math.exp(v) "
+            "a Value does not become a plain float by itself, as its gradient would be lost: in place of math.exp(v) "
             "use tinygrad_edu.exp(v) or v.exp(), and so for every function; v.data is the plain number"
         )
 
     __int__ = __float__
 
     def item(self) -> float:
-        """The number, `data`, as a plain float: as PyTorch calls it."""
+        """Returns the number as a plain float, under PyTorch's name.
+
+        Returns:
+            `data`.
+        """
         return float(self.data)
 
     def __format__(self, spec: str) -> str:
@@ -192,44 +231,53 @@ class Value:
         return f"Value(data={self.data}, grad={self.grad}{f', label={self.label!r}' if self.label else ''})"
 
     def _repr_svg_(self) -> str | None:
-        """The graph, as a notebook shows it."""
+        """The picture of the graph that a notebook shows."""
         from .viz import graph
 
-        return graph.picture(self)
+        return graph.draw_for_notebook(self)
 
     def detach(self) -> "Value":
-        """A constant with the same number: no gradient flows through it."""
-        out = record(DETACH, (self,))
+        """Cuts the graph here: no gradient flows through the result.
+
+        Returns:
+            A constant with the same number and label.
+        """
+        out = make_node(DETACH, (self,))
         if self.label:
             out.label = self.label
         return out
 
     def backward(self) -> None:
-        """Puts ∂self/∂node into the `grad` of every node of the graph.
+        """Writes ∂self/∂node to the `grad` of every node of the graph.
 
-        Interior gradients start from zero at each call; those of leaves add up until you set them to 0: PyTorch's rule.
-        Raises `ZeroDivisionError`, `OverflowError` or `ValueError` where a derivative is infinite or undefined,
-        `FloatingPointError` where a gradient would be nan, `RuntimeError` where there is no graph; the leaves are then
-        as they were.
+        Gradients of interior nodes start from 0 at each call; those of leaves add up until you set them to 0, as in
+        PyTorch. After an error the gradients of the leaves are as they were before.
+
+        Raises:
+            ZeroDivisionError: A derivative is infinite.
+            OverflowError: A derivative is too large for a float.
+            ValueError: A derivative is not defined.
+            FloatingPointError: A gradient would be nan.
+            RuntimeError: The Value is a constant, which has no graph.
         """
         if self._rule is CONSTANT:
             raise RuntimeError("a constant has no graph to go back through; detach() and no_grad() make constants")
-        if inherited():
+        if inherited_modes():
             targets = [v for v in topological_order(self) if v._rule is LEAF]
             for mode in open_modes():
-                mode.gradients(self, targets, "backward")
+                mode.on_gradients(self, targets, "backward")
         leaves = [] if self._prev else [self]
         before = [v.grad for v in leaves]
         with backward_lock:
-            commit = setting(leaves, before)  # which takes back what follows, unless that comes to its end
+            commit = gradient_setter(leaves, before)  # restores the gradients, unless the next lines come to their end
             try:
-                order = _zeroed(self, leaves, before) if self._prev else []
+                order = _zero_gradients(self, leaves, before) if self._prev else []
                 self.grad = 1.0
-                _go_back(order)
+                _backpropagate(order)
                 if any(v.grad != v.grad for v in leaves):
-                    _look_for_nan(order)
-                # None, as PyTorch's users set it, is no gradient
-                commit = setting(leaves, [float((old or 0.0) + v.grad) for v, old in zip(leaves, before)])
+                    _find_nan(order)
+                # PyTorch's users set a gradient to None in place of 0
+                commit = gradient_setter(leaves, [float((old or 0.0) + v.grad) for v, old in zip(leaves, before)])
             finally:
                 commit()
 
@@ -237,73 +285,73 @@ class Value:
     def _backward(self) -> Callable[[], object]:
         """The chain rule at one node: adds ∂L/∂node · ∂node/∂input to the gradient of each input.
 
-        A function that is assigned takes its place, as in micrograd: `out._backward = closure`.
+        As in micrograd, you may assign your own function: `out._backward = closure`.
         """
-        return self._rule.backward if isinstance(self._rule, Closure) else partial(_go_back, (self,))
+        return self._rule.backward if isinstance(self._rule, Closure) else partial(_backpropagate, (self,))
 
     @_backward.setter
     def _backward(self, closure: Callable[[], object]) -> None:
         if self._rule is LEAF:
             raise AttributeError("a leaf has no inputs to go back to, and so no `_backward` of its own")
-        if self._rule is not CONSTANT:  # what no_grad() has made of a node has no use for it
+        if self._rule is not CONSTANT:  # under no_grad() the node has become a constant
             self._rule = Closure(self._rule.symbol, closure)
 
-    __copy__ = copied
-    __deepcopy__ = deepcopied
-    __reduce__ = pickled
+    __copy__ = copy_node
+    __deepcopy__ = copy_graph
+    __reduce__ = reduce_node
 
 
 _new: Callable[[type[Value]], Value] = object.__new__
 
-# In each new object CPython 3.11 and 3.12 reserve room for the attributes that former ones have been given. Where there
-# have been a few before the first attribute, a label as a rule, that is 8 bytes less a node.
+# CPython 3.11 and 3.12 reserve memory in each new object for the attributes that earlier objects got. If some objects
+# were made before the first attribute was set, that is 8 bytes less for each node.
 for _ in range(30):
     Value(0.0)
 
 
 # ---- forward ---------------------------------------------------------------------------------------------------------
 def apply(op: Op, *inputs: Value | float) -> Value:
-    """The node that an operation makes of its inputs; plain numbers among them become constants."""
-    return record(op, tuple([x if isinstance(x, Value) else constant(x) for x in inputs]))
+    """Makes the node of an operation on Values and plain numbers, which become constants."""
+    return make_node(op, tuple([x if isinstance(x, Value) else make_constant(x) for x in inputs]))
 
 
-def record(op: Op, inputs: tuple[Value, ...]) -> Value:
-    """The same for Values alone, as the open modes have it, of which the innermost is asked first."""
-    modes = inherited()
+def make_node(op: Op, inputs: tuple[Value, ...]) -> Value:
+    """Makes the node of an operation on Values; the open modes are asked, the innermost first."""
+    modes = inherited_modes()
     if len(modes) == 1 and modes[0].is_open:
-        y: Value = modes[0].operation(_computed, op, inputs)
+        y: Value = modes[0].on_operation(_compute, op, inputs)
         return y
-    make = _computed
+    make = _compute
     for mode in open_modes():
-        make = partial(mode.operation, make)
+        make = partial(mode.on_operation, make)
     return make(op, inputs)
 
 
-def _computed(op: Op, inputs: tuple[Value, ...]) -> Value:
+def _compute(op: Op, inputs: tuple[Value, ...]) -> Value:
     try:
         data = op.value(FLOATS, *[x.data for x in inputs])
     except ARITHMETIC_ERRORS as error:
-        raise located(error, str(op), inputs) from error
+        raise with_location(error, str(op), inputs) from error
     if data != data:
         refuse_nan(str(op), op, inputs)
-    if op is not DETACH and (not inherited() or records()):
+    if op is not DETACH and (not inherited_modes() or is_recording()):
         for x in inputs:
             if x._rule is not CONSTANT:
                 return _new(Value)._set(op, inputs, data)
-    return constant(data)
+    return make_constant(data)
 
 
-def constant(data: float, label: str = "") -> Value:
-    """A node that gets no gradient, as the 2.0 in `2.0 * v`."""
+def make_constant(data: float, label: str = "") -> Value:
+    """Makes a node that gets no gradient, as the 2.0 in `2.0 * v`."""
     return _new(Value)._set(CONSTANT, (), data if data.__class__ is float else to_float(data), label)
 
 
 # ---- backward --------------------------------------------------------------------------------------------------------
-backward_lock = RLock()  # two threads may go back to the same leaves
+backward_lock = RLock()  # two threads may reach the same leaves
 
 
 def _renew_lock() -> None:
-    """In a forked process the thread that holds it may not exist."""
+    """In a forked process the thread that holds the lock may not exist."""
     global backward_lock
     backward_lock = RLock()
 
@@ -312,24 +360,24 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_renew_lock)
 
 
-def setting(leaves: Sequence[Value], gradients: Iterable[float]) -> Callable[[], object]:
-    """A function that sets all their gradients. It is C code, so Ctrl-C comes before it or after it, not halfway."""
+def gradient_setter(leaves: Sequence[Value], gradients: Iterable[float]) -> Callable[[], object]:
+    """Returns a function that sets all gradients. It is C code, so that Ctrl-C cannot interrupt it halfway."""
     return partial(any, map(setattr, leaves, repeat("grad"), gradients))
 
 
 def add_to_gradients(leaves: Sequence[Value], gradients: Sequence[float]) -> None:
-    """What `backward()` does to leaves whose gradients have been computed elsewhere."""
+    """Adds to the leaves, as `backward()` does, gradients that were computed elsewhere."""
     with backward_lock:
-        any(map(setattr, leaves, repeat("grad"), [float((v.grad or 0.0) + g) for v, g in zip(leaves, gradients)]))
+        gradient_setter(leaves, [float((v.grad or 0.0) + g) for v, g in zip(leaves, gradients)])()
 
 
-def _zeroed(root: Value, leaves: list[Value], before: list[float]) -> list[Value]:
-    """The nodes that root is computed by, each after its inputs, with gradients of 0, as all behind them.
+def _zero_gradients(root: Value, leaves: list[Value], before: list[float]) -> list[Value]:
+    """Returns the nodes with inputs in topological order, and sets the gradients of all nodes to 0.
 
-    It adds the leaves and constants, and the gradients that they had, to the lists. `topological_order` keeps a set of
-    the nodes that it has visited; here they are known by their gradient, which is this very zero: that is faster.
+    Leaves and constants, and the gradients that they had, are appended to the two lists. `topological_order` keeps a
+    set of the visited nodes; here a node is visited if its gradient is the object `zero`, which is faster.
     """
-    zero = float("0")  # a new object, and no other 0.0
+    zero = float("0")  # a new object: no other 0.0 is this one
     order: list[Value] = []
     unfinished: list[Value] = []
     stack: list[Value | None] = [root]
@@ -352,10 +400,10 @@ def _zeroed(root: Value, leaves: list[Value], before: list[float]) -> list[Value
     return order
 
 
-def _go_back(order: Sequence[Value]) -> None:
-    """The chain rule at each node, the last one first: `x.grad += v.grad * ∂v/∂x` for each of its inputs x.
+def _backpropagate(order: Sequence[Value]) -> None:
+    """Applies the chain rule at each node, the last one first: `x.grad += v.grad * ∂v/∂x` for each of its inputs x.
 
-    Nodes of one input and of two are written out, as a call and a loop would take longer than the arithmetic.
+    Nodes with one or two inputs have code of their own: a loop would take longer than the arithmetic.
     """
     for v in reversed(order):
         rule, inputs = v._rule, v._prev
@@ -382,11 +430,11 @@ def _go_back(order: Sequence[Value]) -> None:
         except ARITHMETIC_ERRORS as error:
             if isinstance(rule, Closure):
                 raise
-            raise located(error, f"the derivative of {rule}", inputs) from error
+            raise with_location(error, f"the derivative of {rule}", inputs) from error
 
 
-def _look_for_nan(order: Sequence[Value]) -> None:
-    """Goes back once more, node by node, and says at which one a gradient stops being a number."""
+def _find_nan(order: Sequence[Value]) -> None:
+    """Goes back once more, node by node, and raises an error at the first node where a gradient becomes nan."""
     for v in order:
         for x in v._prev:
             x.grad = 0.0

@@ -1,93 +1,99 @@
-"""What is said when something fails: what it is, at which number, at which line, and the way out.
+"""Texts of errors: what failed, at which numbers, at which line, and what to do.
 
-Python's own error types are kept; only the words are added. Where and when to check is left to those who call.
+The types of the errors stay Python's own; these functions only add words. Where and when to check is left to the
+callers.
 """
 
 import linecache
 import sys
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 ARITHMETIC_ERRORS = (ValueError, ZeroDivisionError, OverflowError)
-FAILURES = (*ARITHMETIC_ERRORS, FloatingPointError)  # and a nan that is born of other numbers
+FAILURES = (*ARITHMETIC_ERRORS, FloatingPointError)  # the last one where numbers give a nan
 
 
-class Node(Protocol):
+class NodeLike(Protocol):
     """The part of a Value that a message needs."""
 
     data: float
     label: str
 
 
-def described(x: Any) -> str:
-    """What an argument is, for a message: its type, and the beginning of its text where that tells something.
+def describe(x: Any) -> str:
+    """The type of an argument, and the beginning of its text where that is useful.
 
-    >>> described([1.0, 2.0]), described(None)
+    >>> describe([1.0, 2.0]), describe(None)
     ("list '[1.0, 2.0]'", 'NoneType')
     """
-    text = text_of(x)
+    text = to_text(x)
     return type(x).__name__ + ("" if x is None or not text or " at 0x" in text else f" {text[:40]!r}")
 
 
-def text_of(x: Any) -> str:
-    """`str(x)`, or dots where there is none: of lists in lists in lists, of a number of 5000 digits."""
+def to_text(x: Any) -> str:
+    """`str(x)`, or dots where that fails: for lists nested too deeply, for a number of 5000 digits."""
     try:
         return str(x)
     except (RecursionError, ValueError):
         return "…"
 
 
-def shown(x: object) -> str:
-    """One short line for a message, whatever a file contained."""
+def short_repr(x: object) -> str:
+    """A short `repr` on one line, whatever a file contained."""
     if not isinstance(x, (str, float, int, type(None))):
         return f"a {type(x).__name__}"
     text = repr(x)
     return text if len(text) <= 60 else f"{text[:50]}… ({len(text)} characters)"
 
 
-def located(error: Exception, what: str, nodes: Sequence[Node]) -> Exception:
-    """The same kind of error, saying what failed at which numbers."""
+def quote_list(names: Iterable[str]) -> str:
+    """The first twelve names, quoted, for a message.
+
+    >>> quote_list(["income", "age"])
+    "'income', 'age'"
+    """
+    quoted = [short_repr(name) for name in names]
+    return ", ".join(quoted[:12] + [f"… ({len(quoted)} in all)"] * (len(quoted) > 12))
+
+
+def with_location(error: Exception, what: str, nodes: Sequence[NodeLike]) -> Exception:
+    """An error of the same type that says what failed at which numbers."""
     kind = next(kind for kind in ARITHMETIC_ERRORS if isinstance(error, kind))
     problem = "is not defined"
     if kind is OverflowError:
         problem = "overflows"
     elif kind is ZeroDivisionError and what.startswith("the derivative"):
         problem = "is infinite"
-    return kind(f"{what} {problem} {at(nodes)}")
+    return kind(f"{what} {problem} {format_location(nodes)}")
 
 
-def refuse_nan(what: str, op: Any, inputs: Sequence[Node], *gradients: float) -> None:
-    """A nan that was put in goes through; one that is born of other numbers is a `FloatingPointError`."""
+def refuse_nan(what: str, op: Any, inputs: Sequence[NodeLike], *gradients: float) -> None:
+    """Raises `FloatingPointError`, unless a nan was among the numbers that went in."""
     if all(x == x for x in [*[v.data for v in inputs], *gradients, *op.parameters]):
-        raise FloatingPointError(f"{what} is not a number (nan) {at(inputs)}")
+        raise FloatingPointError(f"{what} is not a number (nan) {format_location(inputs)}")
 
 
-def at(nodes: Sequence[Node]) -> str:
-    """Where: the numbers of the nodes, and the names of those that have one.
+def format_location(nodes: Sequence[NodeLike]) -> str:
+    """The numbers of the nodes, and the labels of the nodes that have one; four of each at most.
 
     >>> from tinygrad_edu.engine import Value
-    >>> at([Value(-1.0, label="p"), Value(0.5)])
+    >>> format_location([Value(-1.0, label="p"), Value(0.5)])
     "at -1.0, 0.5 (node 'p')"
     """
-    return f"at {_numbers(n.data for n in nodes)}{_names(nodes)}"
+    numbers = _join([str(v.data) for v in nodes[:5]])
+    labels = _join([repr(v.label) for v in nodes if v.label])
+    return f"at {numbers} (node {labels})" if labels else f"at {numbers}"
 
 
-def _numbers(numbers: Iterable[float]) -> str:
-    shown = [str(x) for x in islice(numbers, 5)]
-    return ", ".join(shown[:4] + ["…"] * (len(shown) > 4))
-
-
-def _names(nodes: Sequence[Node]) -> str:
-    labels = [repr(n.label) for n in nodes if n.label]
-    return f" (node {', '.join(labels[:4])}{', …' if len(labels) > 4 else ''})" if labels else ""
+def _join(texts: Sequence[str]) -> str:
+    return ", ".join([*texts[:4], "…"] if len(texts) > 4 else texts)
 
 
 # ---- lines -----------------------------------------------------------------------------------------------------------
-class Place(NamedTuple):
-    """A line of the user's, and the function of this package that it has called, as "losses.mse"; "" for none."""
+class SourceLine(NamedTuple):
+    """A line of the user's code, and the function of this package that it called, as "losses.mse"; "" for none."""
 
     file: str
     line: int
@@ -97,33 +103,33 @@ class Place(NamedTuple):
         return f"{self.file}, line {self.line}"
 
     @property
-    def source(self) -> str:
-        """The text of the line, "" where it cannot be had."""
+    def text(self) -> str:
+        """What the line says; "" where the file cannot be read."""
         linecache.checkcache(self.file)
         return linecache.getline(self.file, self.line).strip()
 
 
-def place() -> Place:
-    """The line that is being executed, outside of this package and of the libraries that it works with."""
+def calling_line() -> SourceLine:
+    """The innermost line of the user's code that is being executed."""
     here = first = sys._getframe(1)
     called = None
-    while here.f_back and (owner := whose(here.f_code.co_filename, here.f_globals.get("__name__", ""))) != "user":
+    while here.f_back and (owner := owner_of(here.f_code.co_filename, here.f_globals.get("__name__", ""))) != "user":
         if owner == "package":
             called = here
         here = here.f_back
-    if whose(here.f_code.co_filename, here.f_globals.get("__name__", "")) != "user":
+    if owner_of(here.f_code.co_filename, here.f_globals.get("__name__", "")) != "user":
         here = first
     function = f"{called.f_globals['__name__'].partition('.')[2]}.{called.f_code.co_qualname}" if called else ""
-    return Place(here.f_code.co_filename, here.f_lineno, function)
+    return SourceLine(here.f_code.co_filename, here.f_lineno, function)
 
 
 _PACKAGE = str(Path(__file__).parent)
-LIBRARIES = {*sys.stdlib_module_names, "numpy"}  # such as copy: what they do is done for the line that called them
+LIBRARIES = {*sys.stdlib_module_names, "numpy"}  # such as copy: they work for the line that called them
 
 
 @lru_cache(maxsize=1024)
-def whose(file: str, module: str) -> str:
-    """Of whom code is: of this "package", of a "library", which works for the line that called it, or the "user"."""
+def owner_of(file: str, module: str) -> str:
+    """Whose code a file is: "package" for this one, "library", or "user"."""
     if file.startswith(_PACKAGE):
         return "package"
     return "library" if module.partition(".")[0] in LIBRARIES else "user"

@@ -1,16 +1,18 @@
 """The functions of the table, for Values and for plain numbers, and `define_op` for operations of your own.
 
-Each function of Values makes one node, `softmax`, `log_softmax`, `mean` and `prod` a few, `take` none; a call with
-plain numbers only returns a plain float, so that the same code can be run with and without gradients. None overflows
-where the true value can be represented. A number outside a function's domain is a `ValueError`, a division by zero a
-`ZeroDivisionError`, an overflow an `OverflowError`, a nan born of other numbers a `FloatingPointError`; each names the
-function, the number and the node. What the functions compute is left to `ops.py`, derivatives to `gradients.py`.
+A call with plain numbers only returns a plain float, so that the same code runs with and without gradients. A function
+of Values makes one node; `softmax`, `log_softmax`, `mean` and `prod` make a few, `take` makes none. No function
+overflows where the true value is a float. The errors name the function, the number and the node: `ValueError` for a
+number outside the domain, `ZeroDivisionError` for a division by zero, `OverflowError` for an overflow,
+`FloatingPointError` for a nan that comes of other numbers. What the functions compute is left to `ops.py`, derivatives
+to `gradients.py`.
 """
 
 import math
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial, reduce, wraps
+from inspect import Parameter, signature
 from itertools import accumulate
 from keyword import iskeyword
 from operator import itemgetter, mul
@@ -18,390 +20,711 @@ from sys import float_info
 from typing import Any, SupportsIndex, TypeVar
 
 from ._validate import is_number, length, require_function, to_float
-from .engine import Value, apply, constant
-from .errors import described
-from .ops import LEAF, TAKE
+from .engine import Value, apply, make_constant
+from .errors import describe
+from .ops import DOT, LEAF, LOGSUMEXP, MUL, TAKE, TOTAL
 from .rules import FAMILIES, FLOATS, OPS, Op, Rule, Rules, define
 
 S = TypeVar("S", Value, float)  # Values in, a Value out; plain numbers in, a plain float out
 T = TypeVar("T")
-BUILT_IN = frozenset(OPS) | frozenset(FAMILIES)
-OTHER_NAMES = {"largest": "maximum", "smallest": "minimum"}  # of the functions that make these operations
+TABLE_NAMES = frozenset(OPS) | frozenset(FAMILIES)
 
 
-def call(op: Op, *xs: Value | float) -> Any:
-    """The node that an operation makes of Values, plain numbers among them being constants; of plain ones, a float."""
+def call_op(op: Op, *xs: Value | float) -> Any:
+    """Applies an operation to Values and plain numbers.
+
+    Args:
+        op: The operation.
+        *xs: Its inputs, in order.
+
+    Returns:
+        A node if one of the inputs is a Value, else a plain float.
+    """
     y = apply(op, *xs)
     return y if any(isinstance(x, Value) for x in xs) else y.data
 
 
-def _of_one(name: str, x: S, *parameters: float) -> S:
-    y: Value = getattr(x if isinstance(x, Value) else constant(x), name)(*parameters)
+def _call_method(name: str, x: S, *parameters: float) -> S:
+    y: Value = getattr(x if isinstance(x, Value) else make_constant(x), name)(*parameters)
     return y if isinstance(x, Value) else y.data
 
 
 def exp(x: S) -> S:
-    """e to the power x: eˣ. Raises `OverflowError` above about 709.78.
+    """Computes e to the power x.
 
-    >>> exp(0.0)
-    1.0
+    Args:
+        x: The exponent.
+
+    Returns:
+        eˣ.
+
+    Raises:
+        OverflowError: x is above about 709.78.
+
+    Example:
+        >>> exp(0.0)
+        1.0
     """
-    return _of_one("exp", x)
+    return _call_method("exp", x)
 
 
 def exp2(x: S) -> S:
-    """2 to the power x: 2ˣ. Raises `OverflowError` from 1024 on.
+    """Computes 2 to the power x.
 
-    >>> exp2(10.0)
-    1024.0
+    Args:
+        x: The exponent.
+
+    Returns:
+        2ˣ.
+
+    Raises:
+        OverflowError: x is 1024 or more.
+
+    Example:
+        >>> exp2(10.0)
+        1024.0
     """
-    return _of_one("exp2", x)
+    return _call_method("exp2", x)
 
 
 def expm1(x: S) -> S:
-    """eˣ − 1, accurate for x near 0. Raises `OverflowError` above about 709.78.
+    """Computes eˣ − 1, accurate for x near 0.
 
-    >>> expm1(1e-20)
-    1e-20
+    Args:
+        x: The exponent.
+
+    Returns:
+        eˣ − 1.
+
+    Raises:
+        OverflowError: x is above about 709.78.
+
+    Example:
+        >>> expm1(1e-20)
+        1e-20
     """
-    return _of_one("expm1", x)
+    return _call_method("expm1", x)
 
 
 def log(x: S) -> S:
-    """The natural logarithm of x. Raises `ValueError` unless x > 0.
+    """Computes the natural logarithm.
 
-    >>> log(Value(1.0))
-    Value(data=0.0, grad=0.0)
+    Args:
+        x: A number above 0.
+
+    Returns:
+        log x.
+
+    Raises:
+        ValueError: x is 0 or less.
+
+    Example:
+        >>> log(Value(1.0))
+        Value(data=0.0, grad=0.0)
     """
-    return _of_one("log", x)
+    return _call_method("log", x)
 
 
 def log2(x: S) -> S:
-    """The logarithm of x to the base 2, exact for powers of 2. Raises `ValueError` unless x > 0.
+    """Computes the logarithm to the base 2, exact for powers of 2.
 
-    >>> log2(8.0)
-    3.0
+    Args:
+        x: A number above 0.
+
+    Returns:
+        log₂ x.
+
+    Raises:
+        ValueError: x is 0 or less.
+
+    Example:
+        >>> log2(8.0)
+        3.0
     """
-    return _of_one("log2", x)
+    return _call_method("log2", x)
 
 
 def log10(x: S) -> S:
-    """The logarithm of x to the base 10, exact for powers of 10. Raises `ValueError` unless x > 0.
+    """Computes the logarithm to the base 10, exact for powers of 10.
 
-    >>> log10(1000.0)
-    3.0
+    Args:
+        x: A number above 0.
+
+    Returns:
+        log₁₀ x.
+
+    Raises:
+        ValueError: x is 0 or less.
+
+    Example:
+        >>> log10(1000.0)
+        3.0
     """
-    return _of_one("log10", x)
+    return _call_method("log10", x)
 
 
 def log1p(x: S) -> S:
-    """log(1 + x), accurate for x near 0. Raises `ValueError` unless x > −1.
+    """Computes log(1 + x), accurate for x near 0.
 
-    >>> log1p(1e-20)
-    1e-20
+    Args:
+        x: A number above −1.
+
+    Returns:
+        log(1 + x).
+
+    Raises:
+        ValueError: x is −1 or less.
+
+    Example:
+        >>> log1p(1e-20)
+        1e-20
     """
-    return _of_one("log1p", x)
+    return _call_method("log1p", x)
 
 
 def sqrt(x: S) -> S:
-    """√x. Raises `ValueError` for x < 0; its derivative at 0 is infinite, `ZeroDivisionError` in `backward()`.
+    """Computes the square root.
 
-    >>> sqrt(9.0)
-    3.0
+    The derivative at 0 is infinite: `backward()` raises `ZeroDivisionError` there.
+
+    Args:
+        x: A number of 0 or more.
+
+    Returns:
+        √x.
+
+    Raises:
+        ValueError: x is below 0.
+
+    Example:
+        >>> sqrt(9.0)
+        3.0
     """
-    return _of_one("sqrt", x)
+    return _call_method("sqrt", x)
 
 
 def sin(x: S) -> S:
-    """The sine of x, in radians.
+    """Computes the sine.
 
-    >>> sin(0.0)
-    0.0
+    Args:
+        x: An angle in radians.
+
+    Returns:
+        sin x.
+
+    Example:
+        >>> sin(0.0)
+        0.0
     """
-    return _of_one("sin", x)
+    return _call_method("sin", x)
 
 
 def cos(x: S) -> S:
-    """The cosine of x, in radians.
+    """Computes the cosine.
 
-    >>> cos(0.0)
-    1.0
+    Args:
+        x: An angle in radians.
+
+    Returns:
+        cos x.
+
+    Example:
+        >>> cos(0.0)
+        1.0
     """
-    return _of_one("cos", x)
+    return _call_method("cos", x)
 
 
 def tan(x: S) -> S:
-    """The tangent of x, in radians.
+    """Computes the tangent.
 
-    >>> tan(0.0)
-    0.0
+    Args:
+        x: An angle in radians.
+
+    Returns:
+        tan x.
+
+    Example:
+        >>> tan(0.0)
+        0.0
     """
-    return _of_one("tan", x)
+    return _call_method("tan", x)
 
 
 def asin(x: S) -> S:
-    """The angle in [−π/2, π/2] whose sine is x. Raises `ValueError` outside [−1, 1]; infinite slope at both ends.
+    """Computes the inverse sine. Its derivative is infinite at −1 and 1.
 
-    >>> asin(0.0)
-    0.0
+    Args:
+        x: A number in [−1, 1].
+
+    Returns:
+        The angle in [−π/2, π/2] whose sine is x.
+
+    Raises:
+        ValueError: x is outside [−1, 1].
+
+    Example:
+        >>> asin(0.0)
+        0.0
     """
-    return _of_one("asin", x)
+    return _call_method("asin", x)
 
 
 def acos(x: S) -> S:
-    """The angle in [0, π] whose cosine is x. Raises `ValueError` outside [−1, 1]; infinite slope at both ends.
+    """Computes the inverse cosine. Its derivative is infinite at −1 and 1.
 
-    >>> acos(1.0)
-    0.0
+    Args:
+        x: A number in [−1, 1].
+
+    Returns:
+        The angle in [0, π] whose cosine is x.
+
+    Raises:
+        ValueError: x is outside [−1, 1].
+
+    Example:
+        >>> acos(1.0)
+        0.0
     """
-    return _of_one("acos", x)
+    return _call_method("acos", x)
 
 
 def atan(x: S) -> S:
-    """The angle in (−π/2, π/2) whose tangent is x.
+    """Computes the inverse tangent.
 
-    >>> atan(0.0)
-    0.0
+    Args:
+        x: Any number.
+
+    Returns:
+        The angle in (−π/2, π/2) whose tangent is x.
+
+    Example:
+        >>> atan(0.0)
+        0.0
     """
-    return _of_one("atan", x)
+    return _call_method("atan", x)
 
 
 def sinh(x: S) -> S:
-    """(eˣ − e⁻ˣ) / 2. Raises `OverflowError` beyond about ±710.47.
+    """Computes the hyperbolic sine.
 
-    >>> sinh(0.0)
-    0.0
+    Args:
+        x: Any number.
+
+    Returns:
+        (eˣ − e⁻ˣ) / 2.
+
+    Raises:
+        OverflowError: |x| is above about 710.47.
+
+    Example:
+        >>> sinh(0.0)
+        0.0
     """
-    return _of_one("sinh", x)
+    return _call_method("sinh", x)
 
 
 def cosh(x: S) -> S:
-    """(eˣ + e⁻ˣ) / 2. Raises `OverflowError` beyond about ±710.47.
+    """Computes the hyperbolic cosine.
 
-    >>> cosh(0.0)
-    1.0
+    Args:
+        x: Any number.
+
+    Returns:
+        (eˣ + e⁻ˣ) / 2.
+
+    Raises:
+        OverflowError: |x| is above about 710.47.
+
+    Example:
+        >>> cosh(0.0)
+        1.0
     """
-    return _of_one("cosh", x)
+    return _call_method("cosh", x)
 
 
 def tanh(x: S) -> S:
-    """(eˣ − e⁻ˣ) / (eˣ + e⁻ˣ).
+    """Computes the hyperbolic tangent.
 
-    >>> tanh(0.0)
-    0.0
+    Args:
+        x: Any number.
+
+    Returns:
+        (eˣ − e⁻ˣ) / (eˣ + e⁻ˣ), between −1 and 1.
+
+    Example:
+        >>> tanh(0.0)
+        0.0
     """
-    return _of_one("tanh", x)
+    return _call_method("tanh", x)
 
 
 def asinh(x: S) -> S:
-    """The number whose sinh is x: log(x + √(x² + 1)), without its overflow.
+    """Computes the inverse hyperbolic sine.
 
-    >>> asinh(0.0)
-    0.0
+    Args:
+        x: Any number.
+
+    Returns:
+        log(x + √(x² + 1)).
+
+    Example:
+        >>> asinh(0.0)
+        0.0
     """
-    return _of_one("asinh", x)
+    return _call_method("asinh", x)
 
 
 def acosh(x: S) -> S:
-    """The number ≥ 0 whose cosh is x. Raises `ValueError` for x < 1; infinite slope at 1.
+    """Computes the inverse hyperbolic cosine. Its derivative is infinite at 1.
 
-    >>> acosh(1.0)
-    0.0
+    Args:
+        x: A number of 1 or more.
+
+    Returns:
+        log(x + √(x² − 1)), which is 0 or more.
+
+    Raises:
+        ValueError: x is below 1.
+
+    Example:
+        >>> acosh(1.0)
+        0.0
     """
-    return _of_one("acosh", x)
+    return _call_method("acosh", x)
 
 
 def atanh(x: S) -> S:
-    """The number whose tanh is x: ½·log((1 + x) / (1 − x)). Raises `ValueError` unless −1 < x < 1.
+    """Computes the inverse hyperbolic tangent.
 
-    >>> atanh(0.0)
-    0.0
+    Args:
+        x: A number between −1 and 1.
+
+    Returns:
+        ½·log((1 + x) / (1 − x)).
+
+    Raises:
+        ValueError: x is not between −1 and 1.
+
+    Example:
+        >>> atanh(0.0)
+        0.0
     """
-    return _of_one("atanh", x)
+    return _call_method("atanh", x)
 
 
 def sigmoid(x: S) -> S:
-    """σ(x) = 1 / (1 + e⁻ˣ).
+    """Computes the logistic function σ.
 
-    >>> sigmoid(0.0)
-    0.5
+    Args:
+        x: Any number.
+
+    Returns:
+        σ(x) = 1 / (1 + e⁻ˣ), between 0 and 1.
+
+    Example:
+        >>> sigmoid(0.0)
+        0.5
     """
-    return _of_one("sigmoid", x)
+    return _call_method("sigmoid", x)
 
 
 def softplus(x: S) -> S:
-    """log(1 + eˣ), a smooth relu.
+    """Computes log(1 + eˣ), a smooth `relu`.
 
-    >>> softplus(1000.0)
-    1000.0
+    Args:
+        x: Any number.
+
+    Returns:
+        log(1 + eˣ).
+
+    Example:
+        >>> softplus(1000.0)
+        1000.0
     """
-    return _of_one("softplus", x)
+    return _call_method("softplus", x)
 
 
 def relu(x: S) -> S:
-    """max(x, 0), with slope 0 at 0.
+    """Computes the rectified linear unit. Its slope is 0 at 0.
 
-    >>> relu(Value(-2.0))
-    Value(data=0.0, grad=0.0)
+    Args:
+        x: Any number.
+
+    Returns:
+        max(x, 0).
+
+    Example:
+        >>> relu(Value(-2.0))
+        Value(data=0.0, grad=0.0)
     """
-    return _of_one("relu", x)
+    return _call_method("relu", x)
 
 
 def gelu(x: S) -> S:
-    """x · Φ(x), Φ being the normal distribution function: the exact form, PyTorch's default.
+    """Computes the Gaussian error linear unit, in the exact form, as PyTorch does by default.
 
     Source: Hendrycks and Gimpel, Gaussian Error Linear Units, 2016.
 
-    >>> gelu(0.0)
-    0.0
+    Args:
+        x: Any number.
+
+    Returns:
+        x · Φ(x), where Φ is the distribution function of the standard normal distribution.
+
+    Example:
+        >>> gelu(0.0)
+        0.0
     """
-    return _of_one("gelu", x)
+    return _call_method("gelu", x)
 
 
 def silu(x: S) -> S:
-    """x · σ(x), also called swish.
+    """Computes the sigmoid linear unit, also called swish.
 
     Source: Elfwing, Uchibe and Doya, Sigmoid-Weighted Linear Units, 2017.
 
-    >>> silu(0.0)
-    0.0
+    Args:
+        x: Any number.
+
+    Returns:
+        x · σ(x).
+
+    Example:
+        >>> silu(0.0)
+        0.0
     """
-    return _of_one("silu", x)
+    return _call_method("silu", x)
 
 
 def erfc(x: S) -> S:
-    """The complementary error function, 2/√π · ∫ₓ^∞ e^(−t²) dt.
+    """Computes the complementary error function.
 
-    >>> erfc(0.0)
-    1.0
+    Args:
+        x: Any number.
+
+    Returns:
+        2/√π · ∫ₓ^∞ e^(−t²) dt.
+
+    Example:
+        >>> erfc(0.0)
+        1.0
     """
-    return _of_one("erfc", x)
+    return _call_method("erfc", x)
 
 
 def abs(x: S) -> S:
-    """|x|, with slope 0 at 0.
+    """Computes the absolute value. Its slope is 0 at 0.
 
-    >>> abs(Value(-2.0))
-    Value(data=2.0, grad=0.0)
+    Args:
+        x: Any number.
+
+    Returns:
+        |x|.
+
+    Example:
+        >>> abs(Value(-2.0))
+        Value(data=2.0, grad=0.0)
     """
-    return _of_one("abs", x)
+    return _call_method("abs", x)
 
 
 def step(x: S) -> S:
-    """1 for x > 0, else 0. Its slope is 0 everywhere, also at 0.
+    """Computes the unit step. Its slope is 0 everywhere, also at 0.
 
-    >>> step(3.0)
-    1.0
+    Args:
+        x: Any number.
+
+    Returns:
+        1 for x > 0, else 0.
+
+    Example:
+        >>> step(3.0)
+        1.0
     """
-    return _of_one("step", x)
+    return _call_method("step", x)
 
 
 def sign(x: S) -> S:
-    """1, 0 or −1. Its slope is 0 everywhere, also at 0.
+    """Computes the sign. Its slope is 0 everywhere, also at 0.
 
-    >>> sign(-3.0)
-    -1.0
+    Args:
+        x: Any number.
+
+    Returns:
+        1 for x > 0, −1 for x < 0, 0 for 0.
+
+    Example:
+        >>> sign(-3.0)
+        -1.0
     """
-    return _of_one("sign", x)
+    return _call_method("sign", x)
 
 
 def leaky_relu(x: S, negative_slope: float = 0.01) -> S:
-    """x for x > 0, else negative_slope · x; at 0 the slope is negative_slope.
+    """Computes the leaky rectified linear unit.
 
-    >>> leaky_relu(-2.0, negative_slope=0.1)
-    -0.2
+    Args:
+        x: Any number.
+        negative_slope: The slope for x < 0, and at 0.
+
+    Returns:
+        x for x > 0, else negative_slope · x.
+
+    Example:
+        >>> leaky_relu(-2.0, negative_slope=0.1)
+        -0.2
     """
-    return _of_one("leaky_relu", x, negative_slope)
+    return _call_method("leaky_relu", x, negative_slope)
 
 
 def elu(x: S, alpha: float = 1.0) -> S:
-    """x for x > 0, else alpha · (eˣ − 1); at 0 the slope is alpha.
+    """Computes the exponential linear unit.
 
     Source: Clevert, Unterthiner and Hochreiter, Exponential Linear Units, 2015.
 
-    >>> elu(3.0)
-    3.0
+    Args:
+        x: Any number.
+        alpha: The result goes to −alpha for x far below 0; the slope at 0 is alpha.
+
+    Returns:
+        x for x > 0, else alpha · (eˣ − 1).
+
+    Example:
+        >>> elu(3.0)
+        3.0
     """
-    return _of_one("elu", x, alpha)
+    return _call_method("elu", x, alpha)
 
 
 def clamp(x: S, low: float, high: float) -> S:
-    """The number in [low, high] nearest to x: slope 1 inside and at both ends, 0 outside.
+    """Moves a number into an interval.
 
-    Raises `ValueError` if low > high.
+    The slope is 1 inside and at both ends, 0 outside.
 
-    >>> clamp(3.0, low=-1.0, high=1.0)
-    1.0
+    Args:
+        x: Any number.
+        low: The lower end of the interval.
+        high: The upper end of the interval.
+
+    Returns:
+        The number in [low, high] nearest to x.
+
+    Raises:
+        ValueError: low > high.
+
+    Example:
+        >>> clamp(3.0, low=-1.0, high=1.0)
+        1.0
     """
-    return _of_one("clamp", x, low, high)
+    return _call_method("clamp", x, low, high)
 
 
 def maximum(*xs: Value | float) -> Any:
-    """The largest of the numbers, as one node; at a tie each of two gets half of the gradient, of three a third.
+    """Returns the largest of the numbers, as one node.
 
-    Raises `TypeError` for a list, as `maximum(*xs)` takes its numbers, and for no numbers.
+    At a tie each of two numbers gets half of the gradient, each of three a third.
 
-    >>> a, b = Value(2.0), Value(2.0)
-    >>> maximum(a, b).backward()
-    >>> a.grad, b.grad
-    (0.5, 0.5)
+    Args:
+        *xs: One number or more.
+
+    Returns:
+        The largest number.
+
+    Raises:
+        TypeError: There is no number, or a list in place of numbers; of a list: `maximum(*xs)`.
+
+    Example:
+        >>> a, b = Value(2.0), Value(2.0)
+        >>> maximum(a, b).backward()
+        >>> a.grad, b.grad
+        (0.5, 0.5)
     """
     if len(xs) < 2:
-        _require_some("maximum", xs)
-    return call(OPS["maximum" if len(xs) == 2 else "largest"], *xs)
+        _require_numbers("maximum", xs)
+    return call_op(OPS["maximum" if len(xs) == 2 else "largest"], *xs)
 
 
 def minimum(*xs: Value | float) -> Any:
-    """The smallest of the numbers, as one node; at a tie each of two gets half of the gradient, of three a third.
+    """Returns the smallest of the numbers, as one node.
 
-    Raises `TypeError` for a list, as `minimum(*xs)` takes its numbers, and for no numbers.
+    At a tie each of two numbers gets half of the gradient, each of three a third.
 
-    >>> minimum(2.0, 3.0, 1.0)
-    1.0
+    Args:
+        *xs: One number or more.
+
+    Returns:
+        The smallest number.
+
+    Raises:
+        TypeError: There is no number, or a list in place of numbers; of a list: `minimum(*xs)`.
+
+    Example:
+        >>> minimum(2.0, 3.0, 1.0)
+        1.0
     """
     if len(xs) < 2:
-        _require_some("minimum", xs)
-    return call(OPS["minimum" if len(xs) == 2 else "smallest"], *xs)
+        _require_numbers("minimum", xs)
+    return call_op(OPS["minimum" if len(xs) == 2 else "smallest"], *xs)
 
 
-def _require_some(name: str, xs: Sequence[Value | float]) -> None:
+def _require_numbers(name: str, xs: Sequence[Value | float]) -> None:
     if not xs or not (isinstance(xs[0], Value) or is_number(xs[0])):
-        given = described(xs[0]) if xs else "none"
+        given = describe(xs[0]) if xs else "none"
         raise TypeError(f"{name} takes one number or more, as in {name}(a, b), not {given}; of a list: {name}(*xs)")
 
 
 def where(c: Value | float, a: Value | float, b: Value | float) -> Any:
-    """a where c is not 0, else b: a choice that is made anew for each c. c gets the gradient 0; a nan is not 0.
+    """Chooses a number by a condition; inside of a compiled function the choice is made anew at each call.
 
-    Both a and b are computed, and have to be defined. A comparison of Values gives a bool, which is a number too; what
-    is to be recorded or compiled says `step(x - y)` in place of `x > y`.
+    Both a and b are computed, and must be defined. In a function that is recorded or compiled, write `step(x - y)` in
+    place of `x > y`.
 
-    >>> x = Value(-3.0)
-    >>> where(step(x), x, 0.1 * x).data
-    -0.30000000000000004
+    Args:
+        c: The condition: a number, or the bool of a comparison. It gets the gradient 0.
+        a: The result where c is not 0. A nan is not 0.
+        b: The result where c is 0.
+
+    Returns:
+        a or b.
+
+    Example:
+        >>> x = Value(-3.0)
+        >>> where(step(x), x, 0.1 * x).data
+        -0.30000000000000004
     """
-    return call(OPS["where"], c, a, b)
+    return call_op(OPS["where"], c, a, b)
 
 
 def take(table: Sequence[Any], i: SupportsIndex) -> Any:
-    """table[i], i being an int: a number of a list, or a row of a list of rows, as an embedding takes it.
+    """Takes an item of a list by an index: a number, or a row of a list of rows, as an embedding does.
 
-    It is chosen at once and makes no node: gradients go to what is chosen. Where i is an argument of a function that is
-    compiled, it is chosen anew at each call, if all rows are of one shape; `table[i]` is fixed when that is recorded.
-    Raises `TypeError` for what is no list or for an index that is no int, as a Value or a float, `IndexError` for one
-    out of range.
+    It makes no node: gradients go to the item. If i is an argument of a compiled function, and all rows have one shape,
+    the item is chosen anew at each call; `table[i]` would be fixed when the function is recorded.
 
-    >>> rows = [[Value(1.0), Value(2.0)], [Value(3.0), Value(4.0)]]
-    >>> take(rows, 1)
-    [Value(data=3.0, grad=0.0), Value(data=4.0, grad=0.0)]
-    >>> take([0.5, 0.25], -1)
-    0.25
+    Args:
+        table: A list of numbers, or of rows.
+        i: An int from −n to n − 1, for a table of n items.
+
+    Returns:
+        `table[i]`.
+
+    Raises:
+        TypeError: The table is no list, or the index is no int, as a Value or a float.
+        IndexError: The index is out of range.
+
+    Example:
+        >>> rows = [[Value(1.0), Value(2.0)], [Value(3.0), Value(4.0)]]
+        >>> take(rows, 1)
+        [Value(data=3.0, grad=0.0), Value(data=4.0, grad=0.0)]
+        >>> take([0.5, 0.25], -1)
+        0.25
     """
     n = length("the table of take", table)
     if not hasattr(i, "__index__"):
-        raise TypeError(f"take needs an int as its index, as in take(table, 2), not {described(i)}")
+        raise TypeError(f"take needs an int as its index, as in take(table, 2), not {describe(i)}")
     if isinstance(i, Value) and i._rule is LEAF and n and _is_regular(table):
-        return _chosen(table, i)  # later: by an argument of a function that is compiled
+        return _take_later(table, i)  # i is an argument of a function that is compiled
     place = i.__index__()
     if not -n <= place < n:
         raise IndexError(
@@ -413,132 +736,219 @@ def take(table: Sequence[Any], i: SupportsIndex) -> Any:
 
 
 def _is_regular(table: Sequence[Any]) -> bool:
-    """Whether it is a list of numbers, or of lists or tuples of one shape."""
+    """Whether all items are numbers, or all are lists or tuples of one shape."""
     if all(isinstance(item, Value) or is_number(item) for item in table):
         return True
     kinds = {(type(row), len(row)) if type(row) in (list, tuple) else None for row in table}
     return len(kinds) == 1 and None not in kinds and all(map(_is_regular, zip(*table)))
 
 
-def _chosen(table: Sequence[Any], i: Value) -> Any:
+def _take_later(table: Sequence[Any], i: Value) -> Any:
+    """Records the choice in the graph: one operation `take` for each number of a row."""
     row = table[0]
     if type(row) in (list, tuple):
-        return type(row)([_chosen(column, i) for column in zip(*table)])
-    return call(TAKE, *table, i)
+        return type(row)([_take_later(column, i) for column in zip(*table)])
+    return call_op(TAKE, *table, i)
 
 
 def dot(xs: Iterable[Value | float], ys: Iterable[Value | float]) -> Any:
-    """Σ xᵢ·yᵢ as one node, for two sequences of n; 0 for n = 0. Raises `ValueError` if their lengths differ.
+    """Computes the sum of products of two sequences, as one node.
 
-    >>> w = [Value(1.0), Value(-2.0)]
-    >>> dot(w, [3.0, 4.0])
-    Value(data=-5.0, grad=0.0)
+    Args:
+        xs: n numbers.
+        ys: n numbers.
+
+    Returns:
+        Σ xᵢ·yᵢ; 0 for n = 0.
+
+    Raises:
+        ValueError: The lengths differ.
+        TypeError: An argument is no sequence of numbers.
+
+    Example:
+        >>> w = [Value(1.0), Value(-2.0)]
+        >>> dot(w, [3.0, 4.0])
+        Value(data=-5.0, grad=0.0)
     """
-    xs, ys = _listed(xs, "dot"), _listed(ys, "dot")
+    xs, ys = _to_list(xs, "dot"), _to_list(ys, "dot")
     if len(xs) != len(ys):
         raise ValueError(f"dot needs two sequences of one length, not {len(xs)} and {len(ys)} numbers")
-    y = call(OPS["dot"], *xs, *ys)
-    if overflows(y):
-        pairs = _in_balance([*zip(xs, ys)], [_number(a) * _number(b) for a, b in zip(xs, ys)])
-        y = call(OPS["dot"], *[a for a, _ in pairs], *[b for _, b in pairs])
+    y = call_op(DOT, *xs, *ys)
+    if has_overflowed(y):
+        pairs = _balance([*zip(xs, ys)], [_to_number(a) * _to_number(b) for a, b in zip(xs, ys)])
+        y = call_op(DOT, *[a for a, _ in pairs], *[b for _, b in pairs])
     return y
 
 
 def total(xs: Iterable[Value | float]) -> Any:
-    """Σ xᵢ as one node, where `sum` makes a node for every +; 0 for no numbers.
+    """Computes the sum of a sequence, as one node, where `sum` makes a node for every +.
 
-    >>> total([Value(1.0), Value(2.0), 3.0])
-    Value(data=6.0, grad=0.0)
+    Args:
+        xs: n numbers.
+
+    Returns:
+        Σ xᵢ; 0 for n = 0.
+
+    Raises:
+        TypeError: The argument is no sequence of numbers.
+
+    Example:
+        >>> total([Value(1.0), Value(2.0), 3.0])
+        Value(data=6.0, grad=0.0)
     """
-    numbers = _listed(xs, "total")
-    y = call(OPS["total"], *numbers)
-    return call(OPS["total"], *_in_balance(numbers, map(_number, numbers))) if overflows(y) else y
+    numbers = _to_list(xs, "total")
+    y = call_op(TOTAL, *numbers)
+    return call_op(TOTAL, *_balance(numbers, map(_to_number, numbers))) if has_overflowed(y) else y
 
 
 def mean(xs: Iterable[Value | float]) -> Any:
-    """Σ xᵢ / n. Raises `ValueError` for no numbers.
+    """Computes the mean of a sequence.
 
-    >>> mean([1.0, 2.0, 6.0])
-    3.0
+    Args:
+        xs: n numbers, at least one.
+
+    Returns:
+        Σ xᵢ / n.
+
+    Raises:
+        ValueError: There are no numbers.
+        TypeError: The argument is no sequence of numbers.
+
+    Example:
+        >>> mean([1.0, 2.0, 6.0])
+        3.0
     """
-    numbers: Sequence[Any] = _some(xs, "mean")
+    numbers: Sequence[Any] = _to_nonempty_list(xs, "mean")
     n = len(numbers)
     y = total(numbers) / n
-    if overflows(y):  # a power of two changes no digit
+    if has_overflowed(y):  # a power of two changes no digit
         scale = 0.5 ** n.bit_length()
         y = total([x * scale for x in numbers]) / (n * scale)
     return y
 
 
 def prod(xs: Iterable[Value | float]) -> Any:
-    """Π xᵢ, by a chain of multiplications, so that zeros among the numbers do no harm; 1 for no numbers.
+    """Computes the product of a sequence, by a chain of multiplications, so that its numbers may be 0.
 
-    They are multiplied in the order given, and in another one where a product on the way would be out of range.
+    The numbers are multiplied in the given order, or in another order if a product on the way would leave the range of
+    floats.
 
-    >>> x = Value(0.0)
-    >>> prod([x, 2.0, 3.0]).backward()
-    >>> x.grad
-    6.0
+    Args:
+        xs: n numbers.
+
+    Returns:
+        Π xᵢ; 1 for n = 0.
+
+    Raises:
+        TypeError: The argument is no sequence of numbers.
+
+    Example:
+        >>> x = Value(0.0)
+        >>> prod([x, 2.0, 3.0]).backward()
+        >>> x.grad
+        6.0
     """
-    numbers = _numbers(xs, "prod")
-    sizes = _sizes(numbers)
+    numbers = _to_numbers(xs, "prod")
+    sizes = _magnitudes(numbers)
     products = [*accumulate(sizes, mul)]
     if any(p > float_info.max or (p < float_info.min and 0.0 not in sizes) for p in products):
-        numbers = _in_balance(numbers, [math.log(x) if x else -math.inf for x in sizes])
-    return reduce(partial(call, OPS["mul"]), numbers) if numbers else 1.0
+        numbers = _balance(numbers, [math.log(x) if x else -math.inf for x in sizes])
+    return reduce(partial(call_op, MUL), numbers) if numbers else 1.0
 
 
-def overflows(y: Value | float) -> bool:
-    """Whether a result is infinite. A result that is traced, of a class of its own, has no number yet."""
+def has_overflowed(y: Value | float) -> bool:
+    """Whether a result is infinite.
+
+    Args:
+        y: The result. One that is traced has no number yet: it is not infinite.
+
+    Returns:
+        True for ∞, −∞, and a Value of such a number.
+    """
     return math.isinf(y.data if y.__class__ is Value else y) if y.__class__ in (Value, float) else False
 
 
 def logsumexp(xs: Iterable[Value | float]) -> Any:
-    """log Σ eˣⁱ as one node, a smooth maximum. Raises `ValueError` for no numbers.
+    """Computes log Σ eˣⁱ, a smooth maximum, as one node.
 
-    >>> logsumexp([1000.0, 0.0])
-    1000.0
+    Args:
+        xs: n numbers, at least one.
+
+    Returns:
+        log Σ eˣⁱ.
+
+    Raises:
+        ValueError: There are no numbers.
+        TypeError: The argument is no sequence of numbers.
+
+    Example:
+        >>> logsumexp([1000.0, 0.0])
+        1000.0
     """
-    return call(OPS["logsumexp"], *_some(xs, "logsumexp"))
+    return call_op(LOGSUMEXP, *_to_nonempty_list(xs, "logsumexp"))
 
 
 def softmax(xs: Iterable[Value | float]) -> list[Any]:
-    """eˣⁱ / Σ eˣʲ: n numbers from 0 to 1 that sum to 1. Raises `ValueError` for no numbers.
+    """Turns n numbers into probabilities.
 
-    >>> softmax([0.0, 0.0])
-    [0.5, 0.5]
+    Args:
+        xs: n numbers, at least one.
+
+    Returns:
+        The n numbers eˣⁱ / Σ eˣʲ, from 0 to 1, whose sum is 1.
+
+    Raises:
+        ValueError: There are no numbers.
+        TypeError: The argument is no sequence of numbers.
+
+    Example:
+        >>> softmax([0.0, 0.0])
+        [0.5, 0.5]
     """
-    return [exp(x) for x in log_softmax(_some(xs, "softmax"))]
+    return [exp(x) for x in log_softmax(_to_nonempty_list(xs, "softmax"))]
 
 
 def log_softmax(xs: Iterable[Value | float]) -> list[Any]:
-    """xᵢ − log Σ eˣʲ, the logarithms of `softmax`. Raises `ValueError` for no numbers.
+    """Computes the logarithms of `softmax`.
 
-    >>> log_softmax([1000.0, 0.0])
-    [0.0, -1000.0]
+    Args:
+        xs: n numbers, at least one.
+
+    Returns:
+        The n numbers xᵢ − log Σ eˣʲ.
+
+    Raises:
+        ValueError: There are no numbers.
+        TypeError: The argument is no sequence of numbers.
+
+    Example:
+        >>> log_softmax([1000.0, 0.0])
+        [0.0, -1000.0]
     """
-    numbers: Sequence[Any] = _some(xs, "log_softmax")
+    numbers: Sequence[Any] = _to_nonempty_list(xs, "log_softmax")
     for _ in range(2):  # again, for the digits that large numbers lose to the summand that they have in common
         whole = logsumexp(numbers)
         numbers = [x - whole for x in numbers]
     return list(numbers)
 
 
-def _number(x: Value | float) -> float:
+def _to_number(x: Value | float) -> float:
     return x.data if isinstance(x, Value) else to_float(x)
 
 
-def _sizes(xs: Sequence[Value | float]) -> list[float]:
-    """|x| of each; none while a function is traced, as its Values have no numbers then."""
+def _magnitudes(xs: Sequence[Value | float]) -> list[float]:
+    """|x| of each number; an empty list while a function is traced, as its Values have no numbers."""
     try:
-        return [math.fabs(_number(x)) for x in xs]
+        return [math.fabs(_to_number(x)) for x in xs]
     except TypeError:
         return []
 
 
-def _in_balance(items: Sequence[T], sizes: Iterable[float]) -> list[T]:
-    """The items in an order in which the sum of their sizes stays near 0, so that it leaves the range of floats only if
-    all together do: a positive one after what is negative so far, and the other way round."""
+def _balance(items: Sequence[T], sizes: Iterable[float]) -> list[T]:
+    """Orders the items so that the sum of their sizes stays near 0 all the way, and in the range of floats.
+
+    A positive size follows if the sum so far is 0 or less, a negative one if it is above 0.
+    """
     waiting = deque(sorted(zip(sizes, items), key=itemgetter(0)))
     chosen, so_far = list[T](), 0.0
     while waiting:
@@ -548,45 +958,57 @@ def _in_balance(items: Sequence[T], sizes: Iterable[float]) -> list[T]:
     return chosen
 
 
-def _some(xs: Iterable[Value | float], name: str) -> Sequence[Value | float]:
-    numbers = _numbers(xs, name)
+def _to_nonempty_list(xs: Iterable[Value | float], name: str) -> Sequence[Value | float]:
+    numbers = _to_numbers(xs, name)
     if not numbers:
         raise ValueError(f"{name} needs at least one number")
     return numbers
 
 
-def _numbers(xs: Iterable[Value | float], name: str) -> list[Value | float]:
-    return [x if isinstance(x, Value) else to_float(x) for x in _listed(xs, name)]
+def _to_numbers(xs: Iterable[Value | float], name: str) -> list[Value | float]:
+    return [x if isinstance(x, Value) else to_float(x) for x in _to_list(xs, name)]
 
 
-def _listed(xs: Iterable[Value | float], name: str) -> list[Value | float]:
+def _to_list(xs: Iterable[Value | float], name: str) -> list[Value | float]:
     if not isinstance(xs, Iterable) or isinstance(xs, Mapping):
         example = "dot([a, b], [c, d])" if name == "dot" else f"{name}([a, b])"
-        raise TypeError(f"{name} takes a list of numbers, as in {example}, not {described(xs)}")
+        raise TypeError(f"{name} takes a list of numbers, as in {example}, not {describe(xs)}")
     return list(xs)
 
 
 def define_op(name: str, value: Rule, derivatives: Rules, symbol: str | None = None) -> Callable[..., Any]:
     """Enters an operation of your own in the rule table and returns it as a function.
 
-    `value(m, *xs)` computes y; `derivatives(m, y, *xs)` returns a tuple with ∂y/∂x for each input. Both may use
-    `+ - * / **` and the functions of `m` (`m.exp`, `m.sin`, `m.relu`, operations of your own, …), never those of `math`
-    and no `if` on the numbers: then the operation can be differentiated any number of times, drawn and checked like
-    those of the table. `symbol` is what drawings show, by default the name. To define a name of yours anew replaces it.
+    Both rules may use `+ - * / **` and the functions of `m` (`m.exp`, `m.sin`, `m.relu`, operations of your own), but
+    no functions of `math`, and no `if` on the numbers. Then the operation can be differentiated any number of times,
+    drawn and checked like those of the table. If you define your name again, the new operation replaces the old.
 
-    Raises `ValueError` for a name that is taken by the table or is not an identifier, `TypeError` for rules that are no
-    functions; the function raises `TypeError` when the value is not a number, or the derivatives are not a tuple with
-    one for each input.
+    Args:
+        name: The name of the operation, an identifier.
+        value: The rule of the value: `value(m, *xs)` returns y.
+        derivatives: The rule of the derivatives: `derivatives(m, y, *xs)` returns a tuple with ∂y/∂x for each input.
+        symbol: What pictures show; the name by default.
 
-    >>> cube = define_op("cube", lambda m, x: x * x * x, lambda m, y, x: (3.0 * x * x,))
-    >>> x = Value(2.0)
-    >>> y = cube(x)
-    >>> y.backward()
-    >>> y.data, x.grad, cube(3.0)
-    (8.0, 12.0, 27.0)
+    Returns:
+        The function that applies the operation. It raises `TypeError` if the value is no number, or if the derivatives
+        are not a tuple with one number for each input.
+
+    Raises:
+        ValueError: The table has the name already, or the name is no identifier.
+        TypeError: A rule is no function.
+
+    Example:
+        >>> cube = define_op("cube", lambda m, x: x * x * x, lambda m, y, x: (3.0 * x * x,))
+        >>> x = Value(2.0)
+        >>> y = cube(x)
+        >>> y.backward()
+        >>> y.data, x.grad, cube(3.0)
+        (8.0, 12.0, 27.0)
     """
-    if not isinstance(name, str) or name in BUILT_IN or not name.isidentifier() or iskeyword(name):
-        raise ValueError(f"an operation cannot be called {name!r}: " + _why_not(name))
+    if not isinstance(name, str) or not name.isidentifier() or iskeyword(name):
+        raise ValueError(f"an operation cannot be called {name!r}: take a name that could be a function's")
+    if name in TABLE_NAMES:
+        raise ValueError(f"an operation cannot be called {name!r}: the table has that already")
     require_function(f"the value of {name!r}", value, "lambda m, x: x * x")
     require_function(f"the derivatives of {name!r}", derivatives, "lambda m, y, x: (2.0 * x,)")
 
@@ -596,7 +1018,7 @@ def define_op(name: str, value: Rule, derivatives: Rules, symbol: str | None = N
         return to_float(y, f"the value of {name!r}") if m is FLOATS else y
 
     @wraps(derivatives)
-    def checked(m: Any, y: Any, *xs: Any) -> Sequence[Any]:
+    def checked_derivatives(m: Any, y: Any, *xs: Any) -> Sequence[Any]:
         slopes = derivatives(m, y, *xs)
         if not isinstance(slopes, (tuple, list)) or len(slopes) != len(xs):
             raise TypeError(
@@ -604,15 +1026,21 @@ def define_op(name: str, value: Rule, derivatives: Rules, symbol: str | None = N
             )
         return [to_float(slope, f"a derivative of {name!r}") for slope in slopes] if m is FLOATS else slopes
 
-    op = define(name, name if symbol is None else symbol, checked_value, every=checked)
+    arity = _count_inputs(value, derivatives)
+    op = define(name, name if symbol is None else symbol, checked_value, every=checked_derivatives, arity=arity)
 
     def function(*xs: Value | float) -> Any:
-        return call(op, *xs)
+        return call_op(op, *xs)
 
     function.__name__ = function.__qualname__ = name
     function.op = op  # type: ignore[attr-defined]  # so that others can tell what it computes
     return function
 
 
-def _why_not(name: object) -> str:
-    return "the table has that already" if name in [*BUILT_IN] else "take a name that could be a function's"
+def _count_inputs(value: Rule, derivatives: Rules) -> int | None:
+    """The number of inputs that one of the rules names; None where both take any number."""
+    for rule, others in ((value, 1), (derivatives, 2)):  # m; m and y
+        parameters = [x for x in signature(rule).parameters.values() if x.default is Parameter.empty]
+        if all(x.kind in (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD) for x in parameters):
+            return len(parameters) - others
+    return None

@@ -1,42 +1,41 @@
-"""Gradients as values: the generic sweep, and the derivatives of functions that are built on it.
+"""Gradients as results: the generic sweep, and the derivatives of functions that are built on it.
 
-`grad` walks a graph back as `Value.backward` does, but on any kind of number that the rules know: on floats it returns
-the gradients and writes nothing down, on Values it records what it computes, so that a gradient is a graph and can be
-differentiated again. The rest are functions of functions: each takes a function f(x₁, …, xₙ) of n scalars and returns
-another one, which works under `no_grad()` too. The rules are left to `ops.py`, the graph to `engine.py`.
+`grad` walks a graph back as `Value.backward` does, but with any number system. With floats it returns the gradients as
+numbers. With Values each gradient is a graph itself, and can be differentiated again. The other functions take a
+function f(x₁, …, xₙ) of n numbers and return its derivatives as a function, which works under `no_grad()`, too. The
+rules are left to `ops.py`, the graph to `engine.py`.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import Any, Literal, TypeVar, overload
+from typing import Any, Literal, overload
 
 from . import engine
 from ._validate import length, require_function
-from .engine import Value, apply, constant
-from .errors import ARITHMETIC_ERRORS, described, located, refuse_nan
-from .functional import call
+from .engine import Value, apply, make_constant
+from .errors import ARITHMETIC_ERRORS, describe, refuse_nan, with_location
+from .functional import S, call_op
 from .graph import topological_order
-from .modes import Mode, enable_grad, open_modes, opened, records
+from .modes import Mode, enable_grad, enter_mode, is_recording, open_modes
 from .ops import CONSTANT, DETACH
-from .rules import FLOATS, OPS, Closure, Mathematics, Number
-
-S = TypeVar("S", Value, float)
+from .rules import FLOATS, OPS, Closure, Number, NumberSystem
 
 
-class Recording(Mathematics):
-    """The mathematics of Values: each function that a rule calls makes a node, unless it is called on plain numbers."""
+class Values(NumberSystem):
+    """The number system of Values: each function makes a node, unless all its arguments are plain numbers."""
 
     @staticmethod
     def pow(a: Number, b: Number) -> Number:
+        """The power aᵇ."""
         return a**b if isinstance(a, Value) or isinstance(b, Value) else FLOATS.pow(a, b)
 
     def __getattr__(self, name: str) -> Callable[..., Number]:
         if name not in OPS:
             raise AttributeError(f"no operation is called {name!r}")
-        return partial(call, OPS[name])
+        return partial(call_op, OPS[name])
 
 
-RECORDING = Recording()
+VALUES = Values()
 
 
 @overload
@@ -48,52 +47,64 @@ def grad(y: Value, xs: Value, create_graph: Literal[True]) -> Value: ...
 @overload
 def grad(y: Value, xs: Sequence[Value], create_graph: Literal[True]) -> list[Value]: ...
 def grad(y: Value, xs: Value | Sequence[Value], create_graph: bool = False) -> Any:
-    """∂y/∂x for one x, or a list of them for a sequence; touches no `.grad`.
+    """Computes the gradients ∂y/∂x of one Value in others, and changes no `.grad`.
 
-    With `create_graph` the gradients are Values, nodes of a graph that can be differentiated again, to any order.
-    Where y does not depend on x the gradient is 0. Raises as `Value.backward` does, and `TypeError` for what is
-    no Value.
+    Args:
+        y: The Value to differentiate.
+        xs: One Value, or a sequence of n Values.
+        create_graph: True gives gradients as Values, which can be differentiated again, to any order.
 
-    >>> x = Value(2.0)
-    >>> slope = grad(x**3, x, create_graph=True)
-    >>> slope.data, grad(slope, x)
-    (12.0, 12.0)
+    Returns:
+        ∂y/∂x for one Value, a list of n gradients for a sequence; 0 where y does not depend on x.
+
+    Raises:
+        TypeError: An argument is no Value.
+        ZeroDivisionError: A derivative is infinite.
+        OverflowError: A derivative is too large for a float.
+        ValueError: A derivative is not defined.
+        FloatingPointError: A gradient would be nan.
+
+    Example:
+        >>> x = Value(2.0)
+        >>> slope = grad(x**3, x, create_graph=True)
+        >>> slope.data, grad(slope, x)
+        (12.0, 12.0)
     """
     targets = list(xs) if isinstance(xs, Iterable) else [xs]
     for v in (y, *targets):
         if not isinstance(v, Value):
             raise TypeError(
-                f"grad(y, xs) takes a Value y and a Value or several as xs, not {described(v)}"
+                f"grad(y, xs) takes a Value y and a Value or several as xs, not {describe(v)}"
                 + ("; of a function: derivative(f), value_and_grad(f)" if callable(v) else "")
             )
     for mode in open_modes():
-        mode.gradients(y, targets, "graph" if create_graph else "numbers")
+        mode.on_gradients(y, targets, "graph" if create_graph else "numbers")
     gradients: list[Any]
     if create_graph:
-        gradients = [g if isinstance(g, Value) else constant(g) for g in sweep(y, targets, RECORDING, lambda v: v)]
+        gradients = [g if isinstance(g, Value) else make_constant(g) for g in sweep(y, targets, VALUES, lambda v: v)]
     else:
         gradients = [float(g) for g in sweep(y, targets, FLOATS, lambda v: v.data)]
     return gradients[0] if isinstance(xs, Value) else gradients
 
 
-def sweep(y: Value, targets: Sequence[Value], m: Mathematics, read: Callable[[Value], Number]) -> list[Number]:
-    """The gradients of y in the targets, computed with `m` on the numbers that `read` takes from the nodes."""
+def sweep(y: Value, targets: Sequence[Value], m: NumberSystem, read: Callable[[Value], Number]) -> list[Number]:
+    """The gradients of y in the targets, computed in the number system m; `read` gives the number of a node."""
     gradients: dict[Value, Number] = {}
-    for _ in steps(y, targets, m, read, gradients):
+    for _ in sweep_by_node(y, targets, m, read, gradients):
         pass
     return [gradients.get(x, 0.0) for x in targets]
 
 
-def steps(
+def sweep_by_node(
     y: Value,
     targets: Sequence[Value],
-    m: Mathematics,
+    m: NumberSystem,
     read: Callable[[Value], Number],
     gradients: dict[Value, Number],
 ) -> Iterator[Value]:
-    """Goes back through one node after the other, giving each before it does, and puts gradients into the dict."""
+    """Sweeps one node at a time: yields each node before its rule is applied, and fills the dict of gradients."""
     order = topological_order(y)
-    between = {x for x in targets if x._rule is not CONSTANT}  # and the nodes that depend on them; no other is visited
+    between = {x for x in targets if x._rule is not CONSTANT}  # the targets, and all nodes that depend on them
     for v in order:
         if v._rule is not DETACH and not between.isdisjoint(v._prev):
             between.add(v)
@@ -105,28 +116,28 @@ def steps(
             continue
         yield v
         if isinstance(rule, Closure) and m is FLOATS:
-            terms: Sequence[Number] = _by_closure(v, rule, float(gradients[v]))
+            terms: Sequence[Number] = _call_closure(v, rule, float(gradients[v]))
         else:
             wanted = [x in between for x in inputs]
             try:
                 slopes = rule.derivatives(m, read(v), *map(read, inputs), wanted=wanted)
             except ARITHMETIC_ERRORS as error:
-                raise located(error, f"the derivative of {rule}", inputs) from error
+                raise with_location(error, f"the derivative of {rule}", inputs) from error
             terms = [
-                _times(gradients[v], slope) if asked else None for asked, slope in zip(wanted, slopes, strict=True)
+                _multiply(gradients[v], slope) if asked else None for asked, slope in zip(wanted, slopes, strict=True)
             ]
         for x, term in zip(inputs, terms):
             if x in between:
                 gradients[x] = total = gradients[x] + term if x in gradients else term
-                if total.__class__ is float and total != total:  # a Value has been looked at when it was made
+                if total.__class__ is float and total != total:  # a Value was checked when it was made
                     refuse_nan(f"the gradient through {rule}", rule, inputs, gradients[v])
 
 
-def _by_closure(v: Value, rule: Closure, gradient: float) -> list[float]:
-    """What the closure of such a node adds to `grad` of its inputs; all gradients are then as they were."""
+def _call_closure(v: Value, rule: Closure, gradient: float) -> list[float]:
+    """What the closure of a node adds to the `grad` of each input; all `grad` are restored afterwards."""
     nodes = [v, *dict.fromkeys(v._prev)]
     with engine.backward_lock:
-        restore = engine.setting(nodes, [x.grad for x in nodes])
+        restore = engine.gradient_setter(nodes, [x.grad for x in nodes])
         try:
             for x in nodes:
                 x.grad = 0.0
@@ -135,11 +146,11 @@ def _by_closure(v: Value, rule: Closure, gradient: float) -> list[float]:
             terms = {x: x.grad for x in nodes[1:]}
         finally:
             restore()
-    return [terms.pop(x, 0.0) for x in v._prev]  # of an input that stands there twice, the first has it all
+    return [terms.pop(x, 0.0) for x in v._prev]  # an input that is there twice gets everything at its first place
 
 
-def _times(g: Number, slope: Number) -> Number:
-    """g · slope; a factor that is the literal 1 makes no node."""
+def _multiply(g: Number, slope: Number) -> Number:
+    """The product; a factor of exactly 1 makes no node."""
     if slope.__class__ is float and slope == 1.0:
         return g
     return slope if g.__class__ is float and g == 1.0 else g * slope
@@ -147,146 +158,190 @@ def _times(g: Number, slope: Number) -> Number:
 
 # ---- functions of functions ------------------------------------------------------------------------------------------
 class _Arguments(Mode):
-    """What a function is called with while it is differentiated.
+    """The arguments of a function while it is differentiated.
 
-    Another one may be differentiated inside it, or it inside another one or a trace. What is computed with the results
-    is then to be differentiated or traced too: they stay Values where they depend on something of those around.
+    This may happen inside another function that is differentiated or traced. Results that depend on the arguments of
+    the outer function must then stay Values, as they will be differentiated or traced, too.
     """
 
-    records, follows = True, True
+    records = tracks = True
 
     def __init__(self, xs: Sequence[Value | float]) -> None:
-        self.followers = [mode for mode in open_modes() if mode.follows]
+        self.outer = [mode for mode in open_modes() if mode.tracks]
         self.are_values = any(isinstance(x, Value) for x in xs)
-        self.as_graph = self.are_values or bool(self.followers)  # whether gradients have to be Values
+        self.as_graph = self.are_values or bool(self.outer)  # whether gradients must be Values
         with enable_grad():
             self.values = [self._argument(x) for x in xs]
 
     def _argument(self, x: Value | float) -> Value:
-        """A leaf; of a Value a node that depends on it, and not itself: the function may use that besides."""
+        """A leaf; for a Value a new node that depends on it, as the function may also use the Value itself."""
         if not isinstance(x, Value):
             return Value(x)
         return Value(x.data) if x._rule is CONSTANT else x * 1.0
 
-    def depends(self, v: Value) -> bool:
+    def is_tracked(self, v: Value) -> bool:
         return not {*self.values}.isdisjoint(topological_order(v))
 
     def result(self, y: Value | float) -> Any:
-        """A plain number, unless Values came in, or something around depends on it; under no_grad a constant."""
-        if isinstance(y, Value) and not records():
+        """A plain number, or a Value if an argument is one or an outer mode tracks it; under no_grad a constant."""
+        if isinstance(y, Value) and not is_recording():
             y = y.detach()
-        if isinstance(y, Value) and not self.are_values and not any(mode.depends(y) for mode in self.followers):
+        if isinstance(y, Value) and not self.are_values and not any(mode.is_tracked(y) for mode in self.outer):
             return y.item()
         return y
 
 
 def value_and_grad(f: Callable[..., Value | float]) -> Callable[..., tuple[Any, list[Any]]]:
-    """f's value with its n first derivatives: a function of n numbers that returns (f, [∂f/∂x₁, …, ∂f/∂xₙ]).
+    """Makes a function that returns the value of f and its n first derivatives.
 
-    At Values it returns Values, as do all functions of this kind.
+    Args:
+        f: A function of n numbers that returns one number.
 
-    >>> value_and_grad(lambda x, y: x * y + x)(2.0, 3.0)
-    (8.0, [4.0, 2.0])
+    Returns:
+        A function of n numbers that returns (f, [∂f/∂x₁, …, ∂f/∂xₙ]): as Values if an argument is a Value, else as
+        plain numbers. It raises `TypeError` if f does not return one number.
 
-    Raises `TypeError` when f is no function or does not return one number, and whatever f raises.
+    Raises:
+        TypeError: f is no function.
+
+    Example:
+        >>> value_and_grad(lambda x, y: x * y + x)(2.0, 3.0)
+        (8.0, [4.0, 2.0])
     """
     require_function("f", f, "value_and_grad(lambda x, y: x * y)")
 
     def function(*xs: Value | float) -> tuple[Any, list[Any]]:
-        at = _Arguments(xs)
-        with opened(at):
-            y = _scalar(f(*at.values))
-            slopes = _gradients(y, at)
-        return at.result(y), [at.result(slope) for slope in slopes]
+        arguments = _Arguments(xs)
+        with enter_mode(arguments):
+            y = _to_node(f(*arguments.values))
+            slopes = _first_derivatives(y, arguments)
+        return arguments.result(y), [arguments.result(slope) for slope in slopes]
 
     return function
 
 
 def derivative(f: Callable[[Value], Value | float], n: int = 1) -> Callable[[S], S]:
-    """The n-th derivative of a function of one number, dⁿf/dxⁿ; at a Value it returns a Value.
+    """Makes the n-th derivative of a function of one number, dⁿf/dxⁿ.
 
-    >>> derivative(lambda x: x**4, n=3)(2.0)
-    48.0
+    Derivatives can be nested: inside of a function that is differentiated, the result is a Value if it depends on the
+    arguments of that function. Work in a thread of a pool is not inside, unless it runs in a copy of the context
+    (`contextvars`).
 
-    Inside a function that is differentiated itself, it returns a Value where the result depends on the arguments of
-    that one: so derivatives can be nested.
+    Args:
+        f: A function of one number that returns one number.
+        n: The order, 0 or more.
 
-    >>> derivative(lambda x: x * derivative(lambda y: x * y)(2.0))(1.0)  # d/dx of x · x
-    2.0
+    Returns:
+        A function of one number. It raises `TypeError` if f does not return one number.
 
-    What a thread of a pool computes is not inside, unless it is run in a copy of the context (`contextvars`).
+    Raises:
+        TypeError: f is no function.
+        ValueError: n is no int of 0 or more.
 
-    Raises `ValueError` unless n is an int ≥ 0, `TypeError` when f is no function or does not return one number.
+    Example:
+        >>> derivative(lambda x: x**4, n=3)(2.0)
+        48.0
+        >>> derivative(lambda x: x * derivative(lambda y: x * y)(2.0))(1.0)  # d/dx of x · x
+        2.0
     """
     require_function("f", f, "derivative(lambda x: x**2)")
     if not isinstance(n, int) or n < 0:
         raise ValueError(f"the order of a derivative is an int of 0 or more, not {n!r}")
 
     def function(x: S) -> S:
-        at = _Arguments([x])
-        with opened(at):
-            y = _scalar(f(*at.values))
+        arguments = _Arguments([x])
+        with enter_mode(arguments):
+            y = _to_node(f(*arguments.values))
             for _ in range(n):
-                y = grad(y, at.values[0], create_graph=True)
-        result: S = at.result(y)
+                y = grad(y, arguments.values[0], create_graph=True)
+        result: S = arguments.result(y)
         return result
 
     return function
 
 
 def jacobian(f: Callable[..., Sequence[Value | float]]) -> Callable[..., list[list[Any]]]:
-    """All first derivatives of a function of n numbers that returns m: m rows of n, row i being ∂fᵢ/∂x.
+    """Makes the matrix of all first derivatives of a function of n numbers that returns m numbers.
 
-    >>> jacobian(lambda x, y: [x * y, x + y])(2.0, 3.0)
-    [[3.0, 2.0], [1.0, 1.0]]
+    Args:
+        f: A function of n numbers that returns a sequence of m numbers.
 
-    Raises `TypeError` when f is no function or does not return a sequence of numbers.
+    Returns:
+        A function of n numbers that returns m rows of n: entry (i, j) is ∂fᵢ/∂xⱼ. It raises `TypeError` if f does not
+        return a sequence of numbers.
+
+    Raises:
+        TypeError: f is no function.
+
+    Example:
+        >>> jacobian(lambda x, y: [x * y, x + y])(2.0, 3.0)
+        [[3.0, 2.0], [1.0, 1.0]]
     """
     require_function("f", f, "jacobian(lambda x, y: [x * y, x + y])")
 
     def function(*xs: Value | float) -> list[list[Any]]:
-        at = _Arguments(xs)
-        with opened(at):
-            ys = f(*at.values)
+        arguments = _Arguments(xs)
+        with enter_mode(arguments):
+            ys = f(*arguments.values)
             if not isinstance(ys, Iterable):
                 raise TypeError(
                     f"jacobian takes a function that returns a sequence of numbers, not {type(ys).__name__}; "
                     "for one number: value_and_grad"
                 )
-            rows = [_gradients(_scalar(y, "each result of the function must be"), at) for y in ys]
-        return [[at.result(slope) for slope in row] for row in rows]
+            rows = [_first_derivatives(_to_node(y, "each result of the function must be"), arguments) for y in ys]
+        return [[arguments.result(slope) for slope in row] for row in rows]
 
     return function
 
 
 def hessian(f: Callable[..., Value | float]) -> Callable[..., list[list[Any]]]:
-    """All second derivatives of a function of n numbers: n rows of n, entry (i, j) being ∂²f/∂xᵢ∂xⱼ.
+    """Makes the matrix of all second derivatives of a function of n numbers.
 
-    >>> hessian(lambda x, y: x**2 * y)(2.0, 3.0)
-    [[6.0, 4.0], [4.0, 0.0]]
+    Args:
+        f: A function of n numbers that returns one number.
 
-    Raises `TypeError` when f is no function or does not return one number.
+    Returns:
+        A function of n numbers that returns n rows of n: entry (i, j) is ∂²f/∂xᵢ∂xⱼ. It raises `TypeError` if f does
+        not return one number.
+
+    Raises:
+        TypeError: f is no function.
+
+    Example:
+        >>> hessian(lambda x, y: x**2 * y)(2.0, 3.0)
+        [[6.0, 4.0], [4.0, 0.0]]
     """
     require_function("f", f, "hessian(lambda x, y: x**2 * y)")
 
     def function(*xs: Value | float) -> list[list[Any]]:
-        at = _Arguments(xs)
-        with opened(at):
-            slopes = grad(_scalar(f(*at.values)), at.values, create_graph=True)
-            rows = [_gradients(slope, at) for slope in slopes]
-        return [[at.result(second) for second in row] for row in rows]
+        arguments = _Arguments(xs)
+        with enter_mode(arguments):
+            slopes = grad(_to_node(f(*arguments.values)), arguments.values, create_graph=True)
+            rows = [_first_derivatives(slope, arguments) for slope in slopes]
+        return [[arguments.result(second) for second in row] for row in rows]
 
     return function
 
 
 def hvp(f: Callable[..., Value | float], v: Sequence[Value | float]) -> Callable[..., list[Any]]:
-    """The Hessian times a vector of n numbers, Σⱼ ∂²f/∂xᵢ∂xⱼ · vⱼ, without the n² entries of the Hessian.
+    """Makes the product of the Hessian and a vector, without computing the n² entries of the Hessian.
 
-    >>> hvp(lambda x, y: x**2 * y, [1.0, 0.0])(2.0, 3.0)
-    [6.0, 4.0]
+    Source: Pearlmutter, Fast Exact Multiplication by the Hessian, 1994.
 
-    Source: Pearlmutter, Fast Exact Multiplication by the Hessian, 1994. Raises `ValueError` when v and the arguments
-    are not of one length, `TypeError` when v is no sequence, f no function, or its result not one number.
+    Args:
+        f: A function of n numbers that returns one number.
+        v: The vector, n numbers.
+
+    Returns:
+        A function of n numbers that returns the n numbers Σⱼ ∂²f/∂xᵢ∂xⱼ · vⱼ. It raises `TypeError` if f does not
+        return one number, and `ValueError` if there are not as many arguments as numbers in v.
+
+    Raises:
+        TypeError: f is no function, or v is no sequence.
+
+    Example:
+        >>> hvp(lambda x, y: x**2 * y, [1.0, 0.0])(2.0, 3.0)
+        [6.0, 4.0]
     """
     require_function("f", f, "hvp(lambda x, y: x * y, [1.0, 0.0])")
     n = length("the vector v", v)
@@ -294,25 +349,25 @@ def hvp(f: Callable[..., Value | float], v: Sequence[Value | float]) -> Callable
     def function(*xs: Value | float) -> list[Any]:
         if len(xs) != n:
             raise ValueError(f"the vector has {n} numbers, the function {len(xs)} arguments; hvp needs as many of each")
-        at = _Arguments(xs)
-        with opened(at):
-            slopes = grad(_scalar(f(*at.values)), at.values, create_graph=True)
-            products = _gradients(apply(OPS["dot"], *slopes, *v), at)
-        return [at.result(product) for product in products]
+        arguments = _Arguments(xs)
+        with enter_mode(arguments):
+            slopes = grad(_to_node(f(*arguments.values)), arguments.values, create_graph=True)
+            products = _first_derivatives(apply(OPS["dot"], *slopes, *v), arguments)
+        return [arguments.result(product) for product in products]
 
     return function
 
 
-def _gradients(y: Value, at: _Arguments) -> Sequence[Value | float]:
-    return grad(y, at.values, create_graph=True) if at.as_graph else grad(y, at.values)
+def _first_derivatives(y: Value, arguments: _Arguments) -> Sequence[Value | float]:
+    return grad(y, arguments.values, create_graph=True) if arguments.as_graph else grad(y, arguments.values)
 
 
-def _scalar(y: object, must: str = "") -> Value:
-    """What f returned, as a node; a plain number means that f does not depend on its arguments."""
+def _to_node(y: object, must: str = "") -> Value:
+    """The result of f as a node; a plain number becomes a constant, which does not depend on the arguments."""
     if isinstance(y, Value):
         return y
     try:
-        return constant(y)  # type: ignore[arg-type]
+        return make_constant(y)  # type: ignore[arg-type]
     except TypeError:
         way_out = "" if must else "; for several: jacobian"
         raise TypeError(f"{must or 'the function must return'} one number, not {type(y).__name__}{way_out}") from None

@@ -8,14 +8,14 @@ import os
 import random
 from abc import ABCMeta
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from inspect import Parameter, Signature, signature
+from inspect import Signature, signature
 from math import sqrt
 from typing import Any, Protocol, TypeAlias
 
 from . import _io, functional
-from ._validate import is_number, require_names, to_float
-from .engine import Value, constant, record
-from .errors import described
+from ._validate import is_number, look_up, require_ints, require_names, require_random, to_float
+from .engine import Value, make_constant, make_node
+from .errors import describe
 from .ops import LEAF
 from .rules import OPS, Op
 
@@ -26,7 +26,8 @@ Activation: TypeAlias = Callable[[Value], Value]
 class RandomNumbers(Protocol):
     """A source of random numbers: a `random.Random`, or the module `random` itself."""
 
-    def uniform(self, a: float, b: float) -> float: ...
+    def uniform(self, a: float, b: float) -> float:
+        """A number between a and b."""
 
 
 Initialiser: TypeAlias = Callable[[RandomNumbers, int, int], float]
@@ -43,6 +44,13 @@ ACTIVATIONS: dict[str, Activation] = {
     "sin": Value.sin,
     "linear": lambda v: v,
 }
+LINEAR_ON_ONE_SIDE = (
+    "relu",
+    "leaky_relu",
+    "elu",
+    "gelu",
+    "silu",
+)  # the activations that Kaiming's weights are made for
 
 # Each draws one weight of a neuron with `fan_in` inputs in a layer of `fan_out` neurons. Sources: Glorot and Bengio,
 # Understanding the difficulty of training deep feedforward neural networks, 2010; He et al., Delving Deep into
@@ -55,11 +63,11 @@ INITIALISERS: dict[str, Initialiser] = {
 }
 
 
-class _Labelling(ABCMeta):
-    """The class of module classes, by which every module is made: it labels the parameters of the one that is built.
+class _ModuleMeta(ABCMeta):
+    """The metaclass of `Module`: it labels the parameters of a module as soon as the module is built.
 
-    That is the same for whatever builds it, an `__init__` or a dataclass. A module in a module has been built before,
-    so that the outermost labels last, with the longest names. It is an ABCMeta for modules that are abstract classes.
+    So it makes no difference whether an `__init__` or a dataclass builds the module. Inner modules are built first: the
+    outermost module labels last, with the longest names. It is an ABCMeta because a module may be an abstract class.
     """
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
@@ -72,46 +80,70 @@ class _Labelling(ABCMeta):
     @property
     def __signature__(cls) -> Signature:
         """For help and notebooks: the arguments are those of `__init__`, and not those of `__call__` above."""
-        init = signature(cls.__init__)  # type: ignore[misc]  # of the class that is asked, not of an instance
+        if cls.__init__ is object.__init__:  # type: ignore[misc]  # of the class itself, not of an instance
+            return Signature()
+        init = signature(cls.__init__)  # type: ignore[misc]
         return init.replace(parameters=[*init.parameters.values()][1:])
 
 
-class Module(metaclass=_Labelling):
-    """The base of all models: put Values and Modules, or lists, tuples, dicts or arrays of them, into attributes.
+class Module(metaclass=_ModuleMeta):
+    """The base class of all models.
 
-    What it computes stands in `forward`, or in `__call__`.
+    A subclass puts Values and Modules, or lists, tuples, dicts or arrays of them, into attributes, and computes its
+    output in `forward`, or in `__call__`.
 
-    >>> class Line(Module):
-    ...     def __init__(self):
-    ...         self.a, self.b = Value(0.293), Value(0.758)
-    ...     def forward(self, x):
-    ...         return self.a * x + self.b
-    >>> line = Line()
-    >>> line(0.0)
-    Value(data=0.758, grad=0.0)
-    >>> line.parameters()
-    [Value(data=0.293, grad=0.0, label='a'), Value(data=0.758, grad=0.0, label='b')]
+    Example:
+        >>> class Line(Module):
+        ...     def __init__(self):
+        ...         self.a, self.b = Value(0.293), Value(0.758)
+        ...     def forward(self, x):
+        ...         return self.a * x + self.b
+        >>> line = Line()
+        >>> line(0.0)
+        Value(data=0.758, grad=0.0)
+        >>> line.parameters()
+        [Value(data=0.293, grad=0.0, label='a'), Value(data=0.758, grad=0.0, label='b')]
     """
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
+        """Computes the output: calls `forward`."""
         return self.forward(*inputs, **options)
 
     def forward(self, *inputs: Any, **options: Any) -> Any:
-        """What the module computes; each one has its own `forward`, or its own `__call__`."""
+        """Computes the output of the module; each subclass defines its own `forward`, or its own `__call__`.
+
+        Args:
+            *inputs: What the module is called with, such as one sample.
+            **options: What it is called with by name.
+
+        Returns:
+            The output of the module.
+
+        Raises:
+            NotImplementedError: The subclass defines neither method.
+        """
         methods = "a method __call__(self, x) or forward(self, x)"
         raise NotImplementedError(f"{type(self).__name__} needs {methods} that computes its output")
 
     @property
     def __signature__(self) -> Signature:
-        """For those who look, such as `record`, which names the inputs by it: the arguments of what computes."""
+        """The arguments of the method that computes the output; `record` names the inputs by them."""
         return signature(self.forward if type(self).__call__ is Module.__call__ else self.__call__)
 
     def named_parameters(self) -> Iterator[tuple[str, Value]]:
-        """Each parameter once, with its path: all leaves that can be reached through the attributes, in their order."""
-        return _leaves(self)
+        """All leaves that can be reached through the attributes.
+
+        Yields:
+            Each parameter once, with its path, as ("layers[0].neurons[2].w[1]", Value), in the order of the attributes.
+        """
+        yield from _find_parameters(self)
 
     def parameters(self) -> list[Value]:
-        """All parameters, in a fixed order."""
+        """All parameters.
+
+        Returns:
+            The n parameters, in the order of the attributes.
+        """
         return [p for _, p in self.named_parameters()]
 
     def zero_grad(self) -> None:
@@ -120,14 +152,23 @@ class Module(metaclass=_Labelling):
             p.grad = 0.0
 
     def state_dict(self) -> dict[str, float]:
-        """The number of every parameter by its path: plain data."""
+        """The numbers of all parameters, as plain data.
+
+        Returns:
+            The number of each parameter by its path.
+        """
         return {name: to_float(p.data, f"parameter {name!r}") for name, p in self.named_parameters()}
 
     def load_state_dict(self, state: dict[str, float]) -> None:
-        """Takes over the numbers of a `state_dict`.
+        """Takes over the numbers of a `state_dict()`; where that fails, the model is as it was.
 
-        Raises `ValueError` where the names are not those of this model, `TypeError` for what is no dict of numbers,
-        `OverflowError` for a number too large for a float; the model is then as it was.
+        Args:
+            state: A number for the path of each parameter of this model.
+
+        Raises:
+            ValueError: The paths are not those of this model.
+            TypeError: It is not a dict, or a number is none.
+            OverflowError: A number is too large for a float.
         """
         if not isinstance(state, Mapping):
             raise TypeError(f"a state is a dict of numbers, as state_dict() gives it, not {type(state).__name__}")
@@ -138,14 +179,25 @@ class Module(metaclass=_Labelling):
             p.data = numbers[name]
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes the parameters to a JSON file, in one step. Raises `OSError` where that cannot be written."""
+        """Writes the parameters to a JSON file, in one step.
+
+        Args:
+            path: The file to write, as "parameters.json".
+
+        Raises:
+            OSError: The file cannot be written.
+        """
         _io.write_json(path, "parameters", {"parameters": self.state_dict()})
 
     def load(self, path: str | os.PathLike[str]) -> None:
-        """Takes over the parameters that `save` wrote for a model of the same shape.
+        """Takes over the parameters that `save` wrote for a model of the same shape; on an error, it is as it was.
 
-        Raises `FileNotFoundError`, or `ValueError` for a file that is not one or is for another model, which is then as
-        it was.
+        Args:
+            path: The file to read.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+            ValueError: The file does not hold the parameters of such a model.
         """
         state = _io.read_json(path, "parameters").get("parameters")
         if not isinstance(state, dict):
@@ -156,12 +208,12 @@ class Module(metaclass=_Labelling):
             raise ValueError(f"{path}: {error}") from None
 
 
-def _leaves(module: Module) -> Iterator[tuple[str, Value]]:
+def _find_parameters(module: Module) -> Iterator[tuple[str, Value]]:
     """The leaves in a module, with their paths, at any depth.
 
-    What is shared is seen once, so that a module may know its parent, and a list hold itself.
+    Each object is visited once: a module may have its parent as an attribute, and a list may hold itself.
     """
-    seen: dict[int, Any] = {}  # what is kept stays alive: nothing new can have the identity of what is gone
+    seen: dict[int, Any] = {}  # keeps the objects alive, so that no new object gets the id of one that is gone
     stack: list[tuple[str, Any]] = [("", module)]
     while stack:
         path, thing = stack.pop()
@@ -173,7 +225,7 @@ def _leaves(module: Module) -> Iterator[tuple[str, Value]]:
             if thing._rule is LEAF:
                 yield path, thing
         elif isinstance(thing, Module):
-            parts = [(f"{path}.{name}" if path else name, item) for name, item in _attributes(thing).items()]
+            parts = [(f"{path}.{name}" if path else name, item) for name, item in _read_attributes(thing).items()]
         elif isinstance(thing, (list, tuple)):
             parts = [(f"{path}[{i}]", item) for i, item in enumerate(thing)]
         elif isinstance(thing, dict):
@@ -183,8 +235,8 @@ def _leaves(module: Module) -> Iterator[tuple[str, Value]]:
         stack.extend(reversed(parts))
 
 
-def _attributes(module: Module) -> dict[str, Any]:
-    """Those in slots, as a dataclass may have them, and all others."""
+def _read_attributes(module: Module) -> dict[str, Any]:
+    """The attributes of a module by their names: those in slots, as a dataclass may have them, and all others."""
     found = {}
     for cls in reversed(type(module).__mro__):
         names = vars(cls).get("__slots__", ())
@@ -195,19 +247,28 @@ def _attributes(module: Module) -> dict[str, Any]:
 
 
 class Neuron(Module):
-    """activation(w·x + b): n inputs, one output.
+    """A neuron, activation(w·x + b): n inputs, one output.
 
-    `activation` and `init` are names from `ACTIVATIONS` and `INITIALISERS`, or functions; `nonlin=False` leaves the
-    activation out, `bias=False` the bias b, which then is None. `rng` is a `random.Random`; without one the module
-    `random` is used, which `random.seed` seeds. One number is drawn for each weight, in order; the bias starts at 0.
+    One random number is drawn for each weight, in order; the bias starts at 0.
 
-    >>> neuron = Neuron(2, activation="tanh", rng=random.Random(0))
-    >>> w1, w2 = [w.data for w in neuron.w]
-    >>> neuron([1.0, -2.0]).data == Value(w1 - 2.0 * w2).tanh().data
-    True
+    Args:
+        nin: The number of inputs, 1 or more.
+        nonlin: False leaves the activation out.
+        activation: A name from `ACTIVATIONS`, as "tanh", or a function of one Value.
+        init: A name from `INITIALISERS`, as "xavier", or a function of `rng`, `nin` and `fan_out` that draws a weight.
+        rng: A `random.Random`; by default the module `random`, which `random.seed` seeds.
+        fan_out: The number of neurons in the layer, on which some initialisers depend.
+        bias: False leaves the bias out; `neuron.b` then is None.
 
-    Raises `ValueError` for an unknown name, for fewer than one input, or when called with another number of inputs;
-    `TypeError` for an `rng` that is none, and when called with anything but a list of numbers.
+    Raises:
+        ValueError: A name is unknown, `nin` is less than 1, or the neuron is called with another number of inputs.
+        TypeError: `rng` draws no numbers, `nin` is no int, or the neuron is called with what is no list of numbers.
+
+    Example:
+        >>> neuron = Neuron(2, activation="tanh", rng=random.Random(0))
+        >>> w1, w2 = [w.data for w in neuron.w]
+        >>> neuron([1.0, -2.0]).data == Value(w1 - 2.0 * w2).tanh().data
+        True
     """
 
     def __init__(
@@ -220,51 +281,75 @@ class Neuron(Module):
         fan_out: int = 1,
         bias: bool = True,
     ) -> None:
-        _positive(nin, "inputs")
-        draw = _named(INITIALISERS, init, "initialiser")
-        _named(ACTIVATIONS, activation, "activation")
+        require_ints(1, nin=nin)
+        draw = _find_function("initialiser", init, INITIALISERS)
+        _find_function("activation", activation, ACTIVATIONS)
         if nonlin not in (True, False):
-            raise ValueError(
-                f"nonlin is True or False, not {nonlin!r}; an activation is chosen by activation={nonlin!r}"
-            )
+            way_out = f"an activation is chosen by activation={nonlin!r}"
+            raise ValueError(f"nonlin must be True or False, not {nonlin!r}: {way_out}")
         if bias not in (True, False):
-            raise ValueError(f"bias is True or False, not {bias!r}; what it starts with is set by neuron.b.data")
-        if not hasattr(rng, "uniform"):
-            raise TypeError(f"rng is a source of random numbers, as random.Random(0), not {described(rng)}")
+            raise ValueError(
+                f"bias must be True or False, not {bias!r}: neuron.b.data is the number that it starts with"
+            )
+        require_random(rng, "uniform")
         self.w = [Value(draw(rng, nin, fan_out)) for _ in range(nin)]
-        self.b: Value | Any = Value(0.0) if bias else None  # Any, as with a bias one need not ask for None
+        self.b: Value | Any = Value(0.0) if bias else None  # Any: who asks for a bias need not check for None
         self.nonlin = nonlin
         self.activation = activation
 
     def forward(self, x: Sequence[Scalar] | Scalar) -> Value:
-        z = record(_DOT, (*self.w, *_nodes(x, len(self.w))))
+        """Computes activation(w·x + b).
+
+        Args:
+            x: One sample, n Values or numbers; where n is 1, it may be the number itself.
+
+        Returns:
+            The output, a node.
+        """
+        z = make_node(_DOT, (*self.w, *_to_inputs(x, len(self.w))))
         if self.b is not None:
             z = z + self.b
-        activate: Activation = _named(ACTIVATIONS, self.activation, "activation")
+        activate: Activation = _find_function("activation", self.activation, ACTIVATIONS)
         return activate(z) if self.nonlin else z
 
     def __repr__(self) -> str:
-        kind = _title(self.activation) if self.nonlin else "Linear"
+        kind = _format_activation(self.activation) if self.nonlin else "Linear"
         return f"{kind}Neuron({len(self.w)}{'' if self.b is not None else ', bias=False'})"
 
 
 class Layer(Module):
-    """m neurons on the same n inputs; the options are those of `Neuron`.
+    """A layer: m neurons on the same n inputs.
 
-    It returns a list of m Values, or the Value itself where m is 1.
+    Args:
+        nin: The number of inputs n, 1 or more.
+        nout: The number of neurons m, 1 or more.
+        **options: The options of `Neuron`, such as `activation`, `init`, `rng`, `bias`.
 
-    >>> layer = Layer(3, 2, init="zeros")
-    >>> [v.data for v in layer([1.0, 2.0, 3.0])]
-    [0.0, 0.0]
+    Raises:
+        ValueError: As for `Neuron`, and for `nout` less than 1.
+        TypeError: As for `Neuron`, and for `nout` that is no int.
+
+    Example:
+        >>> layer = Layer(3, 2, init="zeros")
+        >>> [v.data for v in layer([1.0, 2.0, 3.0])]
+        [0.0, 0.0]
     """
 
     def __init__(self, nin: int, nout: int, **options: Any) -> None:
-        _positive(nout, "outputs")
+        require_ints(1, nout=nout)
         self.neurons = [Neuron(nin, fan_out=nout, **options) for _ in range(nout)]
 
     def forward(self, x: Sequence[Scalar] | Scalar) -> Any:
-        nodes = _nodes(x, len(self.neurons[0].w))
-        out = [neuron(nodes) for neuron in self.neurons]
+        """Computes the output of each neuron.
+
+        Args:
+            x: One sample, n Values or numbers; where n is 1, it may be the number itself.
+
+        Returns:
+            A list of m nodes; where m is 1, the node itself.
+        """
+        inputs = _to_inputs(x, len(self.neurons[0].w))
+        out = [neuron(inputs) for neuron in self.neurons]
         return out[0] if len(out) == 1 else out
 
     def __repr__(self) -> str:
@@ -272,14 +357,22 @@ class Layer(Module):
 
 
 class Linear(Layer):
-    """The linear model y = Wx + b: n inputs, m outputs. Options as in `Neuron`, apart from the activation.
+    """The linear model y = Wx + b: n inputs, m outputs; a `Layer` without activations.
 
-    >>> model = Linear(1, init="zeros")
-    >>> model.neurons[0].b.data = 2.0
-    >>> model([5.0]).data
-    2.0
-    >>> list(Linear(2, init="zeros", bias=False).state_dict())
-    ['neurons[0].w[0]', 'neurons[0].w[1]']
+    Args:
+        nin: The number of inputs n, 1 or more.
+        nout: The number of outputs m, 1 or more.
+        init: As for `Neuron`.
+        rng: As for `Neuron`.
+        bias: False leaves b out.
+
+    Example:
+        >>> model = Linear(1, init="zeros")
+        >>> model.neurons[0].b.data = 2.0
+        >>> model([5.0]).data
+        2.0
+        >>> list(Linear(2, init="zeros", bias=False).state_dict())
+        ['neurons[0].w[0]', 'neurons[0].w[1]']
     """
 
     def __init__(
@@ -294,14 +387,25 @@ class Linear(Layer):
 
 
 class MLP(Module):
-    """A multi-layer perceptron: n inputs, then layers of the given widths.
+    """A multi-layer perceptron: n inputs, hidden layers, and the last layer.
 
-    Hidden layers have the `activation`, the last one has `output`, linear unless said otherwise; `init`, `rng` and
-    `bias` as in `Neuron`.
+    Args:
+        nin: The number of inputs n, 1 or more.
+        nouts: The widths of all layers, the last one included; at least one.
+        activation: The activation of the hidden layers, as for `Neuron`.
+        output: The activation of the last layer.
+        init: As for `Neuron`.
+        rng: As for `Neuron`.
+        bias: False leaves all biases out.
 
-    >>> model = MLP(2, [3, 1], activation="tanh", rng=random.Random(1))
-    >>> len(model.parameters()), model.layers[0].neurons[2].w[1].label
-    (13, 'layers[0].neurons[2].w[1]')
+    Raises:
+        ValueError: A name is unknown, there is no width, or a width is less than 1.
+        TypeError: `nouts` is no list of ints.
+
+    Example:
+        >>> model = MLP(2, [3, 1], activation="tanh", rng=random.Random(1))
+        >>> len(model.parameters()), model.layers[0].neurons[2].w[1].label
+        (13, 'layers[0].neurons[2].w[1]')
     """
 
     def __init__(
@@ -319,7 +423,7 @@ class MLP(Module):
         nouts = list(nouts)
         if not nouts:
             raise ValueError("an MLP needs the width of at least one layer, as in MLP(2, [16, 1])")
-        _named(ACTIVATIONS, output, "activation")  # before a layer is made, and random numbers are used
+        _find_function("activation", output, ACTIVATIONS)  # before a layer is made, and random numbers are used
         widths = [nin, *nouts]
         self.layers = [
             Layer(n, m, nonlin=function != "linear", activation=function, init=init, rng=rng, bias=bias)
@@ -327,6 +431,14 @@ class MLP(Module):
         ]
 
     def forward(self, x: Sequence[Scalar] | Scalar) -> Any:
+        """Computes one layer after the other.
+
+        Args:
+            x: One sample, n Values or numbers; where n is 1, it may be the number itself.
+
+        Returns:
+            The output of the last layer: a list of nodes; where its width is 1, the node itself.
+        """
         for layer in self.layers:
             x = layer(x)
         return x
@@ -339,27 +451,42 @@ class Sequential(Module):
     """Modules, or functions, one after the other.
 
     An operation on one number, such as `tg.tanh`, `Value.relu` or one made by `define_op`, is applied to each number of
-    a list; any other function, `tg.softmax` too, gets the list as a whole.
+    a list. Any other function, such as `tg.softmax`, gets the list as a whole.
 
-    >>> from tinygrad_edu import softmax, tanh
-    >>> model = Sequential(Linear(2, 1), tanh, Linear(1, 2), softmax)
-    >>> model
-    Sequential of [Linear of [LinearNeuron(2)], tanh, Linear of [LinearNeuron(1), LinearNeuron(1)], softmax]
-    >>> round(sum(model([0.5, -1.0])).data, 12)
-    1.0
-    >>> model.modules[2].neurons[0].b.label
-    'modules[2].neurons[0].b'
+    Args:
+        *modules: Modules and functions of one argument, in the order in which they are called.
+
+    Raises:
+        TypeError: One of them cannot be called.
+
+    Example:
+        >>> from tinygrad_edu import softmax, tanh
+        >>> model = Sequential(Linear(2, 1), tanh, Linear(1, 2), softmax)
+        >>> model
+        Sequential of [Linear of [LinearNeuron(2)], tanh, Linear of [LinearNeuron(1), LinearNeuron(1)], softmax]
+        >>> round(sum(model([0.5, -1.0])).data, 12)
+        1.0
+        >>> model.modules[2].neurons[0].b.label
+        'modules[2].neurons[0].b'
     """
 
     def __init__(self, *modules: Callable[[Any], Any]) -> None:
         for module in modules:
             if not callable(module):
-                raise TypeError(f"Sequential takes modules and functions, not {described(module)}")
+                raise TypeError(f"Sequential takes modules and functions, not {describe(module)}")
         self.modules = list(modules)
 
     def forward(self, x: Any) -> Any:
+        """Calls one module after the other.
+
+        Args:
+            x: One sample, as the first module takes it.
+
+        Returns:
+            What the last module returns.
+        """
         for module in self.modules:
-            each = _is_of_one_number(module) and _is_sequence(x)
+            each = _is_elementwise(module) and _is_sequence(x)
             x = [module(v) for v in x] if each else module(x)
         return x
 
@@ -368,42 +495,44 @@ class Sequential(Module):
 
 
 # The functions of the table on one number, and the methods of Value that are the same.
-_OF_ONE_NUMBER = [
-    getattr(place, name)
-    for name in (*[name for name, op in OPS.items() if len(op.partials) == 1], "leaky_relu", "elu")
-    for place in (functional, Value)
-    if hasattr(place, name)
+_ELEMENTWISE = [
+    getattr(owner, name)
+    for name in (
+        *[name for name, op in OPS.items() if op.arity == 1 and op.name in functional.TABLE_NAMES],
+        "leaky_relu",
+        "elu",
+    )
+    for owner in (functional, Value)
+    if hasattr(owner, name)
 ]
 
 
-def _is_of_one_number(function: Any) -> bool:
-    """Whether it is one of these, or made by `define_op` for one input."""
+def _is_elementwise(function: Any) -> bool:
+    """Whether a function is one of these, or made by `define_op` for one input."""
     op = getattr(function, "op", None)
-    if isinstance(op, Op) and op.every:
-        parameters = signature(op.every).parameters.values()
-        kinds = [parameter.kind for parameter in parameters if parameter.default is Parameter.empty]  # m, y, and inputs
-        return len(kinds) == 3 and Parameter.VAR_POSITIONAL not in kinds
-    return any(function is one for one in _OF_ONE_NUMBER)
+    if isinstance(op, Op):
+        return op.arity == 1
+    return any(function is one for one in _ELEMENTWISE)
 
 
 _DOT = OPS["dot"]
 
 
-class _Nodes(tuple[Value, ...]):
-    """The inputs of a layer, which have been looked at: it hands them on to all its neurons."""
+class _Inputs(tuple[Value, ...]):
+    """The inputs of a layer, which have been checked: the layer hands them on to all its neurons."""
 
     __slots__ = ()
 
 
-def _nodes(x: Any, n: int) -> _Nodes:
+def _to_inputs(x: Any, n: int) -> _Inputs:
     """The n inputs of a layer as nodes; a single number, as a layer of width 1 returns it, is one input."""
-    xs: Sequence[Any] = x if isinstance(x, (list, tuple)) else _listed(x)
-    if isinstance(xs, _Nodes) and len(xs) == n:
+    xs: Sequence[Any] = x if isinstance(x, (list, tuple)) else _to_list(x)
+    if isinstance(xs, _Inputs) and len(xs) == n:
         return xs
     try:
         if len(xs) != n:
             raise ValueError(f"this model takes {n} inputs a sample, not {len(xs)}")
-        return _Nodes([_node(v) for v in xs])
+        return _Inputs([_to_node(v) for v in xs])
     except (TypeError, ValueError):
         if any(map(_is_sequence, xs)) and not any(isinstance(v, str) for v in xs):
             way_out = f"this model takes one sample at a time, {n} inputs: for all samples, [model(x) for x in X]"
@@ -411,35 +540,28 @@ def _nodes(x: Any, n: int) -> _Nodes:
         raise
 
 
-def _node(x: Any) -> Value:
-    return x if isinstance(x, Value) else constant(x)
+def _to_node(x: Any) -> Value:
+    return x if isinstance(x, Value) else make_constant(x)
 
 
-def _listed(x: Any) -> list[Any]:
+def _to_list(x: Any) -> list[Any]:
+    """The inputs of a sample in a list."""
     if isinstance(x, (Mapping, Set)):
-        raise TypeError(f"a sample is a list of numbers, in order, not {described(x)}")
-    return [*x] if _is_sequence(x) else [_node(x)]
+        raise TypeError(f"a sample is a list of numbers, in order, not {describe(x)}")
+    return [*x] if _is_sequence(x) else [_to_node(x)]
 
 
 def _is_sequence(x: Any) -> bool:
     return isinstance(x, Iterable) and not is_number(x)
 
 
-def _named(table: dict[str, Any], name: Any, what: str) -> Any:
+def _find_function(what: str, name: Any, table: dict[str, Any]) -> Any:
     """The function of that name; a function stands for itself."""
-    if isinstance(name, str) and name in table:
-        return table[name]
-    if not callable(name):
-        raise ValueError(f"there is no {what} {name!r}; choose one of {', '.join(table)}, or pass a function")
-    return name
+    return name if callable(name) else look_up(what, name, table, ", or pass a function")
 
 
-def _positive(n: int, what: str) -> None:
-    if not isinstance(n, int) or n < 1:
-        raise ValueError(f"the number of {what} is an int of 1 or more, not {n!r}")
-
-
-def _title(activation: Any) -> str:
+def _format_activation(activation: Any) -> str:
+    """An activation as `repr` names a neuron by it."""
     if activation == "relu":
         return "ReLU"  # as micrograd prints it
     name = activation if isinstance(activation, str) else getattr(activation, "__name__", "Custom")

@@ -1,30 +1,37 @@
-"""The rule table: every operation stated once, its value beside its local derivatives (`rules.py` says what a rule is).
+"""The rule table: each operation stated once, its value beside its local derivatives and its traits.
 
-Kinks follow PyTorch: relu, abs, step and sign have slope 0 at 0, a tie of maximum or minimum shares the gradient
-equally, clamp passes it inside the closed interval. No rule branches on its numbers, or the branch would be frozen into
-second derivatives; a slope that jumps is written with `step`, `sign` and `where`, operations themselves. Nodes and
-gradients are left to `engine.py`, the functions for users to `functional.py`.
+`rules.py` says what a rule is, and which traits there are. Kinks follow PyTorch: relu, abs, step and sign have slope 0
+at 0, a tie of maximum or minimum shares the gradient equally, clamp passes it inside the closed interval. No rule
+branches on its numbers, or the branch would be frozen into second derivatives; a slope that jumps is written with
+`step`, `sign` and `where`, operations themselves. Nodes and gradients are left to `engine.py`, the functions for users
+to `functional.py`, how operations are written in other languages to `compiler/printers/notation.py`.
 """
 
 from functools import reduce
+from math import inf
 from operator import mul
 from sys import float_info
 
-from .rules import Mathematics, Number, Partial, Unlisted, define, family
+from .rules import PRODUCT, SIGN, SUM, Number, NumberSystem, Partial, Rule, Unlisted, define, family
 
 
-def _zero(m: Mathematics, x: Number) -> Number:
+def _by_name(name: str) -> Rule:
+    """The value that every number system brings along, as its function of that name."""
+    return lambda m, *xs: getattr(m, name)(*xs)
+
+
+def _zero(m: NumberSystem, x: Number) -> Number:
     """1 where x is 0, else 0."""
     return 1.0 - m.abs(m.sign(x))
 
 
-def _shares(m: Mathematics, xs: list[Number]) -> list[Number]:
+def _shares(m: NumberSystem, xs: list[Number]) -> list[Number]:
     """Each number's share of their sum."""
     whole = m.sum(xs)
     return [x / whole for x in xs]
 
 
-def _winners(better: str, m: Mathematics, y: Number, *xs: Number) -> list[Number]:
+def _winners(better: str, m: NumberSystem, y: Number, *xs: Number) -> list[Number]:
     """The share of each number that is as good as the best one, y. The bound keeps ∞ − ∞ away."""
     if better == "maximum":
         best = m.minimum(y, float_info.max)
@@ -43,11 +50,28 @@ TAKE = Unlisted(  # x₀, x₁, …, i → xᵢ, as a list is indexed
     lambda m, *xs: xs[:-1][int(xs[-1])],
     every=lambda m, y, *xs: (*[_zero(m, (xs[-1] - k) * (xs[-1] - k + len(xs) - 1)) for k in range(len(xs) - 1)], 0.0),
 )
-define("add", "+", lambda m, a, b: a + b, 1.0, 1.0)
-define("sub", "-", lambda m, a, b: a - b, 1.0, -1.0)
-define("mul", "*", lambda m, a, b: a * b, lambda m, y, a, b: b, lambda m, y, a, b: a)
-define("div", "/", lambda m, a, b: a / b, lambda m, y, a, b: 1.0 / b, lambda m, y, a, b: -y / b)
-define("neg", "neg", lambda m, x: -x, -1.0)
+ADD = define("add", "+", lambda m, a, b: a + b, 1.0, 1.0, precedence=SUM, commutes=True, neutral=0.0)
+SUB = define("sub", "-", lambda m, a, b: a - b, 1.0, -1.0, precedence=SUM, neutral=0.0)
+MUL = define(
+    "mul",
+    "*",
+    lambda m, a, b: a * b,
+    lambda m, y, a, b: b,
+    lambda m, y, a, b: a,
+    precedence=PRODUCT,
+    commutes=True,
+    neutral=1.0,
+)
+DIV = define(
+    "div",
+    "/",
+    lambda m, a, b: a / b,
+    lambda m, y, a, b: 1.0 / b,
+    lambda m, y, a, b: -y / b,
+    precedence=PRODUCT,
+    neutral=1.0,
+)
+NEG = define("neg", "neg", lambda m, x: -x, -1.0, precedence=SIGN)
 
 # ---- functions that every kind of number brings along ----------------------------------------------------------------
 _native: dict[str, tuple[Partial, ...]] = {
@@ -76,12 +100,28 @@ _native: dict[str, tuple[Partial, ...]] = {
     "step": (0.0,),
     "sign": (0.0,),
     "where": (0.0, lambda m, y, c, a, b: m.where(c, 1.0, 0.0), lambda m, y, c, a, b: m.where(c, 0.0, 1.0)),
-    "maximum": (lambda m, y, a, b: 0.5 + 0.5 * m.sign(a - b), lambda m, y, a, b: 0.5 - 0.5 * m.sign(a - b)),
-    "minimum": (lambda m, y, a, b: 0.5 - 0.5 * m.sign(a - b), lambda m, y, a, b: 0.5 + 0.5 * m.sign(a - b)),
 }
 for _name, _partials in _native.items():
-    define(_name, _name, lambda m, *xs, _name=_name: getattr(m, _name)(*xs), *_partials)
-define(  # 0⁰ is 1 and flat, not 0·∞; and 0ᵇ is flat in b, not 0·(-∞)
+    define(_name, _name, _by_name(_name), *_partials)
+MAXIMUM = define(
+    "maximum",
+    "maximum",
+    _by_name("maximum"),
+    lambda m, y, a, b: 0.5 + 0.5 * m.sign(a - b),
+    lambda m, y, a, b: 0.5 - 0.5 * m.sign(a - b),
+    commutes=True,
+    neutral=-inf,
+)
+MINIMUM = define(
+    "minimum",
+    "minimum",
+    _by_name("minimum"),
+    lambda m, y, a, b: 0.5 - 0.5 * m.sign(a - b),
+    lambda m, y, a, b: 0.5 + 0.5 * m.sign(a - b),
+    commutes=True,
+    neutral=inf,
+)
+POW = define(  # 0⁰ is 1 and flat, not 0·∞; and 0ᵇ is flat in b, not 0·(-∞)
     "pow",
     "**",
     lambda m, a, b: m.pow(a, b),
@@ -107,26 +147,41 @@ define(
 )
 
 # ---- operations on any number of inputs ------------------------------------------------------------------------------
-define("total", "total", lambda m, *xs: sum(xs, 0.0), every=lambda m, y, *xs: (1.0,) * len(xs))
-define(  # x₁·w₁ + x₂·w₂ + …, the inputs being x₁, x₂, …, w₁, w₂, …
+TOTAL = define(
+    "total",
+    "total",
+    lambda m, *xs: sum(xs, 0.0),
+    every=lambda m, y, *xs: (1.0,) * len(xs),
+    lists=1,
+    neutral=ADD.neutral,
+    of_two=ADD,
+)
+DOT = define(  # x₁·w₁ + x₂·w₂ + …, the inputs being x₁, x₂, …, w₁, w₂, …
     "dot",
     "dot",
     lambda m, *xws: sum(map(mul, xws[: len(xws) // 2], xws[len(xws) // 2 :]), 0.0),
     every=lambda m, y, *xws: xws[len(xws) // 2 :] + xws[: len(xws) // 2],
+    lists=2,
 )
-for _name, _of_two in (("largest", "maximum"), ("smallest", "minimum")):  # of any number but two
+for _name, _of_two in (("largest", MAXIMUM), ("smallest", MINIMUM)):  # of any number but two
     define(
         _name,
-        _of_two,
-        lambda m, *xs, _of_two=_of_two: reduce(getattr(m, _of_two), xs),
-        every=lambda m, y, *xs, _of_two=_of_two: _winners(_of_two, m, y, *xs),
+        _of_two.symbol,
+        lambda m, *xs, _of_two=_of_two: reduce(getattr(m, _of_two.name), xs),
+        every=lambda m, y, *xs, _of_two=_of_two: _winners(_of_two.name, m, y, *xs),
+        function=_of_two.function,
+        neutral=_of_two.neutral,
+        of_two=_of_two,
     )
-define(  # log(eᵃ + eᵇ) = max(a, b) + log(1 + e^(-|a - b|)), and so on: keeps the digits of what is added to the largest
+LOGSUMEXP = define(  # log(eᵃ + eᵇ) = max(a, b) + log(1 + e^(-|a - b|)) keeps the digits of what is added to the largest
     "logsumexp",
     "logsumexp",
     lambda m, *xs: reduce(lambda a, b: m.maximum(a, b) + m.log1p(m.exp(-m.abs(a - b))), xs),
     every=lambda m, y, *xs: _shares(m, [m.exp(x - y) for x in xs]),
+    lists=1,
+    neutral=-inf,
 )
+LOGSUMEXP.of_two = LOGSUMEXP
 
 
 # ---- families: plain numbers are part of the operation and have no gradient ------------------------------------------
@@ -135,28 +190,33 @@ power = family(  # for a negative x, where a variable exponent would meet a loga
     "**{}",
     lambda n: lambda m, x: m.pow(x, n),
     lambda n: lambda m, y, x: n * m.pow(x, n - 1) if n else 0.0,
+    examples=((2,), (3,), (-1,), (0.5,), (1,), (0,), (-2,), (-0.5,), (4,), (2.0,)),
 )
 exponential = family(
     "exponential",
     "{}**",
     lambda base: lambda m, x: m.pow(base, x),
     lambda base: lambda m, y, x: y * m.log(base) if base else 0.0,
+    ranges=((0.1, 4.0),),
 )
 leaky_relu = family(
     "leaky_relu",
     "LeakyReLU",
     lambda slope: lambda m, x: m.maximum(x, 0.0) + slope * m.minimum(x, 0.0),
     lambda slope: lambda m, y, x: m.step(x) + slope * (1.0 - m.step(x)),
+    ranges=((0.0, 1.0),),
 )
 elu = family(
     "elu",
     "ELU",
     lambda alpha: lambda m, x: m.maximum(x, 0.0) + alpha * m.expm1(m.minimum(x, 0.0)),
     lambda alpha: lambda m, y, x: m.step(x) + (1.0 - m.step(x)) * alpha * m.exp(m.minimum(x, 0.0)),
+    ranges=((0.1, 2.0),),
 )
 clamp = family(
     "clamp",
     "clamp",
     lambda low, high: lambda m, x: m.minimum(m.maximum(x, low), high),
     lambda low, high: lambda m, y, x: 1.0 - m.step(low - x) - m.step(x - high),
+    ranges=((-4.0, 4.0), (-4.0, 4.0)),
 )

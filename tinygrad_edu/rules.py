@@ -1,32 +1,63 @@
 """What a rule is: an operation's value and its local derivatives, generic in the numbers they work on.
 
-A rule uses `+ - * / **` and, for all else, the functions of `m`, the mathematics for one kind of number. With `FLOATS`
-it computes; with that of Values it records, so that a gradient can be differentiated again; arrays, more digits, or
-text need one more `Mathematics` and no new rule. The rules themselves stand in `ops.py`.
+A rule uses `+ - * / **` and, for all else, the functions of `m`, the number system. With `FLOATS` a rule computes; with
+Values it records, so that a gradient can be differentiated again; arrays, more digits, or text need one more
+`NumberSystem` and no new rule. The rules themselves stand in `ops.py`.
 """
 
 import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import lru_cache, partial
-from typing import Any
+from typing import Any, NamedTuple
 
-Number = Any  # a float, a Value, an array, a text: whatever `m` is the mathematics of
+Number = Any  # a float, a Value, an array, a text: whatever `m` works on
 Rule = Callable[..., Number]
 Partial = Rule | float  # a local derivative; a plain number where it is the same everywhere
 Rules = Callable[..., Sequence[Number]]
 
+ANY, SUM, PRODUCT, SIGN, POWER, ATOM = range(6)  # precedences: a sum binds least tightly, a name or a call most
+
 
 class Op:
-    """One operation: its value y = value(m, *xs), and its local derivatives ∂y/∂x₁, ∂y/∂x₂, …
+    """One operation: its value, its local derivatives, and its traits, which all that shows or tests operations asks.
 
-    `partials` holds one for each input, so that only those are computed that somebody asks for: ∂y/∂xᵢ =
-    partials[i](m, y, *xs), or a plain number. An operation on any number of inputs has `every` in their place, a rule
-    that gives all of them at once. `parameters` are the plain numbers fixed in the operation, as the 3 of x**3. It is
-    pickled by name: rules stay in the code.
+    Formulas: y = value(m, *xs), and ∂y/∂xᵢ = partials[i](m, y, *xs).
+
+    An operation is pickled by its name: rules stay in the code.
+
+    Attributes:
+        name: By which rules, files and error texts call it.
+        symbol: What drawings show, and Python's operator where there is one.
+        value: The rule of y.
+        partials: A rule of ∂y/∂xᵢ for each input, or a plain number where it is the same everywhere, so that only those
+            are computed that somebody asks for.
+        every: In place of `partials`, one rule of all derivatives; for an operation on any number of inputs.
+        parameters: The plain numbers fixed in the operation, as the 3 of x**3.
+        arity: The number of inputs; None for any number.
+        commutes: Whether the order of the two inputs changes nothing.
+        precedence: How tightly the operator binds, from SUM to ATOM; None for what is written as a call.
+        lists: The number of lists, all of one length, in which the function for users takes the inputs; 0 for numbers.
+        function: The name of the function for users.
+        neutral: The number x₂ for which y is x₁; None where there is none.
+        of_two: For an operation that joins any number of inputs, the operation that joins two of them.
     """
 
-    __slots__ = ("every", "name", "parameters", "partials", "symbol", "value")
+    __slots__ = (
+        "arity",
+        "commutes",
+        "every",
+        "function",
+        "lists",
+        "name",
+        "neutral",
+        "of_two",
+        "parameters",
+        "partials",
+        "precedence",
+        "symbol",
+        "value",
+    )
 
     def __init__(
         self,
@@ -36,13 +67,38 @@ class Op:
         *partials: Partial,
         every: Rules | None = None,
         parameters: tuple[float, ...] = (),
+        arity: int | None = None,
+        commutes: bool = False,
+        precedence: int | None = None,
+        lists: int = 0,
+        function: str = "",
+        neutral: float | None = None,
+        of_two: "Op | None" = None,
     ) -> None:
         self.name, self.symbol, self.parameters = name, symbol, parameters
         self.value, self.every = value, every
         self.partials: tuple[Any, ...] = partials
+        self.arity = arity if every else len(partials)
+        self.commutes, self.precedence, self.neutral, self.of_two = commutes, precedence, neutral, of_two
+        self.lists, self.function = lists, function or name
 
-    def derivatives(self, m: "Mathematics", y: Number, *xs: Number, wanted: Sequence[bool] = ()) -> Sequence[Number]:
-        """The local derivatives, one for each input; where `wanted` says False there may be None in place of one."""
+    @property
+    def is_native(self) -> bool:
+        """Whether every number system brings it along, as a function of this name; all others are made of these."""
+        return self.name in vars(Floats)
+
+    def derivatives(self, m: "NumberSystem", y: Number, *xs: Number, wanted: Sequence[bool] = ()) -> Sequence[Number]:
+        """Computes the local derivatives.
+
+        Args:
+            m: The number system of y and xs.
+            y: The value of the operation at xs.
+            xs: The inputs.
+            wanted: For each input whether its derivative is needed; by default all are.
+
+        Returns:
+            ∂y/∂xᵢ for each input; for one that is not wanted there may be None.
+        """
         if self.every:
             return self.every(m, y, *xs)
         return [
@@ -61,7 +117,7 @@ class Op:
 
 
 class Closure(Op):
-    """The rule of one node that has a function of its own to go back with, as micrograd's nodes have."""
+    """The rule of a single node with its own function that computes gradients, as micrograd's nodes have it."""
 
     __slots__ = ("backward",)
 
@@ -79,7 +135,7 @@ class Closure(Op):
 
 
 class Unlisted(Op):
-    """An operation that is made by the engine itself: it is not in the table, and no rule calls it by its name."""
+    """An operation that only this package makes: it is not in the table, and no rule calls it by its name."""
 
     __slots__ = ()
 
@@ -98,69 +154,147 @@ def _unlisted(name: str) -> Op:
     return _UNLISTED[name]
 
 
+class Family(NamedTuple):
+    """Operations that differ in plain numbers only, as x**2 and x**3.
+
+    Attributes:
+        member: Makes the operation with these parameters.
+        arity: The number of inputs of a member.
+        examples: Some parameters, the simplest first, to test members with.
+        ranges: Where there are no examples, the bounds of each parameter; several parameters ascend.
+    """
+
+    member: Callable[..., Op]
+    arity: int
+    examples: Sequence[tuple[float, ...]]
+    ranges: Sequence[tuple[float, float]]
+
+
 OPS: dict[str, Op] = {}
-FAMILIES: dict[str, Callable[..., Op]] = {}  # operations that differ in plain numbers only, as x**2 and x**3
+FAMILIES: dict[str, Family] = {}
 
 
-def define(name: str, symbol: str, value: Rule, *partials: Partial, every: Rules | None = None) -> Op:
-    """Enters an operation in the table; what it consists of stands at `Op`."""
-    OPS[name] = op = Op(name, symbol, value, *partials, every=every)
+def define(name: str, symbol: str, value: Rule, *partials: Partial, every: Rules | None = None, **traits: Any) -> Op:
+    """Enters an operation in the table.
+
+    Args:
+        name: See `Op`, as for the others.
+        symbol: What drawings show.
+        value: The rule of y.
+        partials: A rule for each input, or a plain number.
+        every: One rule for all inputs.
+        traits: The further attributes of `Op` that differ from their defaults.
+
+    Returns:
+        The operation.
+    """
+    OPS[name] = op = Op(name, symbol, value, *partials, every=every, **traits)
     return op
 
 
-def family(name: str, symbol: str, value: Callable[..., Rule], *partials: Callable[..., Rule]) -> Callable[..., Op]:
-    """Enters a family: its value and partials take the plain numbers first, and return the rules of one member."""
+def family(
+    name: str,
+    symbol: str,
+    value: Callable[..., Rule],
+    *partials: Callable[..., Rule],
+    examples: Sequence[tuple[float, ...]] = (),
+    ranges: Sequence[tuple[float, float]] = (),
+) -> Callable[..., Op]:
+    """Enters a family in the table.
+
+    Args:
+        name: The name of all its members.
+        symbol: What drawings show, with gaps for the parameters, as in "**{}".
+        value: A function of the parameters that returns the rule of y.
+        partials: For each input a function of the parameters that returns the rule of ∂y/∂xᵢ.
+        examples: See `Family`.
+        ranges: See `Family`.
+
+    Returns:
+        A function of the parameters that returns the member.
+    """
 
     def member(*numbers: float) -> Op:
         parameters = tuple([x if isinstance(x, int) else float(x) for x in numbers])  # NumPy's are not written alike
         rules = [partial(*parameters) for partial in partials]
         return Op(name, symbol.format(*parameters), value(*parameters), *rules, parameters=parameters)
 
-    FAMILIES[name] = cached = lru_cache(maxsize=1024, typed=True)(member)
+    cached = lru_cache(maxsize=1024, typed=True)(member)
+    FAMILIES[name] = Family(cached, len(partials), examples, ranges)
     return cached
 
 
 def find(name: str, *parameters: float) -> Op:
-    """The operation of that name; `KeyError` where there is none (yet)."""
+    """Finds an operation in the table.
+
+    Args:
+        name: The name of the operation, or of a family.
+        parameters: The parameters of the member of the family.
+
+    Returns:
+        The operation.
+
+    Raises:
+        KeyError: There is none of that name (yet).
+
+    Example:
+        >>> find("tanh"), find("power", 3)
+        (<Op tanh>, <Op power(3)>)
+    """
     if name not in (FAMILIES if parameters else OPS):
         raise KeyError(f"no operation is called {name!r}; define your own ones before they are used")
-    return FAMILIES[name](*parameters) if parameters else OPS[name]
+    return FAMILIES[name].member(*parameters) if parameters else OPS[name]
 
 
 def with_symbol(symbol: str, inputs: int) -> Op:
-    """The operation on so many inputs drawn with that symbol; one without a derivative where the table has none."""
+    """Finds the operation on so many inputs that is drawn with a symbol.
+
+    Args:
+        symbol: The symbol, as "+" or "**3".
+        inputs: The number of inputs.
+
+    Returns:
+        The operation; where the table has none, one without a value and a derivative.
+    """
     if symbol.startswith("**") and symbol != "**" and inputs == 1:
         with suppress(ValueError):
             return find("power", (float if "." in symbol else int)(symbol[2:]))
-    fitting = [op for op in OPS.values() if op.symbol and (op.every or len(op.partials) == inputs)]
+    fitting = [op for op in OPS.values() if op.symbol and op.arity in (None, inputs)]
     known = {op.symbol: op for op in reversed(fitting)}  # the first one of a symbol stays
-    return known.get(symbol) or Op(symbol, symbol, _unknown(symbol), every=_unknown(symbol))
+    return known.get(symbol) or Op(symbol, symbol, _refuse_unknown(symbol), every=_refuse_unknown(symbol))
 
 
-def _unknown(symbol: str) -> Rule:
+def _refuse_unknown(symbol: str) -> Rule:
     def rule(*_: Number) -> Number:
         raise NotImplementedError(f"operation {symbol!r} is not in the rule table: enter it with define_op")
 
     return rule
 
 
-class Mathematics:
+class NumberSystem:
     """What a rule may call on one kind of number: a subclass supplies what `Floats` does, the table all the rest."""
 
     pi: Number = math.pi
 
     def sum(self, xs: Sequence[Number]) -> Number:
-        """Of all inputs of an operation; where one number stands for a row of them, of that row."""
+        """Adds up all inputs of an operation.
+
+        Args:
+            xs: The inputs; or one number that stands for a row of them.
+
+        Returns:
+            Σ xᵢ, or the sum of the row.
+        """
         return sum(xs)
 
     def __getattr__(self, name: str) -> Rule:
-        if name in OPS and name not in vars(Floats):
+        if name in OPS and not OPS[name].is_native:
             return partial(OPS[name].value, self)
         raise AttributeError(f"{type(self).__name__} has no function {name!r} for a rule to call")
 
 
-class Floats(Mathematics):
-    """Python's floats. A nan stays nan; outside its domain a function raises one of Python's own arithmetic errors."""
+class Floats(NumberSystem):
+    """Python's floats: a nan stays nan, and outside its domain a function raises one of Python's arithmetic errors."""
 
     exp, exp2, expm1, sqrt = math.exp, math.exp2, math.expm1, math.sqrt
     log, log2, log10, log1p = math.log, math.log2, math.log10, math.log1p
@@ -170,26 +304,32 @@ class Floats(Mathematics):
 
     @staticmethod
     def sign(x: float) -> float:
+        """Computes −1, 0 or 1."""
         return math.copysign(1.0, x) if x == x and x else x
 
     @staticmethod
     def step(x: float) -> float:
+        """Computes 1 for x > 0, else 0."""
         return 1.0 if x > 0 else 0.0 if x <= 0 else x
 
     @staticmethod
     def where(c: float, a: float, b: float) -> float:
+        """Chooses a where c is not 0, else b."""
         return a if c != 0 else b
 
     @staticmethod
     def maximum(a: float, b: float) -> float:
+        """Chooses the larger number, or the nan."""
         return a if a > b or a != a else b
 
     @staticmethod
     def minimum(a: float, b: float) -> float:
+        """Chooses the smaller number, or the nan."""
         return a if a < b or a != a else b
 
     @staticmethod
     def pow(a: float, b: float) -> float:
+        """Computes aᵇ; raises `ValueError` where it is not real."""
         y: float | complex = a**b
         if isinstance(y, complex):
             raise ValueError("a negative number has no real power with a fractional exponent")

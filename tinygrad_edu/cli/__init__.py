@@ -1,4 +1,4 @@
-"""The command `tinygrad-edu`: `commands.py` reads the command line, `job.py` does the work, `report.py` shows it."""
+"""The command `tinygrad-edu`. Begin with `commands.py`; `experiment.py` does the work, `report.py` shows it."""
 
 from .commands import main
 

@@ -1,8 +1,8 @@
-"""The command `tinygrad-edu`: learn from a table, predict with what was learned, and look at an expression.
+"""The command `tinygrad-edu`: learn from a table, predict with the model, and look at an expression.
 
-It reads the command line and the files, and makes one line and exit code 2 of every error; nothing is written before
+This file reads the command line and the files. Every error becomes one line and exit code 2; nothing is written before
 all that can fail has been done. `demo` learns from the bundled tables by the same function as `fit` from the user's
-own. The work is done in `job.py`, what is shown of it stands in `report.py`; how an expression is read, in
+table. The work is left to `experiment.py`, what is shown of it to `report.py`, reading an expression to
 `expressions.py`.
 """
 
@@ -21,8 +21,8 @@ from typing import Any, NamedTuple
 import click
 
 from tinygrad_edu import __version__, _io, data
-from tinygrad_edu.data.tables import Table, listing, read_cells, read_csv, typed
-from tinygrad_edu.errors import shown
+from tinygrad_edu.data.tables import Table, parse_cells, read_cells, read_csv
+from tinygrad_edu.errors import quote_list, short_repr
 from tinygrad_edu.graph import topological_order
 from tinygrad_edu.nn import ACTIVATIONS
 from tinygrad_edu.ops import CONSTANT
@@ -31,21 +31,31 @@ from tinygrad_edu.train import TrainingInterrupted
 from tinygrad_edu.train.predictor import CLASSIFICATION_LOSSES, REGRESSION_LOSSES, TWO_CLASS_LOSSES, Predictor
 
 from . import expressions, report
-from .job import FILES, LEARNING_RATES, MAX_CATEGORIES, Job, Recipe, all_or_none, missing_values
+from .experiment import (
+    FILES,
+    LEARNING_RATES,
+    MAX_CATEGORIES,
+    Experiment,
+    Settings,
+    describe_missing_values,
+    write_all_or_none,
+)
 
 ERROR, INTERRUPTED = 2, 130  # exit codes; the second is what shells report after Ctrl-C
 MAX_WIDTH = 1000
 # Seed 0 happens to hold out the one household that is five times as rich as the mean: the first curve that a newcomer
-# sees would tell of that household, not of the descent. Seed 1 is not the best one either.
+# sees would show that household, not the descent. Seed 1 does not give the best result either.
 DEMO_SEED = 1
 
 
 class Demo(NamedTuple):
+    """One experiment of `demo`: its title, the function that reads its table, its columns, and how to train."""
+
     title: str
     table: Callable[[], Table]
     target: str
     features: list[str]
-    recipe: Recipe
+    settings: Settings
 
 
 DEMOS = {
@@ -54,14 +64,14 @@ DEMOS = {
         data.engel,
         "food_francs",
         ["income_francs"],
-        Recipe(hidden=(), optimizer="sgd", lr=0.1, epochs=60, batch_size=None),
+        Settings(hidden=(), optimizer="sgd", lr=0.1, epochs=60, batch_size=None),
     ),
     "penguins": Demo(
         "A small network: the species of a penguin (Palmer Station, Antarctica)",
         data.penguins,
         "species",
         ["bill_length_mm", "bill_depth_mm", "flipper_length_mm", "body_mass_g"],
-        Recipe(hidden=(8,), activation="tanh", epochs=60, batch_size=16),
+        Settings(hidden=(8,), activation="tanh", epochs=60, batch_size=16),
     ),
 }
 
@@ -70,6 +80,7 @@ class Commands(click.Group):
     """Commands whose errors are one line on standard error, without a traceback."""
 
     def main(self, *args: Any, **options: Any) -> Any:
+        """Runs a command, and ends the program with its exit code."""
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="replace")  # a terminal that has no ² or → is no reason to fail
@@ -86,22 +97,22 @@ class Commands(click.Group):
             problem, code = f"{error.filename}: {error.strerror}" if error.filename else str(error), ERROR
         except (ValueError, ArithmeticError, ImportError) as error:
             problem, code = str(error.args[-1] if error.args else type(error).__name__), ERROR
-        click.echo(f"Error: {report.printable(' '.join(problem.split()))}", err=True)
+        click.echo(f"Error: {report.replace_unprintable(' '.join(problem.split()))}", err=True)
         sys.exit(code)
 
 
-def _hidden(context: click.Context, parameter: click.Parameter, text: str) -> tuple[int, ...]:
+def _parse_widths(context: click.Context, parameter: click.Parameter, text: str) -> tuple[int, ...]:
     if text.strip().lower() == "none":
         return ()
     widths = [width.strip() for width in text.split(",")]
     if not all(width.isdecimal() and len(width) <= 4 and 1 <= int(width) <= MAX_WIDTH for width in widths):
         raise click.BadParameter(
-            f"{shown(text)} is not a list of widths from 1 to {MAX_WIDTH}, as in 16,16, nor 'none'"
+            f"{short_repr(text)} is not a list of widths from 1 to {MAX_WIDTH}, as in 16,16, nor 'none'"
         )
     return tuple(map(int, widths))
 
 
-def _columns(context: click.Context, parameter: click.Parameter, text: str | None) -> list[str] | None:
+def _parse_columns(context: click.Context, parameter: click.Parameter, text: str | None) -> list[str] | None:
     if text is None:
         return None
     try:
@@ -109,7 +120,7 @@ def _columns(context: click.Context, parameter: click.Parameter, text: str | Non
     except csv.Error:  # no ValueError: a line end outside of quotes, or a name of more than 131072 characters
         names = []
     if not names or not all(names):
-        raise click.BadParameter(f"{shown(text)} is not a list of columns, as in age,income")
+        raise click.BadParameter(f"{short_repr(text)} is not a list of columns, as in age,income")
     return names
 
 
@@ -118,7 +129,7 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
-def _usual(settings: dict[str, float]) -> str:
+def _format_defaults(settings: dict[str, float]) -> str:
     return ", ".join(f"{name} {x}" for name, x in settings.items())
 
 
@@ -149,13 +160,13 @@ def demo(out: Path, seed: int) -> int:
     folder of their own in DIR: the model, the loss of each epoch, and pictures of the loss, of the fit and of one
     neuron's graph with its gradients, as SVG and PNG.
     """
-    for name, (title, table, target, features, recipe) in DEMOS.items():
-        job = Job(table(), target, features, replace(recipe, seed=seed))
-        code = _learn(title, job, out / name)
+    for name, (title, table, target, features, settings) in DEMOS.items():
+        experiment = Experiment(table(), target, features, replace(settings, seed=seed))
+        code = _run_experiment(title, experiment, out / name)
         if code:
             return code
     program = "tinygrad-edu" if shutil.which("tinygrad-edu") else sys.argv[0]  # which may be in .venv/bin
-    click.echo(f"Next, a table of your own: {report.printable(program)} fit data.csv --target COLUMN")
+    click.echo(f"Next, a table of your own: {report.replace_unprintable(program)} fit data.csv --target COLUMN")
     return 0
 
 
@@ -169,14 +180,14 @@ def demo(out: Path, seed: int) -> int:
 )
 @click.option(
     "--features",
-    callback=_columns,
+    callback=_parse_columns,
     metavar="A,B,...",
     help="The columns to learn from; by default all others, apart from those with the same value everywhere, and texts "
     f"of more than {MAX_CATEGORIES} kinds or all different.",
 )
 @click.option(
     "--hidden",
-    callback=_hidden,
+    callback=_parse_widths,
     default="16",
     metavar="N,N,...",
     help="The widths of the hidden layers; 'none' is a linear model.",
@@ -203,7 +214,7 @@ def demo(out: Path, seed: int) -> int:
     "--lr",
     metavar="NUMBER",
     type=click.FloatRange(min=0, min_open=True),
-    help=f"The learning rate; by default {_usual(LEARNING_RATES)}.",
+    help=f"The learning rate; by default {_format_defaults(LEARNING_RATES)}.",
 )
 @click.option("--epochs", metavar="N", type=click.IntRange(min=1), default=100, help="Passes over the training rows.")
 @click.option(
@@ -257,8 +268,8 @@ def fit(
         columns=None if features is None else [*features, *({target} - {*features})],
         types={target: kind[task]} if task else None,
     )
-    job = Job(rows, target, features, Recipe(**settings))
-    return _learn(f"Learning from {table}", job, out, checkpoint)
+    experiment = Experiment(rows, target, features, Settings(**settings))
+    return _run_experiment(f"Learning from {table}", experiment, out, checkpoint)
 
 
 @main.command()
@@ -276,13 +287,13 @@ def predict(model: Path, table: Path, out: Path | None) -> None:
     predictor = Predictor.load(model)
     features = predictor.features
     cells = read_cells(table)  # once: it may be a pipe
-    rows = typed(cells, features.columns, features.types)
-    text = _extended(cells, predictor.predict(rows))
-    for note in missing_values(rows, features):
+    rows = parse_cells(cells, features.columns, features.types)
+    text = _add_columns(cells, predictor.predict(rows))
+    for note in describe_missing_values(rows, features):
         click.echo(f"Note: {note}", err=True)
     if out:
         _io.write(out, text)
-        click.echo(f"{report.printable(str(out))} is written", err=True)
+        click.echo(f"{report.replace_unprintable(str(out))} is written", err=True)
     else:
         click.echo(text.encode(), nl=False)
 
@@ -295,20 +306,22 @@ _EXPRESSION: dict[str, Any] = {
 }
 
 
-def _expression(command: Callable[..., int | None]) -> Callable[..., int | None]:
-    """The arguments that the commands on expressions have in common."""
+def _add_arguments(command: Callable[..., int | None]) -> Callable[..., int | None]:
+    """Adds the arguments that the commands on expressions have in common."""
     numbers = click.argument("numbers", nargs=-1, metavar="[NAME=NUMBER]...")
     return click.argument("expression", metavar="EXPRESSION")(numbers(command))
 
 
-def _suffix(*kinds: str) -> str:
+def _describe_suffixes(*kinds: str) -> str:
     return f"The file to write: {', '.join(kinds[:-1])} or {kinds[-1]}, as its suffix says."
 
 
 @main.command(**_EXPRESSION)
-@_expression
+@_add_arguments
 @click.option("-o", "--out", type=_FILE, default="page.html", metavar="FILE", help="The HTML file to write.")
-@click.option("--parameters", callback=_columns, metavar="A,B,...", help="The names that descent may change at first.")
+@click.option(
+    "--parameters", callback=_parse_columns, metavar="A,B,...", help="The names that descent may change at first."
+)
 def explore(expression: str, numbers: tuple[str, ...], out: Path, parameters: list[str] | None) -> None:
     """Write a page to explore an expression.
 
@@ -317,24 +330,24 @@ def explore(expression: str, numbers: tuple[str, ...], out: Path, parameters: li
     """
     from tinygrad_edu.viz.explorer import explore
 
-    y = expressions.parse(expression, expressions.assignments(numbers))
+    y = expressions.parse(expression, expressions.parse_assignments(numbers))
     leaves = {v.label: v for v in topological_order(y)}
     unknown = [name for name in parameters or () if name not in leaves]
     if unknown:
-        raise ValueError(f"{listing(unknown)} cannot be a parameter: the expression has no such name")
+        raise ValueError(f"{quote_list(unknown)} cannot be a parameter: the expression has no such name")
     explore(y, out, [leaves[name] for name in parameters or ()])
-    click.echo(f"{report.printable(str(out))} is written: open it in a browser")
+    click.echo(f"{report.replace_unprintable(str(out))} is written: open it in a browser")
 
 
 @main.command(**_EXPRESSION)
-@_expression
+@_add_arguments
 @click.option(
     "-o",
     "--out",
     type=_FILE,
     default="graph.svg",
     metavar="FILE",
-    help=_suffix(".svg", ".png", ".pdf", ".html", ".dot"),
+    help=_describe_suffixes(".svg", ".png", ".pdf", ".html", ".dot"),
 )
 def draw(expression: str, numbers: tuple[str, ...], out: Path) -> None:
     """Draw the graph of an expression.
@@ -343,16 +356,16 @@ def draw(expression: str, numbers: tuple[str, ...], out: Path) -> None:
     """
     from tinygrad_edu.viz.graph import draw
 
-    y = expressions.parse(expression, expressions.assignments(numbers))
+    y = expressions.parse(expression, expressions.parse_assignments(numbers))
     if y._rule is not CONSTANT:
         y.backward()
     draw(y).save(out)
-    click.echo(f"{report.printable(str(out))} is written")
+    click.echo(f"{report.replace_unprintable(str(out))} is written")
 
 
 @main.command(**_EXPRESSION)
-@_expression
-@click.option("-o", "--out", type=_FILE, default="graph.gif", metavar="FILE", help=_suffix(".gif", ".html"))
+@_add_arguments
+@click.option("-o", "--out", type=_FILE, default="graph.gif", metavar="FILE", help=_describe_suffixes(".gif", ".html"))
 @click.option(
     "--seconds", metavar="NUMBER", type=click.FloatRange(min=0, min_open=True), default=1.0, help="For each step."
 )
@@ -363,13 +376,13 @@ def animate(expression: str, numbers: tuple[str, ...], out: Path, seconds: float
     """
     from tinygrad_edu.viz.flow import animate_graph
 
-    y = expressions.parse(expression, expressions.assignments(numbers))
+    y = expressions.parse(expression, expressions.parse_assignments(numbers))
     animate_graph(y, seconds=seconds).save(out)
-    click.echo(f"{report.printable(str(out))} is written")
+    click.echo(f"{report.replace_unprintable(str(out))} is written")
 
 
 @main.command(**_EXPRESSION)
-@_expression
+@_add_arguments
 @click.option("--order", metavar="N", type=click.IntRange(1, 3), default=1, help="2 checks second derivatives as well.")
 def check(expression: str, numbers: tuple[str, ...], order: int) -> int:
     """Check the gradient of an expression against differences.
@@ -381,24 +394,24 @@ def check(expression: str, numbers: tuple[str, ...], order: int) -> int:
     from tinygrad_edu.engine import Value
     from tinygrad_edu.testing import gradcheck
 
-    leaves = [Value(x, label=name) for name, x in expressions.assignments(numbers).items()]
+    leaves = [Value(x, label=name) for name, x in expressions.parse_assignments(numbers).items()]
     with suppress(expressions.DomainError):  # that is for the check to say; all else that is wrong is an error at once
         expressions.parse(expression, {leaf.label: leaf for leaf in leaves})
     found = gradcheck(lambda *xs: expressions.parse(expression, {x.label: x for x in xs}), *leaves, order=order)
-    click.echo(f"f = {report.printable(expression)}\n{found}")
+    click.echo(f"f = {report.replace_unprintable(expression)}\n{found}")
     return 0 if found else 1
 
 
 # ---- an engine -------------------------------------------------------------------------------------------------------
-def _listed(context: click.Context, parameter: click.Parameter, text: str | None) -> list[str]:
+def _parse_names(context: click.Context, parameter: click.Parameter, text: str | None) -> list[str]:
     return [name.strip() for name in (text or "").split(",") if name.strip()]
 
 
 @main.command()
 @click.argument("engine", type=_READABLE, metavar="MY_ENGINE.PY")
 @click.option("--class", "class_name", default="Value", metavar="NAME", help="The class to examine.")
-@click.option("--only", callback=_listed, metavar="A,B,...", help="The concepts, or groups of them, to examine.")
-@click.option("--skip", callback=_listed, metavar="A,B,...", help="The ones to leave out.")
+@click.option("--only", callback=_parse_names, metavar="A,B,...", help="The concepts, or groups of them, to examine.")
+@click.option("--skip", callback=_parse_names, metavar="A,B,...", help="The ones to leave out.")
 @click.option(
     "--seconds",
     metavar="NUMBER",
@@ -415,19 +428,18 @@ def grade(engine: Path, as_json: bool, **choices: Any) -> int:
     """
     from tinygrad_edu.testing.grader.grade import grade_file
 
-    with _told_to_end():
+    with _exit_on_signals():
         found = grade_file(engine, **choices)
     click.echo(found.json() if as_json else found.report(colour=True))
     return 0 if found.passed else 1
 
 
-def _extended(cells: Table, columns: dict[str, list[Any]]) -> str:
-    """CSV: the cells of a table as they are, with columns added."""
+def _add_columns(cells: Table, columns: dict[str, list[Any]]) -> str:
+    """The cells of a table as they are, with columns added, as CSV."""
     taken = {*cells.columns} & columns.keys()
     if taken:
-        raise ValueError(
-            f"{cells.source} has a column {listing(taken)} already: rename it, as the result is to be called so"
-        )
+        way_out = "rename it, as the result gets that name"
+        raise ValueError(f"{cells.source} has a column {quote_list(taken)} already: {way_out}")
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([*cells.columns, *columns])
@@ -435,33 +447,33 @@ def _extended(cells: Table, columns: dict[str, list[Any]]) -> str:
     return text.getvalue()
 
 
-def _learn(title: str, job: Job, out: Path, checkpoint: Path | None = None) -> int:
-    """Does a job, shows what happens, writes the files to `out`, and returns the exit code."""
-    report.plan(title, job)
-    with _told_to_end(), all_or_none(out) as folder:
+def _run_experiment(title: str, experiment: Experiment, out: Path, checkpoint: Path | None = None) -> int:
+    """Runs an experiment, shows what happens, writes the files to `out`, and returns the exit code."""
+    report.show_plan(title, experiment)
+    with _exit_on_signals(), write_all_or_none(out) as folder:
         if checkpoint and checkpoint.exists():
-            report.line("note", f"going on from {checkpoint}")
-        with report.progress_bar(job) as update:
+            report.show_line("note", f"going on from {checkpoint}")
+        with report.show_progress(experiment) as update:
             try:
-                job.run(checkpoint, callbacks=[update])
+                experiment.run(checkpoint, callbacks=[update])
             except TrainingInterrupted:
-                if not job.history.epochs:  # nothing has been learned
+                if not experiment.history.epochs:  # nothing has been learned
                     raise
-        report.results(job)
-        job.write(folder)
-    report.files(job, out)
-    return INTERRUPTED if job.history.stopped == "interrupted" else 0
+        report.show_results(experiment)
+        experiment.write_files(folder)
+    report.show_files(experiment, out)
+    return INTERRUPTED if experiment.history.stopped == "interrupted" else 0
 
 
 @contextmanager
-def _told_to_end() -> Iterator[None]:
-    """A signal to end (`kill`, a terminal that is closed) ends the program as an error does: nothing is left behind."""
+def _exit_on_signals() -> Iterator[None]:
+    """A signal to end (`kill`, a terminal that is closed) ends the program as an error does: no file is left behind."""
 
     def end(number: int, frame: object) -> None:
         sys.exit(128 + number)
 
-    in_charge = threading.current_thread() is threading.main_thread()
-    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if in_charge and hasattr(signal, name)]
+    is_main_thread = threading.current_thread() is threading.main_thread()
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if is_main_thread and hasattr(signal, name)]
     ours = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]  # nohup ignores SIGHUP
     for number in ours:
         signal.signal(number, end)

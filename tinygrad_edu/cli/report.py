@@ -1,6 +1,6 @@
-"""What the command shows of a job in the terminal: its plan, a progress bar, its results, its files.
+"""What the command shows of an experiment in the terminal: its plan, a progress bar, its results, its files.
 
-Names that come from a table are quoted; what else is not printable, in the name of a file, does not reach the terminal.
+Names from a table are quoted. Characters that are not printable, as in the name of a file, do not reach the terminal.
 """
 
 import shutil
@@ -11,90 +11,97 @@ from pathlib import Path
 
 import click
 
-from tinygrad_edu.data.tables import listing
-from tinygrad_edu.errors import shown
+from tinygrad_edu.errors import quote_list, short_repr
 from tinygrad_edu.train import History
 
-from .job import FILES, Job, counted
+from .experiment import FILES, Experiment, format_count
 
 
-def plan(title: str, job: Job) -> None:
-    """What is going to be learned, from what, and how."""
-    predictor, recipe = job.predictor, job.recipe
-    click.secho(printable(title), bold=True)
-    line("task", f"{predictor.task}: {shown(predictor.target.name)} from {listing(predictor.features.columns)}")
+def show_plan(title: str, experiment: Experiment) -> None:
+    """Shows the task, the data, the model, and how it is trained."""
+    predictor, settings = experiment.predictor, experiment.settings
+    click.secho(replace_unprintable(title), bold=True)
+    show_line(
+        "task", f"{predictor.task}: {short_repr(predictor.target.name)} from {quote_list(predictor.features.columns)}"
+    )
     if predictor.target.classes:
-        line("classes", listing(predictor.target.classes))
-    line("data", f"{len(job.known)} rows: {len(job.train)} to train on, {len(job.held_out)} held out to measure on")
+        show_line("classes", quote_list(predictor.target.classes))
+    known, train, held_out = map(len, (experiment.known, experiment.train, experiment.held_out))
+    show_line("data", f"{known} rows: {train} to train on, {held_out} held out to measure on")
     inputs, outputs = len(predictor.features.inputs), len(predictor.model.layers[-1].neurons)
     hidden = f"{' + '.join(map(str, predictor.hidden))} hidden neurons ({predictor.activation})"
-    kind = f"MLP, {counted(inputs, 'input')}, {hidden}" if predictor.hidden else f"linear, {counted(inputs, 'input')}"
-    line("model", f"{kind}, {counted(outputs, 'output')}, {len(predictor.model.parameters())} parameters")
-    whole = recipe.batch_size is None or recipe.batch_size >= len(job.train)
-    batches = "all rows at once" if whole else f"batches of {recipe.batch_size}"
-    line("training", f"{recipe.optimizer}, learning rate {job.optimizer.lr:g}, {batches}, {recipe.epochs} epochs")
-    for note in job.notes:
-        line("note", note)
+    parts = ["MLP" if predictor.hidden else "linear", format_count(inputs, "input")]
+    parts += [hidden] if predictor.hidden else []
+    parts += [format_count(outputs, "output"), f"{len(predictor.model.parameters())} parameters"]
+    show_line("model", ", ".join(parts))
+    whole = settings.batch_size is None or settings.batch_size >= train
+    batches = "all rows at once" if whole else f"batches of {settings.batch_size}"
+    lr = f"learning rate {experiment.optimizer.lr:g}"
+    show_line("training", f"{settings.optimizer}, {lr}, {batches}, {settings.epochs} epochs")
+    for note in experiment.notes:
+        show_line("note", note)
 
 
 @contextmanager
-def progress_bar(job: Job) -> Iterator[Callable[[History], None]]:
-    """A bar where there is a terminal, for training to call after each epoch; its loss is in the target's units."""
+def show_progress(experiment: Experiment) -> Iterator[Callable[[History], None]]:
+    """Shows a bar where there is a terminal; gives a function to call after each epoch."""
     from tqdm import tqdm
 
     layout = "  {percentage:3.0f} %     |{bar}| {n}/{total} epochs{postfix}"
-    with tqdm(total=job.recipe.epochs, disable=None, ncols=_width(), bar_format=layout) as bar:
+    with tqdm(total=experiment.settings.epochs, disable=None, ncols=_terminal_width(), bar_format=layout) as bar:
 
         def update(history: History) -> None:
-            bar.set_postfix_str(f"loss {_number(job.in_units(history.loss[-1]))}", refresh=False)
+            bar.set_postfix_str(f"loss {_format_number(experiment.to_units(history.loss[-1]))}", refresh=False)
             bar.update(history.epochs - bar.n)
 
         yield update
 
 
-def results(job: Job) -> None:
-    """The loss, and the scores on the rows held out."""
-    history, predictor, scores = job.history, job.predictor, job.scores()
+def show_results(experiment: Experiment) -> None:
+    """Shows the loss, and the scores on the rows held out."""
+    history, predictor, scores = experiment.history, experiment.predictor, experiment.compute_scores()
     if history.stopped == "interrupted":
-        line("note", f"interrupted after {history.epochs} of {job.recipe.epochs} epochs; what was learned is written")
-    first, last, held_out = map(_number, (history.loss[0], history.loss[-1], history.validation[-1]))
-    unit = f" ({job.unit})" if job.unit else ""
-    line("loss", f"{predictor.loss} {first} → {last} in training, {held_out} held out{unit}")
+        epochs = f"{history.epochs} of {experiment.settings.epochs} epochs"
+        show_line("note", f"interrupted after {epochs}; what was learned is written")
+    first, last, held_out = map(_format_number, (history.loss[0], history.loss[-1], history.validation[-1]))
+    unit = f" ({experiment.unit})" if experiment.unit else ""
+    show_line("loss", f"{predictor.loss} {first} → {last} in training, {held_out} held out{unit}")
     if predictor.task == "classification":
         guess = f"always guessing the most frequent class: {scores['baseline']:.1%}"
-        line("held out", f"accuracy {scores['accuracy']:.1%} ({guess})")
+        show_line("held out", f"accuracy {scores['accuracy']:.1%} ({guess})")
     else:
-        r2 = (
-            f"R² {scores['r2']:.3f}" if "r2" in scores else "R² not defined, as all targets held out are (almost) equal"
-        )
-        unit = f"unit of {shown(predictor.target.name)}"
-        line("held out", f"{r2}; root mean squared error {_number(scores['rmse'])} ({unit})")
+        r2 = "R² not defined, as all targets held out are (almost) equal"
+        if "r2" in scores:
+            r2 = f"R² {scores['r2']:.3f}"
+        unit = f"unit of {short_repr(predictor.target.name)}"
+        show_line("held out", f"{r2}; root mean squared error {_format_number(scores['rmse'])} ({unit})")
 
 
-def files(job: Job, folder: Path) -> None:
-    """What has been written, and where."""
-    line("neuron", f"drawn at the training row with the largest loss, {Path(job.worst_row().place(0)).name}")
-    line("written", f"to {folder}")
+def show_files(experiment: Experiment, folder: Path) -> None:
+    """Shows the files that have been written."""
+    row = Path(experiment.find_worst_row().place(0)).name
+    show_line("neuron", f"drawn at the training row with the largest loss, {row}")
+    show_line("written", f"to {folder}")
     for names, what in FILES.items():
-        line("", f"{', '.join(names):<24}{what}")
+        show_line("", f"{', '.join(names):<24}{what}")
     click.echo()
 
 
-def line(name: str, text: str) -> None:
-    """A text beside its name, in as many lines as it takes."""
-    wrapper = textwrap.TextWrapper(_width(), break_long_words=False, break_on_hyphens=False)
+def show_line(name: str, text: str) -> None:
+    """Shows a text beside its name, in as many lines as it takes."""
+    wrapper = textwrap.TextWrapper(_terminal_width(), break_long_words=False, break_on_hyphens=False)
     wrapper.initial_indent, wrapper.subsequent_indent = f"  {name:<10}", " " * 12
-    click.echo(wrapper.fill(printable(text)))
+    click.echo(wrapper.fill(replace_unprintable(text)))
 
 
-def printable(text: str) -> str:
+def replace_unprintable(text: str) -> str:
     """The text with a replacement character for each one that a terminal could take for a command."""
     return "".join(c if c.isprintable() else "\ufffd" for c in text)
 
 
-def _width() -> int:
+def _terminal_width() -> int:
     return min(shutil.get_terminal_size().columns, 100)
 
 
-def _number(x: float) -> str:
+def _format_number(x: float) -> str:
     return f"{x:,.0f}" if 1e3 <= abs(x) < 1e7 else f"{x:.4g}"

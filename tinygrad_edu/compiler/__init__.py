@@ -3,11 +3,13 @@
 To read it, follow this order: `tape.py` (the scalar tape), `trace.py` (how a function gets there, with `_reach.py` and
 `_advice.py`), `program.py` (the array program), `roll.py` (from one to the other, with `_sums.py`, `_leaves.py`,
 `_layout.py` and `_loops.py`), `samples.py` (the axis of samples), `vjp.py` (gradients, with `_live.py` and `_tidy.py`),
-`printers/` (text), `backends/` and `_runs.py` (what runs), `compiled.py` (the doors: `compile` and `record`).
+`printers/` (text), `backends/` and `_runner.py` (how programs run), `compiled.py` (`compile` and `record`, with
+`_structure.py`), `training.py` (`fit(compile=True)`, with `_join.py`, `_array_optimizer.py`, `_data_rows.py` and
+`_snapshot.py`).
 """
 
 from .compiled import Compiled, Recorded, compile, record
-from .tape import Node, Tape
+from .tape import Entry, Tape
 from .trace import RecordingError
 
-__all__ = ["Compiled", "Node", "Recorded", "RecordingError", "Tape", "compile", "record"]
+__all__ = ["Compiled", "Entry", "Recorded", "RecordingError", "Tape", "compile", "record"]

@@ -15,38 +15,38 @@ from .program import Access, Block, Operand, strides_of
 Array = Any  # of NumPy
 
 
-def rank(access: Access) -> int:
+def count_axes(access: Access) -> int:
     """How many axes an access is over."""
     return len(access.strides) if access.index is None else int(access.index.ndim)
 
 
-def cells(access: Access, axes: Sequence[int]) -> Array:
+def cells_of(access: Access, axes: Sequence[int]) -> Array:
     """The cells that an access leads to, in the shape of the axes, or 1 where it repeats."""
     if access.index is not None:
         return access.index
     found = np.full((1,) * len(axes), access.offset)
     for axis, length in enumerate(axes):
-        if moves(access, axes, axis):
+        if moves_along(access, axes, axis):
             line = np.arange(length) * access.strides[axis]
             found = found + line.reshape([-1 if i == axis else 1 for i in range(len(axes))])
     return found
 
 
-def moves(access: Access, axes: Sequence[int], axis: int) -> bool:
+def moves_along(access: Access, axes: Sequence[int], axis: int) -> bool:
     """Whether an axis leads to other cells."""
     if access.index is not None:
         return bool(access.index.shape[axis] > 1)
     return axes[axis] > 1 and access.strides[axis] != 0
 
 
-def varies(operand: Operand, axes: Sequence[int], axis: int) -> bool:
+def varies_along(operand: Operand, axes: Sequence[int], axis: int) -> bool:
     """Whether what is read may differ along an axis."""
     if not isinstance(operand, Access):
         return False
-    return moves(operand, axes, axis) or (operand.mask is not None and bool(operand.mask.shape[axis] > 1))
+    return moves_along(operand, axes, axis) or (operand.mask is not None and bool(operand.mask.shape[axis] > 1))
 
 
-def in_order(access: Access, axes: Sequence[int]) -> bool:
+def reads_in_order(access: Access, axes: Sequence[int]) -> bool:
     """Whether an access reads all cells of its block, one after the other."""
     if access.index is not None or access.mask is not None or access.offset:
         return False
@@ -54,7 +54,7 @@ def in_order(access: Access, axes: Sequence[int]) -> bool:
     return prod(axes) == access.block.size and all(n == 1 or stride == step for n, stride, step in steps)
 
 
-def covers(access: Access, axes: Sequence[int]) -> bool:
+def reads_all(access: Access, axes: Sequence[int]) -> bool:
     """Whether an access reads all cells of its block, each as often, in any order."""
     if access.index is not None or access.mask is not None:
         return False
@@ -64,12 +64,12 @@ def covers(access: Access, axes: Sequence[int]) -> bool:
     return first == 0 and prod(lengths) == access.block.size and [s for s, _, _ in steps] == [*strides_of(lengths)]
 
 
-def on_axes(access: Access, chosen: Sequence[int | None]) -> Access:
+def rearrange(access: Access, chosen: Sequence[int | None]) -> Access:
     """An access over other axes: which of its own each of them is; None for one along which it repeats.
 
     It must not vary along those that are left out.
     """
-    if [*chosen] == [*range(rank(access))]:
+    if [*chosen] == [*range(count_axes(access))]:
         return access
     kept = [axis for axis in chosen if axis is not None]
     new = tuple([i for i, axis in enumerate(chosen) if axis is None])
@@ -85,7 +85,7 @@ def on_axes(access: Access, chosen: Sequence[int | None]) -> Access:
     return Access(access.block, strides, access.offset, index, mask, access.fill)
 
 
-def flipped(access: Access, axis: int, length: int) -> Access:
+def flip(access: Access, axis: int, length: int) -> Access:
     """The same cells, the last along an axis first."""
 
     def turned(array: Array) -> Array:
@@ -98,7 +98,7 @@ def flipped(access: Access, axis: int, length: int) -> Access:
     return replace(access, strides=strides, offset=access.offset + (length - 1) * stride, mask=turned(access.mask))
 
 
-def reshaped(operand: Operand, old: Sequence[int], new: Sequence[int]) -> Operand | None:
+def reshape(operand: Operand, old: Sequence[int], new: Sequence[int]) -> Operand | None:
     """The same cells in the same order over other axes, those behind the old ones as they are; None if it needs a copy.
 
     Axes that lead on where the next one ends are one; each new axis must be a part of one.
@@ -129,12 +129,12 @@ def reshaped(operand: Operand, old: Sequence[int], new: Sequence[int]) -> Operan
     return replace(operand, strides=(*strides, *operand.strides[len(old) :]))
 
 
-def masked(access: Access, mask: Array) -> Access:
+def mask_out(access: Access, mask: Array) -> Access:
     """An access that reads 0.0 where a mask is False."""
     return replace(access, mask=mask, fill=0.0)
 
 
-def repeated(block: Block, axes: Sequence[int], kept: Sequence[int]) -> Access:
+def repeat_over(block: Block, axes: Sequence[int], kept: Sequence[int]) -> Access:
     """A block laid out over some of the axes, read over all of them."""
     steps = dict(zip(kept, strides_of([axes[i] for i in kept])))
     return Access(block, tuple([steps.get(i, 0) if n > 1 else 0 for i, n in enumerate(axes)]))

@@ -1,6 +1,6 @@
-"""What to write in place of a line that looks at a number while a function is traced: where it can be, the very words.
+"""What to write in place of a line that looks at a number while a function is traced; if possible, the exact code.
 
-The line is read as text, and nothing of it is run. When it is an error is left to `trace.py`.
+The line is parsed, and nothing of it is run. When to raise an error is left to `trace.py`.
 """
 
 import ast
@@ -32,30 +32,40 @@ _REASONS = {
     ".grad": ("looks at the .grad of a Value", _AS_VALUES),
     ".grad =": ("sets the .grad of a Value", "set it outside, before each call"),
 }
-_INSTEAD = {"max": "maximum", "min": "minimum"}
+_FUNCTIONS = {"max": "maximum", "min": "minimum"}
 
 
-def advice(what: str, line: str) -> str:
-    """What is wrong with a line, and the way out.
+def advise(what: str, line: str) -> str:
+    """Says what is wrong with a line, and the way out.
 
-    >>> print(advice("data", "top = max(v.data for v in logits)"))
-    looks at the .data of a Value while it is traced, which a tape cannot replay: write maximum(*logits).detach()
+    Args:
+        what: What the line does, a key of `_REASONS`.
+        line: The text of the line.
+
+    Returns:
+        The end of a sentence that begins with "a function".
+
+    Example:
+        >>> print(advise("data", "top = max(v.data for v in logits)"))
+        looks at the .data of a Value while it is traced, which a tape cannot replay: write maximum(*logits).detach()
     """
     problem, way_out = _REASONS[what]
-    found = [*dict.fromkeys(_replacements(what, line))]
+    found = [*dict.fromkeys(_find_replacements(what, line))]
     if len(found) == 1:  # of several it is not known which one it was
         way_out = f"write {found[0]}"
     return f"{problem} while it is traced, which a tape cannot replay: {way_out}"
 
 
-def _replacements(what: str, line: str) -> Iterator[str]:
-    nodes = list(ast.walk(_parsed(line)))
+def _find_replacements(what: str, line: str) -> Iterator[str]:
+    nodes = list(ast.walk(_parse(line)))
     if what == "data":
-        of_all = [text for node in nodes if (text := _of_all(node))]
-        yield from of_all or [text for node in nodes if (text := _detached(node))]
+        of_all = [text for node in nodes if (text := _rewrite_extreme(node))]
+        yield from of_all or [text for node in nodes if (text := _rewrite_data(node))]
     elif what == "compare":
-        wholes = [text for node in nodes if (text := _of_all(node) or _choice(node))]
-        yield from wholes or [f"{text} for {ast.unparse(node)}" for node in nodes if (text := _difference(node))]
+        wholes = [text for node in nodes if (text := _rewrite_extreme(node) or _rewrite_choice(node))]
+        yield from wholes or [
+            f"{text} for {ast.unparse(node)}" for node in nodes if (text := _rewrite_comparison(node))
+        ]
     elif what == "bool":
         for node in nodes:
             if isinstance(node, ast.IfExp) and isinstance(node.test, (ast.Name, ast.Attribute, ast.Subscript)):
@@ -72,8 +82,8 @@ def _replacements(what: str, line: str) -> Iterator[str]:
                 yield f"{name}({', '.join(texts)}), with {name} from tinygrad_edu"
 
 
-def _parsed(line: str) -> ast.AST:
-    """The line alone, which may be the head of a statement, or a part of one."""
+def _parse(line: str) -> ast.AST:
+    """Parses the line alone, which may be the head of a statement, or a part of one."""
     line = line.strip()
     for text in (line, f"{line}\n pass", f"{line.removeprefix('el')}\n pass", f"{{{line}\n}}", f"f({line}\n)"):
         with suppress(SyntaxError, ValueError, RecursionError, MemoryError):
@@ -81,13 +91,13 @@ def _parsed(line: str) -> ast.AST:
     return ast.Module([], [])
 
 
-def _of_all(node: ast.AST) -> str:
-    """max(v.data for v in vs) → maximum(*vs).detach(); max(a, b) → maximum(a, b)."""
-    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _INSTEAD):
+def _rewrite_extreme(node: ast.AST) -> str:
+    """Rewrites max(v.data for v in vs) → maximum(*vs).detach(); max(a, b) → maximum(a, b)."""
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _FUNCTIONS):
         return ""
-    name = _INSTEAD[node.func.id]
+    name = _FUNCTIONS[node.func.id]
     if len(node.args) > 1 and not node.keywords:
-        detached = [_detached(x) for x in node.args]
+        detached = [_rewrite_data(x) for x in node.args]
         arguments = ", ".join(map(ast.unparse, node.args))
         return f"{name}({arguments})" if not any(detached) else ""
     if len(node.args) != 1 or node.keywords:
@@ -100,7 +110,7 @@ def _of_all(node: ast.AST) -> str:
         return ""
     if isinstance(items.elt, ast.Name):
         return f"{name}(*{ast.unparse(loop.iter)})" if ast.unparse(items.elt) == ast.unparse(loop.target) else ""
-    of = _detached(items.elt).removesuffix(".detach()")
+    of = _rewrite_data(items.elt).removesuffix(".detach()")
     if not of:
         return ""
     if of == ast.unparse(loop.target):
@@ -108,8 +118,8 @@ def _of_all(node: ast.AST) -> str:
     return f"{name}(*[{of} for {ast.unparse(loop.target)} in {ast.unparse(loop.iter)}]).detach()"
 
 
-def _detached(node: ast.AST) -> str:
-    """v.data → v.detach(), and so for v.item()."""
+def _rewrite_data(node: ast.AST) -> str:
+    """Rewrites v.data and v.item() → v.detach()."""
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "item":
         return f"{ast.unparse(node.func.value)}.detach()"
     if isinstance(node, ast.Attribute) and node.attr == "data" and isinstance(node.ctx, ast.Load):
@@ -117,28 +127,28 @@ def _detached(node: ast.AST) -> str:
     return ""
 
 
-def _choice(node: ast.AST) -> str:
-    """x if a > b else y → where(step(a - b), x, y)."""
-    if isinstance(node, ast.IfExp) and isinstance(node.test, ast.Compare) and _difference(node.test):
+def _rewrite_choice(node: ast.AST) -> str:
+    """Rewrites x if a > b else y → where(step(a - b), x, y)."""
+    if isinstance(node, ast.IfExp) and isinstance(node.test, ast.Compare) and _rewrite_comparison(node.test):
         x, y = ast.unparse(node.body), ast.unparse(node.orelse)
         if isinstance(node.test.ops[0], (ast.GtE, ast.LtE)):
             x, y = y, x
-        return f"where({_step(node.test)}, {x}, {y})"
+        return f"where({_step_call(node.test)}, {x}, {y})"
     return ""
 
 
-def _difference(node: ast.AST) -> str:
+def _rewrite_comparison(node: ast.AST) -> str:
+    """Rewrites a > b → where(step(a - b), …, …)."""
     if not (isinstance(node, ast.Compare) and len(node.ops) == 1):
         return ""
     if not isinstance(node.ops[0], (ast.Gt, ast.Lt, ast.GtE, ast.LtE)):
         return ""
-    if isinstance(node.ops[0], (ast.GtE, ast.LtE)):
-        return f"where({_step(node)}, …, …), the second one being that"
-    return f"where({_step(node)}, …, …)"
+    is_second = isinstance(node.ops[0], (ast.GtE, ast.LtE))
+    return f"where({_step_call(node)}, …, …)" + ", the second one being that" * is_second
 
 
-def _step(test: ast.Compare) -> str:
-    """1 where a > b, for a > b; for a >= b the contrary of it, 1 where b > a."""
+def _step_call(test: ast.Compare) -> str:
+    """The call that is 1 where a > b holds; for a >= b it is 1 where that does not hold, so where b > a."""
     a, b = test.left, test.comparators[0]
     if isinstance(test.ops[0], (ast.Lt, ast.GtE)):
         a, b = b, a

@@ -10,16 +10,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from ._loops import Turns, reads
+from ._loops import Turns, read_operation
 from ._sums import Graph
-from .program import COPY, Access, Any_Statement, Block, Carry, Loop, Operand, Origin, Statement, whole
+from .program import COPY, Access, AnyStatement, Block, Carry, Loop, Operand, Origin, Statement, whole
 
 
 class Roller(Protocol):
     """What writes the statements of a graph, as `roll.py` does."""
 
     graph: Graph
-    statements: list[Any_Statement]
+    statements: list[AnyStatement]
     blocks: list[Block]
     parameters: int
 
@@ -45,7 +45,7 @@ class Roller(Protocol):
 
 
 @dataclass(eq=False)
-class State:
+class CarriedNumber:
     """A number that a loop passes on: the leaf that reads it in a turn, what it starts with, and what it becomes."""
 
     leaf: int
@@ -62,7 +62,7 @@ class Body:
     ) -> None:
         self.outer, self.together, self.graph = outer, together, Graph()
         self._used = used  # nodes of the graph around that somebody asks for who is not in the loops
-        self.states: list[State] = []
+        self.states: list[CarriedNumber] = []
         self._leaves: dict[Any, int] = {}
         self._streams: list[tuple[int, Sequence[int]]] = []  # leaves, and what they are in each turn
         self.nodes = [self._add(number, loop) for number, loop in enumerate(together)]
@@ -89,7 +89,7 @@ class Body:
                 if lag < 0:
                     inputs.append(self._from_outside([outer.inputs[row[k]][f] for row in loop.nodes]))
                     continue
-                source = reads(outer, loop, k, f)
+                source = read_operation(outer, loop, k, f)
                 if lag == 0:
                     inputs.append(made[source])
                     continue
@@ -112,7 +112,7 @@ class Body:
             if key not in self._leaves:
                 self._leaves[key] = self.graph.add(None)
                 whose = (number, source) if lag == 1 else None
-                self.states.append(State(self._leaves[key], first[len(first) - lag], leaf, whose))
+                self.states.append(CarriedNumber(self._leaves[key], first[len(first) - lag], leaf, whose))
             leaf = self._leaves[key]
         return leaf
 

@@ -28,7 +28,7 @@ class Affine(NamedTuple):
     axes: tuple[Axes, ...]
 
 
-def nested(line: Array) -> Axes | None:
+def to_axes(line: Array) -> Axes | None:
     """A line of cells as nested axes; None where it is not that."""
     lengths: list[int] = []
     strides: list[int] = []
@@ -48,18 +48,18 @@ def nested(line: Array) -> Axes | None:
     return Axes(tuple(lengths) or (1,), tuple(strides) or (0,))
 
 
-def affine(cells: Array) -> Affine | None:
+def to_affine(cells: Array) -> Affine | None:
     """An array of cells, -1 being one that nobody asks for, as strides along its axes; None where it is not that."""
     wanted = cells >= 0
     whole = bool(wanted.all())
     axes = []
     for axis in range(cells.ndim):
         lines = np.moveaxis(cells, axis, -1).reshape(-1, cells.shape[axis])
-        found = nested(lines[0]) if whole else _of_lines_with_holes(lines)
+        found = to_axes(lines[0]) if whole else _to_axes_with_holes(lines)
         if found is None:
             return None
         axes.append(found)
-    relative = places(Affine(0, tuple(axes)))
+    relative = cells_of(Affine(0, tuple(axes)))
     first = np.unravel_index(int(np.argmax(wanted)), cells.shape)
     offset = int(cells[first] - relative[first])
     if not ((relative + offset == cells) | ~wanted).all() or (relative + offset).min() < 0:
@@ -67,17 +67,17 @@ def affine(cells: Array) -> Affine | None:
     return Affine(offset, tuple(axes))
 
 
-def _of_lines_with_holes(lines: Array) -> Axes | None:
+def _to_axes_with_holes(lines: Array) -> Axes | None:
     """The axis that the lines run along: from one without holes, else from two neighbours, else it may be anything."""
     complete = np.flatnonzero((lines >= 0).all(1))
     if len(complete):
-        return nested(lines[complete[0]])
+        return to_axes(lines[complete[0]])
     at, k = np.nonzero((lines[:, :-1] >= 0) & (lines[:, 1:] >= 0))
     stride = int(lines[at[0], k[0] + 1] - lines[at[0], k[0]]) if len(at) else 0
     return Axes((lines.shape[1],), (stride,))
 
 
-def places(access: Affine) -> Array:
+def cells_of(access: Affine) -> Array:
     """The cells, an array with one axis for each of the access."""
     cells = np.asarray(access.offset)
     for lengths, strides in access.axes:
@@ -88,7 +88,7 @@ def places(access: Affine) -> Array:
     return cells
 
 
-def refinement(shapes: Sequence[Sequence[int]], length: int) -> tuple[int, ...] | None:
+def common_refinement(shapes: Sequence[Sequence[int]], length: int) -> tuple[int, ...] | None:
     """The fewest nested axes into which each of these shapes, all of one length, can be divided; None for no such."""
     cuts = {1, length}
     for shape in shapes:
@@ -103,8 +103,8 @@ def refinement(shapes: Sequence[Sequence[int]], length: int) -> tuple[int, ...] 
     return tuple(fine) or (1,)
 
 
-def refined(axes: Axes, fine: Sequence[int]) -> tuple[int, ...]:
-    """The strides of an axis along the finer ones that `refinement` found."""
+def refine_strides(axes: Axes, fine: Sequence[int]) -> tuple[int, ...]:
+    """The strides of an axis along the finer ones that `common_refinement` found."""
     strides: list[int] = []
     rest = [(length, stride) for length, stride in zip(*axes) if length > 1]
     for length in reversed(fine):
@@ -118,7 +118,7 @@ def refined(axes: Axes, fine: Sequence[int]) -> tuple[int, ...]:
     return tuple(strides)
 
 
-def along(axes: Axes, shape: Sequence[int]) -> Axes:
+def split_at_rows(axes: Axes, shape: Sequence[int]) -> Axes:
     """An axis over a block of that shape, divided where it goes on to the next row of the block."""
     lengths: list[int] = []
     strides: list[int] = []

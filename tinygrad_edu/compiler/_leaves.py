@@ -24,7 +24,7 @@ def leaf_blocks(labels: Sequence[str], inputs: int, indices: Sequence[bool] = ()
     [('x', (), 0), ('w', (2,), 0), ('w', (2,), 1)]
     """
     names = _arrays_and_cells(labels)
-    _count(names, inputs)
+    _number_cells_of_names(names, inputs)
     choosing = {name for (name, _), is_index in zip(names, indices) if is_index}
     kinds: list[Kind] = []
     for i, (name, _) in enumerate(names):
@@ -34,7 +34,7 @@ def leaf_blocks(labels: Sequence[str], inputs: int, indices: Sequence[bool] = ()
         groups.setdefault((kind, stem), []).append(i)
     found: dict[int, tuple[Block, int]] = {}
     for (kind, stem), members in groups.items():
-        shape, places = _laid_out([names[i][1] for i in members])
+        shape, places = _lay_out([names[i][1] for i in members])
         block = Block(stem, shape, kind)
         for i, place in zip(members, places):
             found[i] = block, place
@@ -51,10 +51,10 @@ def _arrays_and_cells(labels: Sequence[str]) -> list[tuple[str, tuple[int, ...]]
     for label in labels:
         row, bracket, number = label.removesuffix("]").rpartition("[")
         if not (bracket and label.endswith("]") and number.isdecimal()):
-            found.append(_divided(label))
+            found.append(_split_label(label))
             continue
         if row not in rows:
-            short, full, cell = _divided(f"{row}[0]")
+            short, full, cell = _split_label(f"{row}[0]")
             rows[row] = short, full, cell[:-1]
         short, full, cell = rows[row]
         found.append((short, full, (*cell, int(number))))
@@ -64,7 +64,7 @@ def _arrays_and_cells(labels: Sequence[str]) -> list[tuple[str, tuple[int, ...]]
     return [(short if len(lists[short]) == 1 else full, cell) for short, full, cell in found]
 
 
-def _count(names: list[tuple[str, tuple[int, ...]]], inputs: int) -> None:
+def _number_cells_of_names(names: list[tuple[str, tuple[int, ...]]], inputs: int) -> None:
     """Turns w0_1 into the cell (0, 1) of w where enough labels are like it."""
     groups: dict[str, list[tuple[int, tuple[int, ...]]]] = {}
     taken = {name for name, _ in names}
@@ -74,7 +74,7 @@ def _count(names: list[tuple[str, tuple[int, ...]]], inputs: int) -> None:
     for stem, members in groups.items():
         if len(members) < _FEWEST or stem in taken or len({len(cell) for _, cell in members}) > 1:
             continue
-        if _box([cell for _, cell in members]):
+        if _find_box([cell for _, cell in members]):
             for i, cell in members:
                 names[i] = stem, cell
 
@@ -88,11 +88,11 @@ def array_and_cell(label: str) -> tuple[str, tuple[int, ...]]:
     >>> array_and_cell("layers[0].neurons[3].w[1]"), array_and_cell("k[2][0][4]"), array_and_cell("rate")
     (('layers[0].w', (3, 1)), ('k', (2, 0, 4)), ('rate', ()))
     """
-    short, _, cell = _divided(label)
+    short, _, cell = _split_label(label)
     return short, cell
 
 
-def _divided(label: str) -> tuple[str, str, tuple[int, ...]]:
+def _split_label(label: str) -> tuple[str, str, tuple[int, ...]]:
     """The name of the array without that of the list of objects which are its rows, and with it; and the cell."""
     *before, last = label.split(".")
     cell = [int(number) for number in _INDEX.findall(last)]
@@ -105,9 +105,9 @@ def _divided(label: str) -> tuple[str, str, tuple[int, ...]]:
     return ".".join([*rows, name]), ".".join([*before, name]), tuple(cell)
 
 
-def _laid_out(cells: Sequence[tuple[int, ...]]) -> tuple[tuple[int, ...], list[int]]:
+def _lay_out(cells: Sequence[tuple[int, ...]]) -> tuple[tuple[int, ...], list[int]]:
     """A shape for these cells, and where each is in it. Rows and columns that nobody uses are left out."""
-    box = _box(cells)
+    box = _find_box(cells)
     if box is None:
         order = sorted(range(len(cells)), key=cells.__getitem__)
         places = [0] * len(cells)
@@ -121,7 +121,7 @@ def _laid_out(cells: Sequence[tuple[int, ...]]) -> tuple[tuple[int, ...], list[i
     return shape, places
 
 
-def _box(cells: Sequence[tuple[int, ...]]) -> list[dict[int, int]] | None:
+def _find_box(cells: Sequence[tuple[int, ...]]) -> list[dict[int, int]] | None:
     """For each axis its numbers, counted through, if all their combinations are there, each once; else None."""
     if len({len(cell) for cell in cells}) > 1 or len(set(cells)) < len(cells):
         return None

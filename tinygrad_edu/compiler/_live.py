@@ -11,18 +11,20 @@ import numpy as np
 
 from tinygrad_edu.rules import Op
 
-from ._access import cells, covers, moves
-from .program import TAKE, Access, Any_Statement, Block, Loop, Operand, Program, Scatter, Statement, whole
+from ._access import cells_of, moves_along, reads_all
+from .program import TAKE, Access, AnyStatement, Block, Loop, Operand, Program, Scatter, Statement, whole
 
 Array = Any  # of NumPy
-Alive = Array | None  # for each cell or point whether it is alive, or 1 where an axis repeats; None: all are
+Live = Array | None  # for each cell or point whether it is alive, or 1 where an axis repeats; None: all are
 
 
-def depending(statements: Iterable[Any_Statement], blocks: Iterable[Block], but_by: Op | None = None) -> set[Block]:
-    """These blocks, and those that depend on one of them, but for what one operation makes of them."""
+def find_dependents(
+    statements: Iterable[AnyStatement], blocks: Iterable[Block], but_by: Op | None = None
+) -> set[Block]:
+    """The blocks, and all that depend on one of them; results of the operation `but_by` do not count."""
     found = set(blocks)
 
-    def visit(statement: Any_Statement) -> None:
+    def visit(statement: AnyStatement) -> None:
         if isinstance(statement, Loop):
             found.update([block for block, access in statement.streams if access.block in found])
             starts = [(carry.state, carry.initial) for carry in statement.carried]
@@ -45,9 +47,9 @@ def depending(statements: Iterable[Any_Statement], blocks: Iterable[Block], but_
     return found
 
 
-def live(program: Program) -> dict[Block, Alive]:
-    """For each block that somebody reads, who is read by somebody, and so on to an output, the cells that are read."""
-    alive = _Alive()
+def find_live_cells(program: Program) -> dict[Block, Live]:
+    """For each block that an output depends on, the cells that the output depends on."""
+    alive = _LiveCells()
     for output in program.outputs:
         alive.read(output.access, output.shape)
     for statement in reversed(program.statements):
@@ -55,12 +57,12 @@ def live(program: Program) -> dict[Block, Alive]:
     return alive.found
 
 
-class _Alive:
+class _LiveCells:
     def __init__(self) -> None:
-        self.found: dict[Block, Alive] = {}
+        self.found: dict[Block, Live] = {}
         self.changes = 0
 
-    def read(self, operand: Operand, axes: Sequence[int], points: Alive = None) -> None:
+    def read(self, operand: Operand, axes: Sequence[int], points: Live = None) -> None:
         """What an access leads to is alive, at those points that are."""
         if not isinstance(operand, Access):
             return
@@ -68,15 +70,15 @@ class _Alive:
         found = self.found.get(block, np.zeros(block.size, bool))
         if found is None:
             return
-        if points is None and covers(operand, axes):
+        if points is None and reads_all(operand, axes):
             self.found[block] = None
             self.changes += 1
             return
         mask = np.ones((1,) * len(axes), bool) if points is None else points
         if operand.mask is not None:
             mask = mask & operand.mask
-        still = tuple([axis for axis in range(len(axes)) if not moves(operand, axes, axis)])
-        where = cells(operand, axes)
+        still = tuple([axis for axis in range(len(axes)) if not moves_along(operand, axes, axis)])
+        where = cells_of(operand, axes)
         mask = np.broadcast_to(mask.any(still, keepdims=True), where.shape)
         before = np.count_nonzero(found)
         found[where[mask]] = True
@@ -84,7 +86,7 @@ class _Alive:
         self.found[block] = None if after == block.size else found
         self.changes += after != before
 
-    def read_by(self, statement: Any_Statement) -> None:
+    def read_by(self, statement: AnyStatement) -> None:
         """What the statement reads for those of its results that are alive."""
         if isinstance(statement, Loop):
             self._read_by_loop(statement)
@@ -93,7 +95,7 @@ class _Alive:
         elif isinstance(statement, Scatter):
             points = self.found[statement.out]
             for part in statement.parts:
-                self.read(part.source, part.axes, None if points is None else points[cells(part.target, part.axes)])
+                self.read(part.source, part.axes, None if points is None else points[cells_of(part.target, part.axes)])
         else:
             points = self.found[statement.out]
             reduced = 1 if statement.op is TAKE else statement.reduced
@@ -130,7 +132,7 @@ class _Alive:
             if block in self.found:
                 self.read(whole(outer), (loop.turns, *block.shape), self._points(block, (1, *block.shape)))
 
-    def _points(self, block: Block | None, shape: Sequence[int]) -> Alive:
+    def _points(self, block: Block | None, shape: Sequence[int]) -> Live:
         assert block is not None
         found = self.found[block]
         return None if found is None else found.reshape(shape)

@@ -12,7 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from ._sums import DOT, TOTAL, Graph
+from tinygrad_edu.ops import DOT, TOTAL
+
+from ._sums import Graph
 
 Array = Any  # of NumPy
 _FEWEST_TURNS = 4
@@ -24,8 +26,11 @@ _OPERATION, _LEAF, _CONSTANT = range(3)
 
 @dataclass
 class Turns:
-    """A loop: for each turn its nodes, in the same order; `lags[k][f]` is from how many turns ago input f of the k-th
-    node comes, -1 where it does not come from the loop."""
+    """A loop: for each turn its nodes, in the same order.
+
+    `lags[k][f]` is the number of turns ago that made input f of the k-th node; −1 where the input is no result of the
+    loop.
+    """
 
     nodes: list[list[int]]
     lags: list[list[int]]
@@ -34,13 +39,13 @@ class Turns:
         self._places: dict[int, dict[int, int]] = {}
 
     def place(self, turn: int) -> dict[int, int]:
-        """For each node of a turn, the how-manieth it is."""
+        """For each node of a turn its position in the turn."""
         if turn not in self._places:
             self._places[turn] = {node: k for k, node in enumerate(self.nodes[turn])}
         return self._places[turn]
 
 
-def loops(graph: Graph, nodes: Sequence[int], source: Sequence[float]) -> list[Turns]:
+def find_loops(graph: Graph, nodes: Sequence[int], source: Sequence[float]) -> list[Turns]:
     """The loops among these nodes, which stand in topological order; `source` says for each leaf what array it is of.
 
     Sums that a loop uses are divided into what depends on it and what does not.
@@ -212,7 +217,7 @@ class _Table:
                 if at - earlier != period:
                     return None  # it walks through the turns at another pace
                 edges.append((k, before % period, count - 1 - before // period))
-        inside = _on_cycles(period, edges)
+        inside = _find_cycles(period, edges)
         if not inside or any(lag > _LONGEST_LAG for a, b, lag in edges if a in inside and b in inside):
             return None
         order = sorted(inside)
@@ -230,7 +235,7 @@ class _Table:
         return turns
 
 
-def _on_cycles(count: int, edges: Sequence[tuple[int, int, int]]) -> set[int]:
+def _find_cycles(count: int, edges: Sequence[tuple[int, int, int]]) -> set[int]:
     """The operations of a turn that depend on an earlier turn and on which a later one depends."""
     inside = set(range(count))
     while True:
@@ -240,14 +245,14 @@ def _on_cycles(count: int, edges: Sequence[tuple[int, int, int]]) -> set[int]:
         for a, b, _ in inner:
             readers.setdefault(b, []).append(a)
             inputs.setdefault(a, []).append(b)
-        after = _reachable([a for a, _, lag in inner if lag], readers)
-        before = _reachable([b for _, b, lag in inner if lag], inputs)
+        after = _find_reachable([a for a, _, lag in inner if lag], readers)
+        before = _find_reachable([b for _, b, lag in inner if lag], inputs)
         if after & before == inside:
             return inside
         inside = after & before
 
 
-def _reachable(starts: Iterable[int], neighbours: dict[int, list[int]]) -> set[int]:
+def _find_reachable(starts: Iterable[int], neighbours: dict[int, list[int]]) -> set[int]:
     seen: set[int] = set()
     stack = list(starts)
     while stack:
@@ -265,7 +270,7 @@ def _divide_sums(graph: Graph, turns: Turns) -> None:
     for k in range(len(turns.lags)):
         for f, lag in enumerate(turns.lags[k]):
             if lag >= 0:
-                readers[reads(graph, turns, k, f)] += 1
+                readers[read_operation(graph, turns, k, f)] += 1
     for k, node in enumerate(turns.nodes[-1]):
         if graph.ops[node] is not TOTAL:
             continue
@@ -284,30 +289,32 @@ def _divide_sums(graph: Graph, turns: Turns) -> None:
             line = graph.lines[row[k]]
             apart = [graph.inputs[row[k]][f] for f in free]
             for d, is_free in mixed:
-                terms, rest = _halved(graph.inputs[row[d]], is_free)
+                terms, rest = _split_factors(graph.inputs[row[d]], is_free)
                 apart.insert(0, graph.add(DOT, terms, "", line))
                 graph.inputs[row[d]] = rest
             if len(apart) > 1:
                 apart = [graph.add(TOTAL, apart, "", line)]
             graph.inputs[row[k]] = [*[i for i, lag in zip(graph.inputs[row[k]], lags) if lag >= 0], *apart]
         for d, is_free in mixed:
-            turns.lags[d] = _halved(turns.lags[d], is_free)[1]
+            turns.lags[d] = _split_factors(turns.lags[d], is_free)[1]
         turns.lags[k] = [*[lag for lag in lags if lag >= 0], -1]
 
 
-def _halved(factors: Sequence[int], is_free: Sequence[bool]) -> tuple[list[int], list[int]]:
+def _split_factors(factors: Sequence[int], is_free: Sequence[bool]) -> tuple[list[int], list[int]]:
     """The factors of the terms of a dot that are free of the loop, and of the others."""
     twice = [*is_free, *is_free]
     return [x for x, out in zip(factors, twice) if out], [x for x, out in zip(factors, twice) if not out]
 
 
-def reads(graph: Graph, turns: Turns, k: int, f: int) -> int:
+def read_operation(graph: Graph, turns: Turns, k: int, f: int) -> int:
     """Which operation of a turn input f of the k-th one is, where it comes from the loop."""
     last = len(turns.nodes) - 1
     return turns.place(last - turns.lags[k][f])[graph.inputs[turns.nodes[last][k]][f]]
 
 
-def stages(graph: Graph, nodes: Iterable[int], found: Sequence[Turns]) -> Iterator[tuple[list[int], list[int]]]:
+def order_in_stages(
+    graph: Graph, nodes: Iterable[int], found: Sequence[Turns]
+) -> Iterator[tuple[list[int], list[int]]]:
     """Which loops can run together, and the operations that can run after them, before the next loops.
 
     Yields numbers of loops, and nodes that belong to no loop.

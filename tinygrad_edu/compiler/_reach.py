@@ -1,8 +1,9 @@
-"""What a function can get at: Values, with the names by which it reaches them, and sources of random numbers.
+"""What a function can reach: Values, with the names by which it reaches them, and generators of random numbers.
 
-A function reaches what stands in its closure, in the globals that it names, in its object and that one's class, and
-what is in lists, dicts and models there. A Value that it only takes a number from, and a generator that it draws from,
-are found in no other way. What is done with them is left to `trace.py`.
+A function reaches what stands in its closure, in the globals that it names, in its object and in the class of that
+object, and what is in lists, dicts and models there: `parts_of` is one step of that. A Value that the function only
+takes a number from, and a generator that it draws from, are found in no other way. What is done with them is left to
+`trace.py`, how a change is noticed to `_snapshot.py`.
 """
 
 import random
@@ -16,146 +17,90 @@ from typing import Any
 
 from tinygrad_edu.engine import Value
 from tinygrad_edu.errors import LIBRARIES
+from tinygrad_edu.graph import attributes_of
 
-Path = tuple[Any, ...]  # the path to what it is found in, and the step from there: ".w" or "[3]"; () is where it starts
-_NOWHERE: Path = (None, "")  # of what has no name, as an item of a set
-_PLAIN = {float, int, bool, str, bytes, complex, NoneType}
-_PACKAGE = __name__.partition(".")[0]
-
-
-class Reach:
-    """The Values and the generators that some things can get at, each once and by its shortest path."""
-
-    def __init__(self, *things: Any) -> None:
-        self.values: list[tuple[Value, Path]] = []
-        self.generators: list[tuple[Any, Path]] = []
-        self._queue: deque[tuple[Any, Path]] = deque()
-        self._seen: set[int] = set()
-        self._kept: list[Any] = []  # what was made here: the id of another thing must not be the same
-        for thing in things:
-            self._add(thing, ())
-        while self._queue:
-            thing, path = self._queue.popleft()
-            if isinstance(thing, Value):
-                self.values.append((thing, path))
-            else:
-                if _is_generator(thing):
-                    self.generators.append((thing, path))
-                self._look_into(thing, path)
-
-    def _add(self, thing: Any, path: Path) -> None:
-        if thing.__class__ not in _PLAIN and id(thing) not in self._seen:
-            self._seen.add(id(thing))
-            self._queue.append((thing, path))
-
-    def _add_named(self, items: Iterable[tuple[Any, Any]], path: Path) -> None:
-        for name, item in items:
-            if item.__class__ not in _PLAIN:
-                self._add(item, (path, f".{name}" if isinstance(name, str) else f"[{name!r}]"))
-
-    def _look_into(self, thing: Any, path: Path) -> None:
-        if isinstance(thing, FunctionType):
-            self._look_into_function(thing)
-        elif isinstance(thing, (MethodType, BuiltinMethodType, MethodWrapperType)):
-            self._add(thing.__self__, path)
-            self._add(getattr(thing, "__func__", None), path)
-        elif isinstance(thing, partial):
-            self._add_named(enumerate(thing.args), path)
-            self._add_named(thing.keywords.items(), path)
-            self._add(thing.func, path)
-        elif isinstance(thing, property):
-            self._add(thing.fget, path)
-        elif isinstance(thing, (staticmethod, classmethod)):
-            self._add(thing.__func__, path)
-        elif isinstance(thing, type):
-            if is_the_users(thing.__module__):
-                self._add_named(list(vars(thing).items()), path)
-        elif not isinstance(thing, ModuleType):
-            self._look_into_object(thing, path)
-
-    def _look_into_function(self, f: FunctionType) -> None:
-        """Its variables are names of their own, wherever the function was found."""
-        code = f.__code__
-        for name, cell in zip(code.co_freevars, f.__closure__ or ()):
-            with suppress(ValueError):  # a cell that is empty yet
-                self._add_named([(name, cell.cell_contents)], ())
-        arguments = code.co_varnames[: code.co_argcount]
-        self._add_named(zip(reversed(arguments), reversed(f.__defaults__ or ())), ())
-        self._add_named((f.__kwdefaults__ or {}).items(), ())
-        if is_the_users(f.__module__):
-            self._look_into_globals([*names_in(code)], f.__globals__)
-
-    def _look_into_globals(self, names: Sequence[str], scope: dict[str, Any]) -> None:
-        for name in names:
-            item = scope.get(name)
-            if not isinstance(item, ModuleType):
-                self._add_named([(name, item)], ())
-            elif is_the_users(item.__name__) and id(item) not in self._seen:
-                self._seen.add(id(item))
-                self._look_into_globals(names, vars(item))
-
-    def _look_into_object(self, thing: Any, path: Path) -> None:
-        if isinstance(thing, dict):
-            self._add_named(list(thing.items()), path)
-        elif isinstance(thing, (list, tuple, deque)):
-            self._add_named([(i, item) for i, item in enumerate(thing) if item.__class__ not in _PLAIN], path)
-        elif isinstance(thing, (set, frozenset)):
-            for item in list(thing):
-                self._add(item, _NOWHERE)
-        elif getattr(getattr(thing, "dtype", None), "hasobject", False):  # an array of Values
-            self._kept.append(thing.tolist())
-            self._add(self._kept[-1], path)
-        if hasattr(thing, "__dict__"):
-            self._add_named(list(vars(thing).items()), path)
-        if is_the_users(type(thing).__module__):
-            for cls in type(thing).__mro__:
-                self._add(cls, path)
-                slots = vars(cls).get("__slots__", ())
-                for name in [slots] if isinstance(slots, str) else slots:
-                    with suppress(AttributeError):  # it is empty, or has a private name
-                        self._add_named([(name, object.__getattribute__(thing, name))], path)
+Part = tuple[str, Any]  # the step to a part, as ".w" or "[3]", or "" where the step has no name; and the part
+Route = tuple[Any, ...] | None  # (the route to what holds a thing, the last step); () at the start; None: no name
+PLAIN = frozenset({float, int, bool, str, bytes, complex, NoneType})  # they hold nothing, and nobody can change them
+_TOP_PACKAGE = __name__.partition(".")[0]
+_NO_CONTENTS = ("__dict__", "__weakref__", "__doc__", "__module__", "__annotations__", "__slots__")  # of a class
 
 
-def label(path: Path) -> str:
-    """A path as text, as "state.wte[3]"; "" for what has none."""
-    return "".join(_steps(path)).removeprefix(".")
+# ---- one step --------------------------------------------------------------------------------------------------------
+def parts_of(thing: Any) -> Iterator[Part]:
+    """What a thing holds, each part with the step to it. No code of the user's runs."""
+    if isinstance(thing, FunctionType):
+        yield from _parts_of_function(thing)
+    elif isinstance(thing, (MethodType, BuiltinMethodType, MethodWrapperType)):
+        yield "", thing.__self__
+        yield "", getattr(thing, "__func__", None)
+    elif isinstance(thing, partial):
+        yield from [(f"[{i}]", x) for i, x in enumerate(thing.args)]
+        yield from [(f".{name}", x) for name, x in thing.keywords.items()]
+        yield "", thing.func
+    elif isinstance(thing, Value):
+        yield from [(f".{name}", x) for name, x in attributes_of(thing).items() if name != "label"]
+    elif isinstance(thing, type):
+        yield from _parts_of_class(thing) if is_the_users(thing.__module__) else ()
+    elif hasattr(thing, "dtype") and hasattr(thing, "tobytes"):  # an array
+        if thing.dtype.hasobject:
+            yield "", thing.tolist()
+    elif not isinstance(thing, ModuleType):
+        yield from _parts_of_instance(thing)
 
 
-def _steps(path: Path) -> list[str]:
-    steps = []
-    while path:
-        path, step = path
-        steps.append(step)
-    return steps[::-1] if path is not None else []
+def _parts_of_function(f: FunctionType) -> Iterator[Part]:
+    code = f.__code__
+    for name, cell in zip(code.co_freevars, f.__closure__ or ()):
+        with suppress(ValueError):  # a cell that is empty yet
+            yield f".{name}", cell.cell_contents
+    defaults = f.__defaults__ or ()
+    arguments = code.co_varnames[code.co_argcount - len(defaults) : code.co_argcount]
+    for name, x in [*zip(arguments, defaults), *(f.__kwdefaults__ or {}).items(), *vars(f).items()]:
+        yield f".{name}", x
+    if is_the_users(f.__module__):
+        names = dict.fromkeys(names_in(code))
+        scopes, seen = [("", f.__globals__)], set[int]()
+        for prefix, scope in scopes:  # it grows: a module of the user's is a scope, too
+            for name in names:
+                if name in scope:
+                    x = scope[name]
+                    yield f"{prefix}.{name}", x
+                    if isinstance(x, ModuleType) and is_the_users(x.__name__) and id(x) not in seen:
+                        seen.add(id(x))
+                        scopes.append((f"{prefix}.{name}", vars(x)))
 
 
-def labels(parameters: Sequence[Value], reach: Reach) -> list[str]:
-    """What parameters are called: by their labels, else by the shortest end of their path that is clear, else p0, p1 …
-
-    `wte[3][4]` is short for `state.wte[3][4]`, as long as there is no other `wte`.
-    """
-    paths = {id(v): path for v, path in reach.values}
-    ends = [_last_name(() if v.label else paths.get(id(v), ())) for v in parameters]
-    named = defaultdict[str, set[int]](set)  # what has each of these last names
-    for v, (path, _) in zip(parameters, ends):
-        if v.label:
-            named[str(v.label).partition("[")[0]].add(0)
-        elif path:
-            named[path[1][1:]].add(id(path))
-    found = []
-    for i, (v, (path, indices)) in enumerate(zip(parameters, ends)):
-        is_clear = path and len(named[path[1][1:]]) == 1
-        text = path[1][1:] + indices if is_clear else label(paths.get(id(v), ()))
-        found.append(str(v.label or text or f"p{i}"))
-    return found
+def _parts_of_class(cls: type) -> Iterator[Part]:
+    """What stands in its body; of a property and of a static method, the functions."""
+    for name, x in list(vars(cls).items()):
+        if isinstance(x, property):
+            yield from [(f".{name}", x.fget), (f".{name}", x.fset)]
+        elif name not in _NO_CONTENTS:
+            yield f".{name}", x.__func__ if isinstance(x, (staticmethod, classmethod)) else x
 
 
-def _last_name(path: Path) -> tuple[Path, str]:
-    """The path down to its last name, and the indices that follow."""
-    indices = ""
-    while path and path[1].startswith("["):
-        path, indices = path[0], path[1] + indices
-    return path or (), indices
+def _parts_of_instance(thing: Any) -> Iterator[Part]:
+    cls = type(thing)
+    if isinstance(thing, dict):
+        for key, x in list(dict.items(thing)):
+            yield from [(".keys()", key), (f"[{key!r}]" if type(key) in PLAIN else "[…]", x)]
+    elif isinstance(thing, (list, tuple, set, frozenset, deque)):
+        yield from [(f"[{i}]", x) for i, x in enumerate(cls.__iter__(thing))]
+    elif isinstance(thing, (float, int, str, bytes, complex)):
+        plain: Any = next(kind for kind in PLAIN if kind in type(thing).__mro__)
+        yield "", plain.__repr__(thing)
+    elif isinstance(thing, (bytearray, memoryview)) or cls.__module__ == "array":
+        yield "", bytes(thing)
+    with suppress(TypeError):  # it has no `__dict__`
+        yield from [(f".{name}", x) for name, x in vars(thing).items()]
+    for base in cls.__mro__:
+        slots = vars(base).get("__slots__", ())
+        for name in [slots] if isinstance(slots, str) else slots:
+            with suppress(AttributeError):  # it is empty, or has a private name
+                yield f".{name}", object.__getattribute__(thing, name)
+        if is_the_users(base.__module__):
+            yield "", base
 
 
 def names_in(code: CodeType) -> Iterator[str]:
@@ -170,19 +115,92 @@ def names_in(code: CodeType) -> Iterator[str]:
 def is_the_users(module: str | None) -> bool:
     """Whether a module is the user's own: neither of this package, nor of Python, nor installed."""
     top = str(module).partition(".")[0]
-    if top == _PACKAGE or top in LIBRARIES or top == "builtins":
+    if top == _TOP_PACKAGE or top in LIBRARIES or top == "builtins":
         return False
     file = getattr(sys.modules.get(top), "__file__", None) or ""
     return "site-packages" not in file and "dist-packages" not in file
 
 
+def name_of(f: Any) -> str:
+    """What messages and programs call a function or an object: its name, or that of its class; "f" for a lambda."""
+    name = str(getattr(f, "__name__", type(f).__name__))
+    return "f" if name == "<lambda>" else name
+
+
+# ---- all steps -------------------------------------------------------------------------------------------------------
+class Reach:
+    """The Values and the generators that some things can reach, each once and with its shortest route."""
+
+    def __init__(self, *things: Any) -> None:
+        self.values: list[tuple[Value, Route]] = []
+        self.generators: list[tuple[Any, Route]] = []
+        seen = {id(thing): thing for thing in things}  # they stay alive, so that no other thing gets the id
+        queue: deque[tuple[Any, Route]] = deque((thing, ()) for thing in seen.values())
+        while queue:
+            thing, route = queue.popleft()
+            if isinstance(thing, Value):
+                self.values.append((thing, route))
+                continue
+            if isinstance(thing, random.Random) or str(type(thing).__module__).startswith("numpy.random"):
+                self.generators.append((thing, route))
+            for step, part in parts_of(thing):
+                if part.__class__ not in PLAIN and id(part) not in seen:
+                    seen[id(part)] = part
+                    queue.append((part, _extend_route(route, thing, step)))
+
+
+def _extend_route(route: Route, thing: Any, step: str) -> Route:
+    """The route to a part of a thing. In it an item of a dict stands as an attribute: `state.wte`."""
+    if isinstance(thing, FunctionType):  # its variables are names of their own, wherever the function was found
+        return (), f".{step.rpartition('.')[2]}"
+    if route is None or isinstance(thing, (set, frozenset)) or step == ".keys()":
+        return None
+    if isinstance(thing, dict) and step.startswith("['"):
+        step = f".{step[2:-2]}"
+    return (route, step) if step else route
+
+
+def route_text(route: Route) -> str:
+    """A route as text, as "state.wte[3]"; "" for what has no name."""
+    steps = []
+    while route:
+        route, step = route
+        steps.append(step)
+    return "".join(reversed(steps)).removeprefix(".")
+
+
+def name_parameters(parameters: Sequence[Value], reach: Reach) -> list[str]:
+    """The names of parameters: their labels, else the shortest clear end of their routes, else p0, p1, and so on.
+
+    `wte[3][4]` is short for `state.wte[3][4]`, as long as there is no other `wte`.
+    """
+    routes = {id(v): route or () for v, route in reach.values}
+    ends = [_split_indices(() if v.label else routes.get(id(v), ())) for v in parameters]
+    things = defaultdict[str, set[int]](set)  # by the last names, the ids of the routes to them
+    for v, (route, _) in zip(parameters, ends):
+        if v.label:
+            things[str(v.label).partition("[")[0]].add(0)
+        elif route:
+            things[route[1][1:]].add(id(route))
+    names = []
+    for i, (v, (route, indices)) in enumerate(zip(parameters, ends)):
+        is_clear = route and len(things[route[1][1:]]) == 1
+        text = route[1][1:] + indices if route and is_clear else route_text(routes.get(id(v), ()))
+        names.append(str(v.label or text or f"p{i}"))
+    return names
+
+
+def _split_indices(route: Route) -> tuple[Route, str]:
+    """The route down to its last name, and the indices after it."""
+    indices = ""
+    while route and route[1].startswith("["):
+        route, indices = route[0], route[1] + indices
+    return route, indices
+
+
 # ---- random numbers --------------------------------------------------------------------------------------------------
-def _is_generator(thing: Any) -> bool:
-    return isinstance(thing, random.Random) or str(type(thing).__module__).startswith("numpy.random")
-
-
-def _state(generator: Any) -> Any:
-    """The state of a generator of Python's or NumPy's; None where it cannot be told."""
+def _get_state(generator: Any) -> Any:
+    """The state of a generator of Python's or NumPy's; None where nobody can see it."""
     if isinstance(generator, random.Random):
         with suppress(NotImplementedError):  # the operating system's
             return generator.getstate()
@@ -201,31 +219,32 @@ def _set_state(generator: Any, state: Any) -> None:
         getattr(generator, "bit_generator", generator).state = state
 
 
-def _is_same(a: Any, b: Any) -> bool:
+def _are_equal_states(a: Any, b: Any) -> bool:
     if isinstance(a, dict):
-        return all(_is_same(x, b[name]) for name, x in a.items())
+        return all(_are_equal_states(x, b[name]) for name, x in a.items())
     return bool(a.tobytes() == b.tobytes() if hasattr(a, "tobytes") else a == b)
 
 
-class Draws:
-    """The states of generators, of Python's own and of NumPy's, to see whether somebody draws from them."""
+class RandomStates:
+    """The states of generators, and of Python's and NumPy's own, to see whether somebody draws from them."""
 
-    def __init__(self, generators: Iterable[tuple[Any, Path]]) -> None:
-        named = [(generator, label(path)) for generator, path in generators]
+    def __init__(self, generators: Iterable[tuple[Any, Route]]) -> None:
+        named = [(generator, route_text(route)) for generator, route in generators]
         named.append((random.random.__self__, "the module random"))  # type: ignore[attr-defined]
         if "numpy.random" in sys.modules:
             named.append((sys.modules["numpy.random"].mtrand._rand, "numpy.random"))
-        self._before = [(generator, name, _state(generator)) for generator, name in named]
+        self._before = [(generator, name, _get_state(generator)) for generator, name in named]
 
-    def drawn_from(self) -> str:
-        """What the first one is called that somebody has drawn from since; "" for none."""
+    def _changed(self) -> Iterator[tuple[Any, str, Any]]:
         for generator, name, state in self._before:
-            if state is not None and not _is_same(state, _state(generator)):
-                return name or "a random number generator"
-        return ""
+            if state is not None and not _are_equal_states(state, _get_state(generator)):
+                yield generator, name, state
 
-    def take_back(self) -> None:
-        """As if nobody had drawn."""
-        for generator, _, state in self._before:
-            if state is not None and not _is_same(state, _state(generator)):
-                _set_state(generator, state)
+    def find_change(self) -> str:
+        """The name of the first generator that somebody has drawn from since; "" for none."""
+        return next((name or "a random number generator" for _, name, _ in self._changed()), "")
+
+    def restore(self) -> None:
+        """Sets all generators back, as if nobody had drawn."""
+        for generator, _, state in self._changed():
+            _set_state(generator, state)

@@ -9,20 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tinygrad_edu.ops import CONSTANT
-from tinygrad_edu.rules import OPS, Op
+from tinygrad_edu.ops import ADD, CONSTANT, DOT, MUL, TOTAL
+from tinygrad_edu.rules import Op
 
+from .program import REDUCTIONS
 from .tape import Tape
 
-ADD, MUL, TOTAL, DOT = (OPS[name] for name in ("add", "mul", "total", "dot"))
-_OF_TWO = {"largest": "maximum", "smallest": "minimum", "logsumexp": "logsumexp"}
-_OF_ANY_NUMBER = {ADD: TOTAL, MUL: DOT, OPS["maximum"]: OPS["largest"], OPS["minimum"]: OPS["smallest"]}
-OF_TWO = {
-    TOTAL: ADD,
-    OPS["largest"]: OPS["maximum"],
-    OPS["smallest"]: OPS["minimum"],
-    OPS["logsumexp"]: OPS["logsumexp"],
-}
+_OF_ANY_NUMBER = {MUL: DOT, **{op.of_two: op for op in REDUCTIONS}}
 
 
 @dataclass
@@ -46,14 +39,14 @@ class Graph:
         return len(self.ops) - 1
 
 
-def gathered(tape: Tape) -> Graph:
+def gather_sums(tape: Tape) -> Graph:
     """The graph of a tape, without what no output depends on.
 
     What is computed of leaves alone is computed once. Where a constant takes part it is not: samples that happen to be
     equal are still two samples.
     """
     ops, rows, labels = tape.ops, [tape.inputs_of(i) for i in range(len(tape))], tape.labels
-    count, inner = _uses(tape, rows)
+    count, inner = _count_uses(tape, rows)
     graph = Graph()
     new = [-1] * len(tape)
     lines: dict[int, str] = {}
@@ -116,7 +109,7 @@ def gathered(tape: Tape) -> Graph:
     return graph
 
 
-def _uses(tape: Tape, rows: Sequence[Sequence[int]]) -> tuple[list[int], list[bool]]:
+def _count_uses(tape: Tape, rows: Sequence[Sequence[int]]) -> tuple[list[int], list[bool]]:
     """How often each node is asked for, and which are but a part of one sum: they have no label, it alone uses them."""
     count, inner = [0] * len(tape), [False] * len(tape)
     for place in tape.outputs:
@@ -128,9 +121,9 @@ def _uses(tape: Tape, rows: Sequence[Sequence[int]]) -> tuple[list[int], list[bo
     for place, op in enumerate(tape.ops):
         if count[place] and (op is ADD or op is TOTAL):
             for i in rows[place]:
-                if count[i] == 1 and i not in tape.labels and tape.ops[i] in _PARTS:
+                if count[i] == 1 and i not in tape.labels and tape.ops[i] in _PARTS_OF_SUMS:
                     inner[i] = True
     return count, inner
 
 
-_PARTS = {ADD, TOTAL, MUL, DOT}
+_PARTS_OF_SUMS = {ADD, TOTAL, MUL, DOT}

@@ -5,62 +5,58 @@ What a statement computes is the same before and after. Who writes statements th
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
-from ._access import in_order
+from ._access import reads_in_order
 from .program import (
     COPY,
     Access,
-    Any_Statement,
+    AnyStatement,
     Block,
     Carry,
     Loop,
-    Operand,
     Part,
     Program,
     Scatter,
     Statement,
-    written,
+    written_blocks,
 )
 
+T = TypeVar("T")
 Key = Any  # equal for what reads or computes the same
 
 
-def tidied(program: Program) -> Program:
+def tidy(program: Program) -> Program:
     """The same program: copies are read at their source, equal statements are one, and what nobody reads is gone."""
     same: dict[Block, Block] = {}
-    statements = _shared(program.statements, same, {})
-    outputs = [replace(output, access=_operand(output.access, same)) for output in program.outputs]
+    statements = _share(program.statements, same, {})
+    outputs = [replace(output, access=_redirect(output.access, same)) for output in program.outputs]
     read = [output.access.block for output in outputs if isinstance(output.access, Access)]
-    return replace(program, statements=tuple(needed(statements, read)), outputs=tuple(outputs))
+    return replace(program, statements=tuple(drop_unread(statements, read)), outputs=tuple(outputs))
 
 
-def renamed(program: Program, blocks: Mapping[Block, Block]) -> Program:
+def rename_blocks(program: Program, blocks: Mapping[Block, Block]) -> Program:
     """The same program with other blocks in place of some."""
     outputs = [
-        replace(o, access=_operand(o.access, blocks), leaf=o.leaf and blocks.get(o.leaf, o.leaf))
+        replace(o, access=_redirect(o.access, blocks), leaf=o.leaf and blocks.get(o.leaf, o.leaf))
         for o in program.outputs
     ]
     return replace(
         program,
         inputs=tuple([blocks.get(block, block) for block in program.inputs]),
         parameters=tuple([blocks.get(block, block) for block in program.parameters]),
-        statements=tuple([replaced(statement, blocks) for statement in program.statements]),
+        statements=tuple([replace_blocks(statement, blocks) for statement in program.statements]),
         outputs=tuple(outputs),
         places=tuple([(blocks.get(block, block), cell) for block, cell in program.places]),
     )
 
 
-def _operand(x: Operand, blocks: Mapping[Block, Block]) -> Operand:
-    return _access(x, blocks) if isinstance(x, Access) else x
+def _redirect(x: T, blocks: Mapping[Block, Block]) -> T:
+    """The access, or another operand, with the other block in place of its own."""
+    return replace(x, block=blocks[x.block]) if isinstance(x, Access) and x.block in blocks else x
 
 
-def _access(access: Access, blocks: Mapping[Block, Block]) -> Access:
-    block = blocks.get(access.block)
-    return access if block is None else replace(access, block=block)
-
-
-def replaced(statement: Any_Statement, blocks: Mapping[Block, Block]) -> Any_Statement:
+def replace_blocks(statement: AnyStatement, blocks: Mapping[Block, Block]) -> AnyStatement:
     """The statement with other blocks in place of some, wherever it reads or writes them."""
 
     def other(block: Block) -> Block:
@@ -69,55 +65,56 @@ def replaced(statement: Any_Statement, blocks: Mapping[Block, Block]) -> Any_Sta
     if isinstance(statement, Statement):
         if blocks.keys().isdisjoint([statement.out, *[access.block for access in statement.accesses]]):
             return statement
-        operands = tuple([_operand(x, blocks) for x in statement.operands])
+        operands = tuple([_redirect(x, blocks) for x in statement.operands])
         return replace(statement, out=other(statement.out), operands=operands)
     if isinstance(statement, Scatter):
-        parts = [Part(p.axes, _access(p.target, blocks), _access(p.source, blocks)) for p in statement.parts]
+        parts = [Part(p.axes, _redirect(p.target, blocks), _redirect(p.source, blocks)) for p in statement.parts]
         return replace(statement, out=other(statement.out), parts=tuple(parts))
     return replace(
         statement,
-        body=tuple([replaced(s, blocks) for s in statement.body]),
+        body=tuple([replace_blocks(s, blocks) for s in statement.body]),
         carried=tuple(
             [
                 Carry(
-                    other(c.state), _operand(c.initial, blocks), _access(c.result, blocks), c.final and other(c.final)
+                    other(c.state),
+                    _redirect(c.initial, blocks),
+                    _redirect(c.result, blocks),
+                    c.final and other(c.final),
                 )
                 for c in statement.carried
             ]
         ),
-        streams=tuple([(other(block), _access(access, blocks)) for block, access in statement.streams]),
+        streams=tuple([(other(block), _redirect(access, blocks)) for block, access in statement.streams]),
         stacked=tuple([(other(block), other(outer)) for block, outer in statement.stacked]),
     )
 
 
 # ---- copies, and what is computed twice ------------------------------------------------------------------------------
-def _shared(
-    statements: Iterable[Any_Statement], same: dict[Block, Block], known: dict[Key, Block]
-) -> list[Any_Statement]:
+def _share(statements: Iterable[AnyStatement], same: dict[Block, Block], known: dict[Key, Block]) -> list[AnyStatement]:
     """The statements reading, for each block that is `same` as one before, that one. Nothing is left out yet."""
-    out: list[Any_Statement] = []
+    out: list[AnyStatement] = []
     for statement in statements:
         if isinstance(statement, Loop):
-            out.append(_shared_in_loop(statement, same, known))
+            out.append(_share_in_loop(statement, same, known))
             continue
-        statement = replaced(statement, same)
+        statement = replace_blocks(statement, same)
         assert not isinstance(statement, Loop)
-        first = _copied(statement) or known.setdefault(_key(statement), statement.out)
+        first = _source_of_copy(statement) or known.setdefault(_statement_key(statement), statement.out)
         if first is not statement.out:
             same[statement.out] = first
         out.append(statement)
     return out
 
 
-def _shared_in_loop(loop: Loop, same: dict[Block, Block], known: dict[Key, Block]) -> Loop:
+def _share_in_loop(loop: Loop, same: dict[Block, Block], known: dict[Key, Block]) -> Loop:
     rows: dict[Key, Block] = {}
     for block, access in loop.streams:
-        first = rows.setdefault((_access_key(_access(access, same)), block.shape), block)
+        first = rows.setdefault((_access_key(_redirect(access, same)), block.shape), block)
         if first is not block:
             same[block] = first
-    streams = [(block, _access(access, same)) for block, access in loop.streams]
-    body = _shared(loop.body, same, dict(known))
-    carried = [replace(c, initial=_operand(c.initial, same), result=_access(c.result, same)) for c in loop.carried]
+    streams = [(block, _redirect(access, same)) for block, access in loop.streams]
+    body = _share(loop.body, same, dict(known))
+    carried = [replace(c, initial=_redirect(c.initial, same), result=_redirect(c.result, same)) for c in loop.carried]
     stacks: dict[Block, Block] = {}
     for block, outer in loop.stacked:
         first = stacks.setdefault(block, outer)
@@ -126,15 +123,15 @@ def _shared_in_loop(loop: Loop, same: dict[Block, Block], known: dict[Key, Block
     return replace(loop, body=tuple(body), carried=tuple(carried), streams=tuple(streams))
 
 
-def _copied(statement: Statement | Scatter) -> Block | None:
+def _source_of_copy(statement: Statement | Scatter) -> Block | None:
     """The block of which a statement makes a mere copy."""
     if isinstance(statement, Scatter) or statement.op is not COPY or statement.reduced or statement.over_samples:
         return None
     (x,) = statement.operands
-    return x.block if isinstance(x, Access) and in_order(x, statement.axes) else None
+    return x.block if isinstance(x, Access) and reads_in_order(x, statement.axes) else None
 
 
-def _key(statement: Statement | Scatter) -> Key:
+def _statement_key(statement: Statement | Scatter) -> Key:
     if isinstance(statement, Scatter):
         return statement.out.shape, *[
             (p.axes, _access_key(p.target)[1:], _access_key(p.source)) for p in statement.parts
@@ -150,26 +147,26 @@ def _access_key(access: Access) -> tuple[Key, ...]:
 
 
 # ---- what nobody reads -----------------------------------------------------------------------------------------------
-def needed(statements: Sequence[Any_Statement], blocks: Iterable[Block]) -> list[Any_Statement]:
+def drop_unread(statements: Sequence[AnyStatement], blocks: Iterable[Block]) -> list[AnyStatement]:
     """The statements without those on which none of the blocks depends."""
     read = set(blocks)
-    kept: list[Any_Statement] = []
+    kept: list[AnyStatement] = []
     for statement in reversed(statements):
-        if read.isdisjoint(written(statement)):
+        if read.isdisjoint(written_blocks(statement)):
             continue
         if isinstance(statement, Loop):
-            statement = _needed_of_loop(statement, read)
+            statement = _drop_unread_of_loop(statement, read)
         read.update([access.block for access in statement.accesses])
         kept.append(statement)
     return kept[::-1]
 
 
-def _needed_of_loop(loop: Loop, read: set[Block]) -> Loop:
+def _drop_unread_of_loop(loop: Loop, read: set[Block]) -> Loop:
     stacked = [(block, outer) for block, outer in loop.stacked if outer in read]
     carried = [replace(c, final=c.final if c.final in read else None) for c in loop.carried]
     wanted = {block for block, _ in stacked} | {c.result.block for c in carried if c.final}
     while True:  # a state that is read makes its next one wanted
-        body = needed(loop.body, wanted)
+        body = drop_unread(loop.body, wanted)
         inside = wanted | {access.block for s in body for access in s.accesses}
         states = [c for c in carried if c.final or c.state in inside]
         results = {c.result.block for c in states}

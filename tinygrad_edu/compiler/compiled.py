@@ -1,7 +1,8 @@
 """Compiled functions: `compile` finds the arrays in a function of Values, and then runs these, without a graph.
 
-Called with numbers it computes one sample, called with NumPy arrays all samples at once. How a function becomes an
-array program is left to `trace.py`, `roll.py`, `samples.py` and `vjp.py`, what that does with numbers to `_runs.py`.
+`record` only shows the program. Called with numbers a compiled function computes one sample, called with NumPy arrays
+all samples at once. How a function becomes an array program is left to `trace.py`, `roll.py`, `samples.py` and
+`vjp.py`, how the program runs to `_runner.py`.
 """
 
 import inspect
@@ -16,20 +17,21 @@ from types import MethodType
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 from tinygrad_edu._validate import require_function, to_float
-from tinygrad_edu.engine import Value, add_to_gradients, constant
-from tinygrad_edu.errors import described
+from tinygrad_edu.engine import Value, add_to_gradients, make_constant
+from tinygrad_edu.errors import describe
 from tinygrad_edu.gradients import grad
 from tinygrad_edu.modes import enable_grad
 
 from . import backends, printers
-from ._runs import Run, as_array, is_batch, no_way
-from ._structure import NUMBER, Structure, flattened, rebuilt
-from .program import Block, Program
-from .roll import rolled
+from ._reach import name_of
+from ._runner import Runner, as_array, items_by_block, refuse_all
+from ._structure import NUMBER, Numbers, Structure, join_numbers, split_numbers
+from .program import Program
+from .roll import roll
 from .samples import with_samples
 from .tape import Tape
-from .trace import RecordingError, traced
-from .vjp import differentiated
+from .trace import RecordingError, trace_function
+from .vjp import differentiate
 
 Gradients = Literal["none", "inputs", "parameters", "all"]  # in which leaves
 T = TypeVar("T")
@@ -40,55 +42,97 @@ MOST_PROGRAMS = 64  # that are kept: constants may change at each call
 class Recorded(Program):
     """The array program of a function, to be read: `print(program)` lists it, `source` writes it in a language.
 
-    `tape` is the scalar tape that the program was found in, without gradients.
+    Args:
+        name: The name of the function.
+        inputs: The blocks of its arguments.
+        parameters: The blocks of its parameters.
+        statements: What it computes, in order.
+        outputs: What it returns; with gradients, these after the value.
+        places: For each number of the arguments, and then each parameter: the block it stands in, and its cell there.
+        tape: The scalar tape that the program was found in, without gradients.
     """
 
     tape: Tape
 
     def source(self, language: str = "python") -> str:
-        """The program as a function in "numpy", "jax", "python" or "javascript", or as formulas in "latex".
+        """Writes the program as a function, or as formulas.
 
         The function takes an array for each array of leaves, inputs first, then parameters, and returns the outputs.
 
-        >>> print(record(lambda x: x * x + 1.0, 2.0).source("javascript"))
-        function f(x) {
-          return x * x + 1;
-        }
+        Args:
+            language: "numpy", "jax", "python", "javascript", or "latex" for formulas.
 
-        Raises `ValueError` for another language, and `TypeError` for an operation whose rule looks at its numbers.
+        Returns:
+            The text.
+
+        Raises:
+            ValueError: There is no such language.
+            TypeError: The rule of an operation looks at its numbers, so that it cannot be written.
+
+        Example:
+            >>> print(record(lambda x: x * x + 1.0, 2.0).source("javascript"))
+            function f(x) {
+              return x * x + 1;
+            }
         """
         return printers.source(self, language)
 
     def function(self, language: str = "numpy") -> Callable[..., Any]:
-        """What the source defines in "numpy", "jax" or "python": arrays in, a sequence of outputs out."""
-        return backends.function(self, language)
+        """The function that the source defines.
+
+        Args:
+            language: "numpy", "jax", or "python".
+
+        Returns:
+            A function of an array for each array of leaves; for "python" it takes flat lists, and floats for single
+            numbers. It returns a sequence of the outputs.
+
+        Raises:
+            ValueError: There is no such language.
+            ImportError: JAX is not installed.
+
+        Example:
+            >>> record(lambda x: x * x + 1.0, 2.0).function("python")(3.0)
+            (10.0,)
+        """
+        return backends.make_function(self, language)
 
     def __str__(self) -> str:
-        return printers.listed(self)
+        return printers.list_program(self)
 
     def __repr__(self) -> str:
         return f"<Program of {self.name}: {len(self.statements)} statements>"
 
 
 def record(f: Callable[..., Any], *example: Any, gradients: bool = False) -> Recorded:
-    """The array program of a function f of Values, found by calling it with the numbers of the example.
+    """Finds the array program of a function of Values.
 
-    f takes numbers, or lists, tuples and dicts of them, and returns Values in the same way. The Values that it uses
-    beside its arguments are the parameters. With `gradients` the program also returns those of its value, which has to
-    be a single one, in all inputs and then all parameters; gradients that f takes itself, with `grad(…,
-    create_graph=True)`, are values like any others.
+    f is called with the numbers of the example. The Values that it uses beside its arguments are the parameters.
+    Gradients that f takes itself, with `grad(…, create_graph=True)`, are values like any others.
 
-    >>> w = [Value(0.5, label=f"w[{i}]") for i in range(3)]
-    >>> program = record(lambda x: sum(wi * xi for wi, xi in zip(w, x)).tanh(), [1.0, 2.0, 3.0])
-    >>> print(program.source("numpy"))
-    import numpy as np
-    <BLANKLINE>
-    <BLANKLINE>
-    def f(x, w):
-        return np.tanh(x @ w)
+    Args:
+        f: Takes numbers, or lists, tuples and dicts of them, and returns Values in the same way.
+        *example: An example of the arguments.
+        gradients: Whether the program also returns the gradients of its value in all inputs and then all parameters.
+            The value must be a single number then.
 
-    Raises `RecordingError` where f branches on a number or looks at one; `TypeError` where it returns no Values, or
-    more than one with `gradients`; and what f raises at the example.
+    Returns:
+        The program.
+
+    Raises:
+        RecordingError: f branches on a number, or looks at one.
+        TypeError: f returns no Values, or more than one with `gradients`.
+        Exception: What f raises at the example.
+
+    Example:
+        >>> w = [Value(0.5, label=f"w[{i}]") for i in range(3)]
+        >>> program = record(lambda x: sum(wi * xi for wi, xi in zip(w, x)).tanh(), [1.0, 2.0, 3.0])
+        >>> print(program.source("numpy"))
+        import numpy as np
+        <BLANKLINE>
+        <BLANKLINE>
+        def f(x, w):
+            return np.tanh(x @ w)
     """
     require_function("f", f, "record(lambda x: x * x, 2.0)")
     f = f.function if isinstance(f, Compiled) else f
@@ -100,63 +144,78 @@ def record(f: Callable[..., Any], *example: Any, gradients: bool = False) -> Rec
 
 
 def compile(f: Callable[..., Any]) -> "Compiled":
-    """A function f of Values as a program that computes the same from plain numbers, much faster. Also a decorator.
+    """Makes a function of Values a program that computes the same from plain numbers, much faster. Also a decorator.
 
-    >>> w = Value(0.5, label="w")
-    >>> @compile
-    ... def error(x, y):
-    ...     return (w * x - y) ** 2
-    >>> error(2.0, 3.0)
-    4.0
+    Args:
+        f: Takes numbers, or lists, tuples and dicts of them, and returns Values in the same way.
 
-    What it can do, and where its limits are, stands at `Compiled`.
+    Returns:
+        The compiled function. `Compiled` says what it can do, and where its limits are.
+
+    Raises:
+        TypeError: f cannot be called.
+
+    Example:
+        >>> w = Value(0.5, label="w")
+        >>> @compile
+        ... def error(x, y):
+        ...     return (w * x - y) ** 2
+        >>> error(2.0, 3.0)
+        4.0
     """
     return f if isinstance(f, Compiled) else Compiled(f)
 
 
 class Compiled:
-    """What `compile` makes of a function f of Values.
+    """A compiled function of Values: it takes plain numbers or NumPy arrays, and runs as a program.
 
-    f takes numbers, or lists, tuples and dicts of them, and returns Values in the same way. It is recorded when it is
-    called for the first time with arguments of that structure. The Values that it uses beside its arguments are its
-    parameters: their numbers are read afresh at each call. Everything else is fixed when f is recorded: plain numbers
-    and which Values it uses, the way it took through its `if`s and loops. All numbers among the arguments become
-    Values. An int that chooses from a table with `take` is chosen by at each call; one that f counts or indexes with is
-    part of the program: for another int, f is recorded again.
+    f is recorded when it is called for the first time with arguments of that structure. The Values that it uses beside
+    its arguments are its parameters: their numbers are read afresh at each call. Everything else is fixed when f is
+    recorded: plain numbers, which Values it uses, and which way it took through its `if`s and loops. All numbers among
+    the arguments become Values. An int that chooses from a table with `take` may be another one at each call. An int
+    that f counts or indexes with is part of the program: for another int, f is recorded again.
 
     Where f calls `detach()`, or computes under `no_grad()`, gradients stop, as on Values.
 
     Called with plain numbers it runs plain Python and returns floats. Called with NumPy arrays for some of the numbers
     it computes all samples at once: arrays are broadcast against each other and against numbers as NumPy does, and the
     results are arrays of their common shape. A sample of several features is a list of arrays, `list(X.T)`, not one
-    array. A gradient in what is the same for all samples is summed over them.
+    array. A gradient in a number that is the same for all samples is summed over them.
 
-    >>> import numpy as np
-    >>> w = Value(0.5, label="w")
-    >>> error = compile(lambda x, y: (w * x - y) ** 2)
-    >>> error(np.array([2.0, 4.0]), np.array([3.0, 3.0]))
-    array([4., 1.])
-    >>> error.backward(np.array([2.0, 4.0]), np.array([3.0, 3.0]))
-    array([4., 1.])
-    >>> w.grad
-    -16.0
-
-    Raises `RecordingError` where f branches on a number or looks at one while it is recorded, or is not the same
+    A call raises `RecordingError` where f branches on a number or looks at one while it is recorded, or is not the same
     function each time; `TypeError` for an argument that is a Value, and where f returns no number; `ValueError` for
     arrays of shapes that do not match. A number outside the domain of an operation raises what the engine raises, with
     the index of the sample.
+
+    Args:
+        f: Takes numbers, or lists, tuples and dicts of them, and returns Values in the same way.
+
+    Example:
+        >>> import numpy as np
+        >>> w = Value(0.5, label="w")
+        >>> error = compile(lambda x, y: (w * x - y) ** 2)
+        >>> error(np.array([2.0, 4.0]), np.array([3.0, 3.0]))
+        array([4., 1.])
+        >>> error.backward(np.array([2.0, 4.0]), np.array([3.0, 3.0]))
+        array([4., 1.])
+        >>> w.grad
+        -16.0
     """
 
     def __init__(self, f: Callable[..., Any]) -> None:
         if not callable(f):
-            raise TypeError(f"compile takes a function of Values, not {described(f)}")
+            raise TypeError(f"compile takes a function of Values, not {describe(f)}")
         update_wrapper(self, f.function if isinstance(f, _Method) else f, updated=())
         self.function = f
         self._names: dict[int, list[str]] = {}  # of so many arguments
         self._recordings: _Latest[_Recording] = _Latest()
         self._ints: _Latest[_Ints] = _Latest()  # by the structures of arguments
         # for so many arguments that are nothing but floats and arrays: there is no structure to look at
-        self._quick: dict[Gradients, dict[int, tuple[_Recording, Run]]] = {"none": {}, "inputs": {}, "parameters": {}}
+        self._quick: dict[Gradients, dict[int, tuple[_Recording, Runner]]] = {
+            "none": {},
+            "inputs": {},
+            "parameters": {},
+        }
         self._methods: dict[int, Compiled] = {}  # by the ids of their objects
         self._object: object = None  # that a method is bound to
 
@@ -173,43 +232,61 @@ class Compiled:
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """What f returns, in plain numbers or arrays."""
-        recording, _, results = self.run("none", args, kwargs)
-        return results[0] if recording.returns_a_number else rebuilt(recording.structure, iter(results))
+        recording, _, results = self._run("none", args, kwargs)
+        return results[0] if recording.returns_a_number else join_numbers(recording.structure, iter(results))
 
     def value_and_grad(self, /, *args: Any, **kwargs: Any) -> tuple[Any, list[Any]]:
-        """The value of f, which has to be one number, with a list of its gradients in the arguments.
+        """Computes the value of f, which must be one number, and its gradients in the arguments.
 
-        Each gradient has the structure and the shapes of its argument: for an array of samples it is an array, for a
-        number that is the same for all samples it is the sum over them.
+        Args:
+            *args: The arguments of f.
+            **kwargs: Its keyword arguments.
 
-        >>> compile(lambda x, y: x * y + x).value_and_grad(2.0, 3.0)
-        (8.0, [4.0, 2.0])
+        Returns:
+            The value, and a list with a gradient for each argument, of the structure and the shapes of the argument:
+            an array for an array of samples. For a number that is the same for all samples it is the sum over them.
+
+        Raises:
+            TypeError: f returns more than one number; and all that a call raises.
+
+        Example:
+            >>> compile(lambda x, y: x * y + x).value_and_grad(2.0, 3.0)
+            (8.0, [4.0, 2.0])
         """
         quick = self._quick["inputs"].get(len(args))
-        if quick and not kwargs and (results := quick[1].at_once(args)):  # as in `run`, and half of the time
+        if quick and not kwargs and (results := quick[1].at_once(args)):  # as in `_run`, in half of the time
             return results[0], [*results[1:]]
-        recording, _, (value, *slopes) = self.run("inputs", args, kwargs)
+        recording, _, (value, *slopes) = self._run("inputs", args, kwargs)
         if not recording.takes_numbers_only:
             slopes = recording.call.arguments(slopes)
         return value, slopes
 
     def backward(self, /, *args: Any, **kwargs: Any) -> Any:
-        """The value of f, which has to be one number; adds its gradients to the `grad` of f's parameters.
+        """Computes the value of f, which must be one number, and adds its gradients to the `grad` of the parameters.
 
-        For a batch of samples it adds the gradient of the sum of their values, and returns the array of them.
+        Args:
+            *args: The arguments of f.
+            **kwargs: Its keyword arguments.
 
-        >>> w = Value(0.5)
-        >>> compile(lambda x: w * x).backward(2.0), w.grad
-        (1.0, 2.0)
+        Returns:
+            The value. For a batch of samples it is the array of their values; the gradient is that of their sum.
+
+        Raises:
+            TypeError: f returns more than one number; and all that a call raises.
+
+        Example:
+            >>> w = Value(0.5)
+            >>> compile(lambda x: w * x).backward(2.0), w.grad
+            (1.0, 2.0)
         """
-        _, run, results = self.run("parameters", args, kwargs)
-        add_to_gradients(run.parameters, results[1:])
+        _, runner, results = self._run("parameters", args, kwargs)
+        add_to_gradients(runner.parameters, results[1:])
         return results[0]
 
-    def run(
+    def _run(
         self, gradients: Gradients, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> tuple["_Recording", Run, Sequence[Any]]:
-        """The recording for arguments like these, what runs it, and the results: the values, then the gradients."""
+    ) -> tuple["_Recording", Runner, Sequence[Any]]:
+        """The recording for arguments like these, its runner, and the results: the values, then the gradients."""
         quick = self._quick[gradients].get(len(args))
         if quick and not kwargs:
             results = quick[1].at_once(args)
@@ -219,16 +296,17 @@ class Compiled:
             self._names[len(args)] = _names_of_arguments(self.function, len(args))
         call = _Call(self.function, self._names[len(args)], args, kwargs)
         recording = self._recording(call)
-        run = recording.run(gradients, call.batched())
+        batched = call.batched()
+        runner = recording.runner(gradients, batched)
         are_quick = all(x.__class__ is float or len(getattr(x, "shape", ())) for x in args)
-        if are_quick and run.at_once is not no_way and recording.takes_numbers_only and not kwargs:
-            self._quick[gradients][len(args)] = recording, run
-        if is_batch(call.numbers):
-            return recording, run, run.on_samples(call.labels, call.numbers)
-        return recording, run, run.on_numbers([_number(*leaf) for leaf in zip(call.labels, call.numbers)])
+        if are_quick and runner.at_once is not refuse_all and recording.takes_numbers_only and not kwargs:
+            self._quick[gradients][len(args)] = recording, runner
+        if batched:
+            return recording, runner, runner.on_samples(call.labels, call.numbers)
+        return recording, runner, runner.on_numbers([_check_number(*leaf) for leaf in zip(call.labels, call.numbers)])
 
     def _recording(self, call: "_Call") -> "_Recording":
-        """That for arguments of this structure, and for those ints that are part of a program."""
+        """The recording for arguments of this structure, and for those ints that are part of a program."""
         ints = self._ints.get(call.structure) or _Ints()
         recording = self._recordings.get(call.key(ints))
         if recording is None:
@@ -243,21 +321,21 @@ class Compiled:
 
 
 class _Call:
-    """A function with arguments: their structure, their numbers, and what these are called."""
+    """A function with arguments: their structure, their numbers, and the labels of these."""
 
     def __init__(
         self, f: Callable[..., Any], names: Sequence[str], args: Sequence[Any], kwargs: dict[str, Any]
     ) -> None:
         self.function = f
-        numbers: list[tuple[str, Any]] = []
-        self._args = [flattened(thing, name, numbers) for name, thing in zip(names, args)]
-        self._kwargs = {name: flattened(thing, name, numbers) for name, thing in kwargs.items()}
+        numbers: Numbers = []
+        self._args = [split_numbers(thing, name, numbers) for name, thing in zip(names, args)]
+        self._kwargs = {name: split_numbers(thing, name, numbers) for name, thing in kwargs.items()}
         self.structure: Structure = (*self._args, *self._kwargs.items())
         self.labels, self.numbers = [label for label, _ in numbers], [x for _, x in numbers]
 
     def example(self) -> list[Any]:
-        """The numbers; of arrays the first one. Ints stay ints."""
-        return [_example(label, x) for label, x in zip(self.labels, self.numbers)]
+        """The numbers to trace at; of arrays the first one. Ints stay ints."""
+        return [_first_number(label, x) for label, x in zip(self.labels, self.numbers)]
 
     def batched(self) -> tuple[bool, ...]:
         """Which of the numbers are arrays; () where none is."""
@@ -265,35 +343,38 @@ class _Call:
         return flags if any(flags) else ()
 
     def key(self, ints: "_Ints") -> Any:
-        """Equal for arguments that a recording can be shared by."""
+        """Equal for arguments that can share a recording."""
         frozen = [int(self.numbers[i]) if _is_int(self.numbers[i]) else None for i in sorted(ints.frozen)]
-        choosing = [_is_whole(self.numbers[i]) for i in sorted(ints.choosing)]
+        choosing = [_has_ints(self.numbers[i]) for i in sorted(ints.choosing)]
         return self.structure, tuple(frozen), tuple(choosing)
 
-    def on(self, values: Sequence[Any]) -> tuple[Structure, list[Any]]:
-        """What the function returns for these in place of the numbers: its structure, and its Values."""
+    def evaluate(self, values: Sequence[Any]) -> tuple[Structure, list[Any]]:
+        """Calls the function with other numbers; returns the structure and the numbers of the result."""
         rest = iter(values)
-        args = [rebuilt(structure, rest) for structure in self._args]
-        y = self.function(*args, **{name: rebuilt(structure, rest) for name, structure in self._kwargs.items()})
-        results: list[tuple[str, Any]] = []
-        structure = flattened(y, "", results)
+        args = [join_numbers(structure, rest) for structure in self._args]
+        y = self.function(*args, **{name: join_numbers(structure, rest) for name, structure in self._kwargs.items()})
+        results: Numbers = []
+        structure = split_numbers(y, "", results)
         if not results:
-            raise TypeError(f"{_name(self.function)} must return Values, or lists of them, not {type(y).__name__}")
+            raise TypeError(f"{name_of(self.function)} must return Values, or lists of them, not {type(y).__name__}")
         return structure, [value for _, value in results]
 
     def arguments(self, numbers: Sequence[Any]) -> list[Any]:
-        """One for each argument, of the same structure, made of these numbers."""
+        """Puts these numbers in place of those of the arguments: one thing for each argument, of its structure."""
         rest = iter(numbers)
-        return [rebuilt(structure, rest, constants=False) for structure in (*self._args, *self._kwargs.values())]
+        return [
+            join_numbers(structure, rest, with_constants=False) for structure in (*self._args, *self._kwargs.values())
+        ]
 
 
 class _Method:
     """A method of an object that it does not keep alive."""
 
     def __init__(self, function: Callable[..., Any], reference: Callable[[], Any]) -> None:
-        self.function, self._reference = function, reference
+        self.function, self._reference, self.__name__ = function, reference, name_of(function)
 
     def bound(self) -> MethodType:
+        """The method, which keeps the object alive."""
         return MethodType(self.function, self._reference())
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -301,9 +382,9 @@ class _Method:
 
 
 class _Ints(NamedTuple):
-    """Places among the numbers of the arguments where it matters whether an int stands there.
+    """Positions among the numbers of the arguments where it matters whether an int stands there.
 
-    Those that are frozen are part of the program; those that are choosing choose from a table.
+    An int at a frozen position is part of the program; an int at a choosing position chooses from a table.
     """
 
     frozen: frozenset[int] = frozenset()
@@ -311,61 +392,62 @@ class _Ints(NamedTuple):
 
 
 class _Latest(Generic[T]):
-    """The things that were used last."""
+    """Keeps those things that were used last, by their keys."""
 
     def __init__(self) -> None:
         self._things: OrderedDict[Any, T] = OrderedDict()
 
     def get(self, key: Any) -> T | None:
+        """The thing, if it is still there."""
         if key in self._things:
             self._things.move_to_end(key)
         return self._things.get(key)
 
     def put(self, key: Any, thing: T) -> None:
+        """Keeps a thing, and drops the one that was used least lately where there are too many."""
         self._things[key] = thing
         if len(self._things) > MOST_PROGRAMS:
             self._things.popitem(last=False)
 
 
 class _Recording:
-    """A function as an array program, and the programs made of that: with gradients, for samples."""
+    """A function as an array program, and the programs that are made of it: with gradients, for samples."""
 
     def __init__(self, call: _Call) -> None:
         structures = []
 
         def f(leaves: list[Value]) -> list[Value]:
-            structure, results = call.on(leaves)
+            structure, results = call.evaluate(leaves)
             structures.append(structure)
             return results
 
         owner = call.function.bound() if isinstance(call.function, _Method) else call.function
-        trace = traced(f, _name(call.function), [*zip(call.labels, call.example())], owner)
+        trace = trace_function(f, name_of(call.function), [*zip(call.labels, call.example())], owner)
         self.structure = structures[0]
         batched = call.batched()
         for i in trace.frozen:
             if batched and batched[i]:
                 raise RecordingError(
-                    f"{call.labels[i]} is an array, and {_name(call.function)} uses it as an int, to count or to "
+                    f"{call.labels[i]} is an array, and {name_of(call.function)} uses it as an int, to count or to "
                     "index: an int is the same for all samples; take(table, i) chooses for each sample"
                 )
         self.call = copy(call)
         self.call.numbers = []  # they may be large
         self._ints = [isinstance(x, int) for x in call.example()]
         self.tape = trace.tape
-        self._program = rolled(self.tape)
+        self._program = roll(self.tape)
         inputs, places = self._program.inputs, self._program.places
-        self._arguments = _cells(inputs, places[: len(call.labels)])
+        self._arguments = items_by_block(inputs, places, range(len(call.labels)))
         choosing = [i for i, (block, _) in enumerate(places[: len(call.labels)]) if block.kind == "index"]
         self.ints = _Ints(frozenset(trace.frozen), frozenset(choosing))
-        rows = _cells(self._program.parameters, places[len(call.labels) :])
-        self._parameters = [[trace.parameters[i] for i in row] for row in rows]
+        self._parameters = items_by_block(self._program.parameters, places[len(call.labels) :], trace.parameters)
         self._programs: dict[tuple[Gradients, tuple[bool, ...]], Program] = {}
-        self._runs: dict[tuple[Gradients, tuple[bool, ...]], Run] = {}
+        self._runners: dict[tuple[Gradients, tuple[bool, ...]], Runner] = {}
         self.takes_numbers_only = all(part == NUMBER for part in call.structure)
         self.returns_a_number = self.structure == NUMBER
 
     def program(self, gradients: Gradients, batched: tuple[bool, ...]) -> Program:
-        """With these gradients; those inputs that are batched have a number for each sample."""
+        """The program with these gradients; the inputs that are batched have a number for each sample."""
         key = gradients, batched
         if key not in self._programs:
             program = self._program
@@ -380,44 +462,36 @@ class _Recording:
                         "or take gradients in the function, with grad(y, xs, create_graph=True)"
                     )
                 leaves = [program.inputs] * (gradients != "parameters") + [program.parameters] * (gradients != "inputs")
-                program = differentiated(program, [block for blocks in leaves for block in blocks])
+                program = differentiate(program, [block for blocks in leaves for block in blocks])
             self._programs[key] = program
         return self._programs[key]
 
-    def run(self, gradients: Gradients, batched: tuple[bool, ...]) -> Run:
-        """What runs that program."""
+    def runner(self, gradients: Gradients, batched: tuple[bool, ...]) -> Runner:
+        """The runner of that program."""
         key = gradients, batched
-        if key not in self._runs:
+        if key not in self._runners:
             program = self.program(gradients, batched)
             parameters = [p for row in self._parameters for p in row]
 
             def on_values(numbers: Sequence[Any]) -> list[float]:
                 return self._on_values(numbers, gradients, parameters)
 
-            self._runs[key] = Run(program, self._arguments, self._parameters, on_values)
-        return self._runs[key]
+            self._runners[key] = Runner(program, self._arguments, self._parameters, on_values)
+        return self._runners[key]
 
     def _on_values(self, numbers: Sequence[Any], gradients: Gradients, parameters: list[Value]) -> list[float]:
         """The results as the engine computes them, or the error that it raises."""
         with enable_grad():
             leaves = [Value(x, label=label) for label, x in zip(self.call.labels, numbers)]
             inputs = [int(x) if is_int else leaf for x, is_int, leaf in zip(numbers, self._ints, leaves)]
-            results = [y if isinstance(y, Value) else constant(y) for y in self.call.on(inputs)[1]]
+            results = [y if isinstance(y, Value) else make_constant(y) for y in self.call.evaluate(inputs)[1]]
             targets = [*(leaves if gradients != "parameters" else []), *(parameters if gradients != "inputs" else [])]
             slopes = grad(results[0], targets) if gradients != "none" and targets else []
         return [*[y.item() for y in results], *slopes]
 
 
-def _cells(blocks: Sequence[Block], places: Sequence[tuple[Block, int]]) -> list[list[int]]:
-    """For each block, which leaf stands in each of its cells."""
-    rows = {block: [0] * block.size for block in blocks}
-    for i, (block, cell) in enumerate(places):
-        rows[block][cell] = i
-    return [rows[block] for block in blocks]
-
-
-def _number(label: str, x: Any) -> float:
-    """A number of the arguments; an int stays one, as it may choose."""
+def _check_number(label: str, x: Any) -> float:
+    """The number of an argument as a float; an int stays one, as it may choose."""
     if isinstance(x, Value):
         raise TypeError(
             f"{label} is a Value, and a compiled function computes with plain numbers: give it {label}.data, or let "
@@ -426,8 +500,8 @@ def _number(label: str, x: Any) -> float:
     return int(x) if _is_int(x) else to_float(x)
 
 
-def _is_whole(x: Any) -> bool:
-    """Whether it is an int, or an array of them."""
+def _has_ints(x: Any) -> bool:
+    """Whether it is an int, or an array of ints."""
     return _is_int(x) or getattr(getattr(x, "dtype", None), "kind", "") in ("i", "u")
 
 
@@ -435,23 +509,17 @@ def _is_int(x: Any) -> bool:
     return hasattr(x, "__index__") and not isinstance(x, bool) and getattr(x, "shape", ()) == ()
 
 
-def _example(label: str, x: Any) -> float:
-    """A number for the trace: of an array its first one."""
+def _first_number(label: str, x: Any) -> float:
+    """The number of an argument; of an array its first one."""
     if len(getattr(x, "shape", ())):
         array = as_array(label, x)
-        first = array.flat[0] if array.size else 0.0 if _is_whole(x) else math.nan  # which is in all domains
-        return int(first) if _is_whole(x) else float(first)
-    return _number(label, x)
-
-
-def _name(f: Callable[..., Any]) -> str:
-    f = f.function if isinstance(f, _Method) else f
-    name = str(getattr(f, "__name__", type(f).__name__))
-    return "f" if name == "<lambda>" else name
+        first = array.flat[0] if array.size else 0.0 if _has_ints(x) else math.nan  # which is in all domains
+        return int(first) if _has_ints(x) else float(first)
+    return _check_number(label, x)
 
 
 def _names_of_arguments(f: Callable[..., Any], count: int) -> list[str]:
-    """What the first arguments of a function are called there."""
+    """The names of the first arguments of a function."""
     try:
         parameters = list(inspect.signature(f.bound() if isinstance(f, _Method) else f).parameters.values())
     except (TypeError, ValueError):  # some functions written in C do not tell

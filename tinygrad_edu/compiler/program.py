@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any, Literal
 
-from tinygrad_edu.ops import TAKE as TAKE  # its rule is beside that of detach
+from tinygrad_edu.ops import TAKE as TAKE
+from tinygrad_edu.ops import TOTAL
 from tinygrad_edu.rules import OPS, Op, Unlisted
 
 Array = Any  # of NumPy
@@ -19,15 +20,20 @@ Kind = Literal["input", "index", "parameter", "data", "result", "state"]  # a st
 COPY = Unlisted("copy", "", lambda m, x: x, 1.0)  # not in the table: what it computes is what it reads
 EQUAL = Unlisted("equal", "==", lambda m, a, b: m.equal(a, b), 0.0, 0.0)  # of whole numbers: which row an index chooses
 ONE = Unlisted("one", "1", lambda m, x: 1.0, 0.0)  # whatever it reads: its sum over the samples is their number
-TOTAL, MUL, ADD = OPS["total"], OPS["mul"], OPS["add"]
-REDUCTIONS = tuple(OPS[name] for name in ("total", "largest", "smallest", "logsumexp"))
+REDUCTIONS = tuple(op for op in OPS.values() if op.of_two)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Block:
-    """An array of numbers, laid out row by row. Its shape is how it is shown: an access counts its cells in one line.
+    """An array of numbers, laid out row by row.
 
-    With `samples` there is one such array for each sample. `data` are the numbers of a block of constants.
+    Attributes:
+        name: The name of a leaf, as "W0"; "" for a block that has none.
+        shape: Its lengths; () for a single number. An access counts the cells in one line, whatever the shape.
+        kind: A leaf ("input", "index" or "parameter"), constants ("data"), what a statement writes ("result"), or what
+            a loop passes on or reads row by row ("state").
+        samples: Whether there is one such array for each sample.
+        data: The numbers of a block of constants.
     """
 
     name: str
@@ -38,6 +44,7 @@ class Block:
 
     @property
     def size(self) -> int:
+        """How many numbers there are."""
         return prod(self.shape)
 
 
@@ -45,8 +52,14 @@ class Block:
 class Access:
     """Where a statement reads: cell offset + Σ strides[a] · i[a] of a block, for each point i of the statement's axes.
 
-    A stride of 0 repeats. Where no strides lead to the cells, `index` holds their numbers, in the shape of the axes (or
-    1 where an axis repeats), and the strides are (). Where `mask`, of that shape, is False, `fill` is read.
+    Attributes:
+        block: The block that is read.
+        strides: For each axis the number of cells from one point to the next; 0 repeats a cell.
+        offset: The cell of the first point.
+        index: A table of cells, where no strides lead to them; then `strides` is (). Its shape is that of the axes, or
+            1 where an axis repeats.
+        mask: A table of that kind; where it is False, `fill` is read and no cell.
+        fill: The number that is read where the mask is False.
     """
 
     block: Block
@@ -62,7 +75,12 @@ Operand = Access | float
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Origin:
-    """Where a statement comes from: lines of the user's source, and how many scalar operations it stands for."""
+    """Where a statement comes from.
+
+    Attributes:
+        lines: Lines of the user's source, as "moons.py:12".
+        operations: The number of scalar operations that the statement stands for.
+    """
 
     lines: tuple[str, ...] = ()
     operations: int = 0
@@ -75,11 +93,19 @@ NOWHERE = Origin()
 class Statement:
     """out[kept axes] = reduce over the last axes of op(operands[all axes]).
 
-    `axes` are the lengths, the kept ones first; the last `reduced` of them are reduced by the operation `reduce`, one
-    of `REDUCTIONS`. A product of two operands that is summed over axes is a matrix product, or a batch of them. Where
-    an operand is a block of samples, the statement runs over the samples, too, in front of all axes, and `out` has
-    them, unless `over_samples` says that they are summed as well. TAKE reduces its last axis: operand 0 is read where
-    that axis has the number that operand 1, an index, says.
+    A product of two operands that is summed over axes is a matrix product, or a batch of them. If an operand is a block
+    of samples, the statement also runs over the samples, in front of all axes. TAKE reduces its last axis: operand 0 is
+    read where this axis has the number that operand 1, an index, says.
+
+    Attributes:
+        out: The block that is written. It has samples if an operand has them and they are not summed.
+        op: The operation.
+        operands: What is read, or plain numbers: one for each input of the operation.
+        axes: The lengths of all axes, the kept ones first.
+        reduced: The number of axes that are reduced; they are the last ones.
+        reduce: The operation that reduces them, one of `REDUCTIONS`.
+        over_samples: Whether the samples are reduced, too.
+        origin: Where the statement comes from.
     """
 
     out: Block
@@ -93,12 +119,19 @@ class Statement:
 
     @property
     def accesses(self) -> tuple[Access, ...]:
+        """What it reads of blocks."""
         return tuple([x for x in self.operands if isinstance(x, Access)])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
-    """What is added to a block: numbers read through `source` go to the cells that `target` leads to, over `axes`."""
+    """What is added to a block.
+
+    Attributes:
+        axes: The lengths of its axes.
+        target: The cells to which numbers are added, over these axes.
+        source: The numbers, over the same axes.
+    """
 
     axes: tuple[int, ...]
     target: Access
@@ -107,7 +140,13 @@ class Part:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scatter:
-    """out = 0, and then each part is added to it: the transpose of accesses. A cell may be met more than once."""
+    """Starts with zeros and adds parts to them: the transpose of accesses.
+
+    Attributes:
+        out: The block that is written.
+        parts: What is added to it. A cell may occur more than once.
+        origin: Where the statement comes from.
+    """
 
     out: Block
     parts: tuple[Part, ...]
@@ -115,15 +154,21 @@ class Scatter:
 
     @property
     def accesses(self) -> tuple[Access, ...]:
+        """What it reads of blocks."""
         return tuple([part.source for part in self.parts])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Carry:
-    """A block that a loop takes from turn to turn: `state` is read in a turn, `result` (of the turn) is the next one.
+    """A block that a loop passes on from turn to turn.
 
-    It starts with what `initial` reads, over the axes of `state`; `final`, if there is one, is what is left at the end.
-    A state of samples of which `initial` or `result` has none is the same for all of them.
+    A state of samples for which `initial` or `result` has no samples is the same for all of them.
+
+    Attributes:
+        state: The block that a turn reads.
+        initial: What the first turn reads in its place, over the axes of `state`.
+        result: What a turn makes of it, for the next turn to read.
+        final: The block that holds the last result after the loop; None if nobody reads it.
     """
 
     state: Block
@@ -134,13 +179,16 @@ class Carry:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Loop:
-    """Statements that are run `turns` times. What they read and do not write is the same in each turn, but for these:
+    """Statements that are run `turns` times.
 
-    - `carried`: blocks that a turn passes on to the next one;
-    - `streams`: (block, access) pairs: in turn t the block is row t of the access over (turns, *shape);
-    - `stacked`: (block, outer block) pairs: what the block, maybe a state, was in turn t is row t of the outer one.
-
-    With `backwards` turns run from the last row to the first.
+    Attributes:
+        turns: The number of turns.
+        body: The statements of one turn. Other blocks that they read are the same in each turn.
+        carried: Blocks that a turn passes on to the next one.
+        streams: Pairs (block, access): in turn t the block is row t of the access over (turns, *shape).
+        stacked: Pairs (block, outer block): what the block, maybe a state, was in turn t is row t of the outer block.
+        backwards: Whether the turns run from the last row to the first.
+        origin: Where the loop comes from.
     """
 
     turns: int
@@ -159,12 +207,18 @@ class Loop:
         return (*starts, *[a for _, a in self.streams], *inside, *[c.result for c in self.carried])
 
 
-Any_Statement = Statement | Scatter | Loop
+AnyStatement = Statement | Scatter | Loop
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Output:
-    """A result: numbers of a block, read over `shape`; where it is a gradient, `leaf` is the block in which."""
+    """A result of a program.
+
+    Attributes:
+        access: The numbers, read over `shape`.
+        shape: Their lengths.
+        leaf: For a gradient the leaf that it is the gradient in; None for a value.
+    """
 
     access: Operand
     shape: tuple[int, ...] = ()
@@ -173,30 +227,44 @@ class Output:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Program:
-    """A function on arrays: its leaves, its statements in order, and its outputs.
+    """A function on arrays.
 
-    `inputs` and `parameters` are blocks; `places` say where the numbers of the arguments, and then the parameters, of
-    the function go, one after the other: the block and the cell in it.
+    Attributes:
+        name: The name of the function.
+        inputs: The blocks of its arguments.
+        parameters: The blocks of its parameters.
+        statements: What it computes, in order.
+        outputs: Its results, values before gradients.
+        places: For each number of the arguments, and then for each parameter, its block and its cell there.
     """
 
     name: str
     inputs: tuple[Block, ...]
     parameters: tuple[Block, ...]
-    statements: tuple[Any_Statement, ...]
+    statements: tuple[AnyStatement, ...]
     outputs: tuple[Output, ...]
     places: tuple[tuple[Block, int], ...] = ()
 
+    @property
+    def leaves(self) -> tuple[Block, ...]:
+        """Its inputs, and then its parameters."""
+        return (*self.inputs, *self.parameters)
+
     def blocks(self) -> Iterator[Block]:
-        """All that it reads and writes, each once, leaves first."""
-        seen: dict[Block, None] = dict.fromkeys((*self.inputs, *self.parameters))
+        """Finds all blocks that it reads or writes.
+
+        Returns:
+            Each block once, leaves first.
+        """
+        seen: dict[Block, None] = dict.fromkeys(self.leaves)
         for statement in self.statements:
             seen.update(dict.fromkeys([a.block for a in statement.accesses]))
-            seen.update(dict.fromkeys(written(statement)))
+            seen.update(dict.fromkeys(written_blocks(statement)))
         yield from seen
 
 
-def written(statement: Any_Statement) -> list[Block]:
-    """The blocks that the statements after this one can read: its own, or those that a loop leaves."""
+def written_blocks(statement: AnyStatement) -> list[Block]:
+    """The blocks that a statement makes for those after it: the one that it writes, or those that a loop leaves."""
     if isinstance(statement, Loop):
         finals = [c.final for c in statement.carried if c.final]
         return [*[outer for _, outer in statement.stacked], *finals]

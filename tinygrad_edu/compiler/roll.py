@@ -3,27 +3,29 @@
 Operations of one kind that can run together become one statement over blocks. Its members are laid out so that what
 they read is found by strides: in the layout of the block that they read most of, else in the order of the tape, else in
 the order of what they read. Dot products whose left rows and right rows are combined with each other are a matrix
-product. How sums are found is left to `_sums.py`, what can run together to `_batches.py`, the arithmetic of strides to
+product. How sums are found is left to `_sums.py`, what can run together to `_schedule.py`, the arithmetic of strides to
 `_layout.py`, repeated runs of operations to `_loops.py` and `_bodies.py`, names of leaves to `_leaves.py`.
 """
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from itertools import pairwise, product
-from math import inf, isfinite, nan, prod
-from typing import Any, NamedTuple
+from math import isfinite, isnan, nan, prod
+from sys import float_info
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from tinygrad_edu.errors import ARITHMETIC_ERRORS
-from tinygrad_edu.rules import FLOATS, OPS, Op
+from tinygrad_edu.ops import ADD, DOT, MUL, TOTAL
+from tinygrad_edu.rules import FLOATS, Op
 
-from ._batches import batches
 from ._bodies import Body
-from ._layout import Affine, Axes, affine, along, places, refined, refinement
+from ._layout import Affine, Axes, cells_of, common_refinement, refine_strides, split_at_rows, to_affine, to_axes
 from ._leaves import array_and_cell, leaf_blocks
-from ._loops import Turns, loops, stages
-from ._sums import DOT, MUL, OF_TWO, TOTAL, Graph, gathered
+from ._loops import Turns, find_loops, order_in_stages
+from ._schedule import schedule
+from ._sums import Graph, gather_sums
 from .program import (
     COPY,
     TAKE,
@@ -42,19 +44,21 @@ from .program import (
 from .tape import Tape
 
 Array = Any  # of NumPy
-_FILL = {TOTAL: 0.0, OPS["largest"]: -inf, OPS["smallest"]: inf, OPS["logsumexp"]: -inf}  # changes no result
+T = TypeVar("T")
 _Row = tuple[int, list[int], list[int]]  # a dot, its left factors, and its right ones
 _FEW = 3  # of one number and constants: that many products with it stay by themselves
+_NOWHERE = -2.0  # the rank of a node that has no place yet
 _HOLE = -1  # in a list of nodes: none
-_OF_NODES = (1.0, -1.0, 0.5)  # some numbers that an operation reads which nodes are made of, too
-_ANY = (1.0, -1.0, 0.5, 0.0)  # some that may stand in a cell that is no node
+_OF_NODES = (-1.0, 0.5)  # some numbers that an operation reads which nodes are made of, too
+_ANY = (*_OF_NODES, 0.0)  # some that may stand in a cell that is no node
+_EXTREMES = (-float_info.max, 0.0, float_info.max)  # a bound, as of a maximum, and a choice do not hold for all of them
 _SAFE = (0.5, 2.0)  # of which one is in the domain of each operation
 _MOST_OPERANDS = 4  # of which all combinations are tried
 
 
-def rolled(tape: Tape) -> Program:
+def roll(tape: Tape) -> Program:
     """The array program of a tape."""
-    graph = gathered(tape)
+    graph = gather_sums(tape)
     first = len(tape.inputs)
     indices = {inputs[-1] for op, inputs in zip(graph.ops, graph.inputs) if op is TAKE}
     labels = [graph.labels[leaf] for leaf in graph.leaves]
@@ -77,8 +81,8 @@ class Read(NamedTuple):
     at: tuple[int, ...]
     access: Affine | None
     cells: Array
-    mask: Array | None
-    fill: float
+    mask: Array | None = None
+    fill: float = 0.0
 
 
 class Roller:
@@ -102,10 +106,10 @@ class Roller:
         for block in leaves:
             self._enter(block)
         self._first_result = len(leaves)
-        for node in range(len(graph.ops)):
-            self._rank.append(self._of_constants if node in graph.numbers else -2.0)
-            code = self._codes.setdefault(graph.numbers[node], -10 - len(self._codes)) if node in graph.numbers else -1
-            self._cell.append(code)
+        self._reserve()
+        for node, number in graph.numbers.items():
+            self._rank[node] = self._of_constants
+            self._cell[node] = self._codes.setdefault(number, -2 - len(self._codes))
 
     def put(self, node: int, block: Block, cell: int) -> None:
         """Says where a node stands."""
@@ -123,40 +127,38 @@ class Roller:
 
     def outputs(self, nodes: Sequence[int]) -> list[Output]:
         """Results that stand in one row are one output."""
-        outputs: list[Output] = []
-        k = 0
-        while k < len(nodes):
-            end = k + 1
-            if not self._is_constant(nodes[k]):
-                cells = [self._cell[n] for n in nodes[k:]]
-                block = self._rank[nodes[k]]
-                step = cells[1] - cells[0] if len(cells) > 1 else 0
-                while (
-                    step
-                    and end < len(nodes)
-                    and self._rank[nodes[end]] == block
-                    and cells[end - k] == cells[end - k - 1] + step
-                ):
-                    end += 1
-            first = self.place(nodes[k])
-            if end == k + 1:
-                outputs.append(Output(first))
+        rows: list[list[int]] = []
+        for node in nodes:
+            if rows and self._goes_on(rows[-1], node):
+                rows[-1].append(node)
             else:
-                assert isinstance(first, Access)
-                outputs.append(Output(Access(first.block, (step,), first.offset), (end - k,)))
-            k = end
+                rows.append([node])
+        outputs = []
+        for row in rows:
+            first = self.place(row[0])
+            if isinstance(first, Access) and len(row) > 1:
+                step = self._cell[row[1]] - self._cell[row[0]]
+                outputs.append(Output(Access(first.block, (step,), first.offset), (len(row),)))
+            else:
+                outputs.append(Output(first))
         return outputs
+
+    def _goes_on(self, row: Sequence[int], node: int) -> bool:
+        """Whether a node stands one step behind a row of them; the second one says how long the step is."""
+        if self._is_constant(node) or self._rank[node] != self._rank[one_of(row)]:
+            return False
+        step = self._cell[node] - self._cell[row[-1]]
+        return step != 0 and (len(row) == 1 or step == self._cell[row[1]] - self._cell[row[0]])
 
     def roll(self) -> None:
         """Writes all statements: loops as soon as what they need is there, and all else in batches."""
         nodes = [node for node, op in enumerate(self.graph.ops) if op]
-        found = loops(self.graph, nodes, self._rank)
+        found = find_loops(self.graph, nodes, self._rank)
         if not found:
             self._roll(nodes)
             return
         nodes = [node for node, op in enumerate(self.graph.ops) if op]
-        self._rank += [-2.0] * (len(self.graph.ops) - len(self._rank))
-        self._cell += [-1] * (len(self.graph.ops) - len(self._cell))
+        self._reserve()
         inside = {node for loop in found for row in loop.nodes for node in row}
         used = {i for node in nodes if node not in inside for i in self.graph.inputs[node]}
         used.update(self.graph.outputs)
@@ -165,7 +167,7 @@ class Roller:
                 for f, lag in enumerate(lags):  # of earlier turns the first ones have none, and read what is outside
                     rows = loop.nodes if lag < 0 else loop.nodes[:lag]
                     used.update([self.graph.inputs[row[k]][f] for row in rows])
-        for numbers, rest in stages(self.graph, nodes, found):
+        for numbers, rest in order_in_stages(self.graph, nodes, found):
             of_lengths: dict[int, list[Turns]] = defaultdict(list)
             for k in sorted(numbers):
                 of_lengths[len(found[k].nodes)].append(found[k])
@@ -174,20 +176,20 @@ class Roller:
             self._roll(sorted(rest))
 
     def _roll(self, nodes: Sequence[int]) -> None:
-        for op, batch in batches(self.graph, nodes):
+        for op, batch in schedule(self.graph, nodes):
             self.write(op, batch)
 
     def write(self, op: Op, members: Sequence[int]) -> None:
         """The statements of a batch."""
         if op is DOT:
             self._dots(members)
-        elif op in _FILL:
+        elif op.of_two:
             self._reductions(op, members)
         elif op is TAKE:
             self._takes(members)
         else:
             inputs = [self.graph.inputs[node] for node in members]
-            self._maps(op, members, [[row[k] for row in inputs] for k in range(len(inputs[0]))])
+            self._maps(op, members, [*zip(*inputs)])
 
     # ---- blocks and cells --------------------------------------------------------------------------------------------
     def _enter(self, block: Block) -> None:
@@ -199,11 +201,17 @@ class Roller:
     def _is_constant(self, node: int) -> bool:
         return node in self.graph.numbers
 
+    def _reserve(self) -> None:
+        """Nodes that have come to the graph stand nowhere yet."""
+        new = len(self.graph.ops) - len(self._rank)
+        self._rank += [_NOWHERE] * new
+        self._cell += [_HOLE] * new
+
     def _new(self, op: Op, inputs: Sequence[int], like: int) -> int:
         """A node that the graph has not, as it is but a part of one that it has."""
-        self._rank.append(-2.0)
-        self._cell.append(-1)
-        return self.graph.add(op, inputs, "", self.graph.lines[like])
+        node = self.graph.add(op, inputs, "", self.graph.lines[like])
+        self._reserve()
+        return node
 
     def _statement(
         self,
@@ -248,7 +256,7 @@ class Roller:
     def _name(self, members: Sequence[int]) -> str:
         """What the labels of all members say, as h[0], h[1] say h."""
         labels = self.graph.labels
-        if not labels[members[0]]:
+        if not labels[one_of(members)]:
             return ""
         names = {array_and_cell(labels[node])[0] for node in members}
         return names.pop() if len(names) == 1 else ""
@@ -261,11 +269,11 @@ class Roller:
         shapes: list[tuple[int, ...]] = []
         for read in reads:
             if not isinstance(read, float) and read.access and axis in read.at:
-                shapes.append(read.access.axes[read.at.index(axis)].lengths)
+                axes = read.access.axes[read.at.index(axis)]
+                shapes.append(axes.lengths)
                 if is_natural:
-                    natural = along(read.access.axes[read.at.index(axis)], read.block.shape).lengths
-                    shapes += [natural] if natural != shapes[-1] else []
-        while (fine := refinement(shapes, length)) is None:
+                    shapes.append(split_at_rows(axes, read.block.shape).lengths)
+        while (fine := common_refinement(shapes, length)) is None:
             shapes.pop()
         return fine
 
@@ -274,23 +282,19 @@ class Roller:
 
         Holes are cells that nobody looks at; with `fill` they read that number.
         """
-        known = [node for node in nodes if node != _HOLE]
-        has_holes = len(known) < len(nodes)
-        if self._is_constant(known[0]):
-            number = self.graph.numbers[known[0]] if fill is None else fill
-            return self._constants([number if n == _HOLE else self.graph.numbers[n] for n in nodes], shape, at)
-        number_of_block = int(self._rank[known[0]])
-        block, start = self.blocks[number_of_block], self._starts[number_of_block]
-        cells = np.array([-1 if n == _HOLE else self._cell[n] - start for n in nodes]).reshape(shape)
-        access = affine(cells)
-        if access is not None and has_holes and _last(access) >= block.size:
-            access = None
-        if access is not None and block.kind != "result" and _is_chance(access, block):
+        one = next(node for node in nodes if node != _HOLE)
+        if self._is_constant(one):
+            number = self.graph.numbers[one] if fill is None else fill
+            return self._constants([self.graph.numbers.get(node, number) for node in nodes], shape, at)
+        block = self.blocks[int(self._rank[one])]
+        cells = np.array(self._codes_of(nodes)).reshape(shape) - self._starts[self._number_of[block]]
+        access = to_affine(cells)
+        if access and (_last(access) >= block.size or (block.kind != "result" and _is_chance(access, block))):
             access = None
         mask = None
-        if has_holes and fill is not None:
+        if _HOLE in nodes and fill is not None:
             mask = cells >= 0
-            if access is not None and block in self._alive and not self._alive[block][places(access)[~mask]].any():
+            if access is not None and block in self._alive and not self._alive[block][cells_of(access)[~mask]].any():
                 if self._dead.get(block) != fill:
                     self._mask(block, fill)
                     return self._read(nodes, shape, at, fill)
@@ -315,7 +319,7 @@ class Roller:
             if (array.view(np.int64) == first.view(np.int64)).all():
                 array = first
         if array.size == 1:
-            return float(array.flat[0])
+            return float(array.item())
         kept = tuple([n for n in array.shape if n > 1])
         key = kept, array.tobytes()
         if key not in self._data:
@@ -324,14 +328,11 @@ class Roller:
             [Axes((n,), (0 if m == 1 else s,)) for n, m, s in zip(shape, array.shape, strides_of(array.shape))]
         )
         access = Affine(0, axes)
-        return Read(self._data[key], tuple(at), access, places(access), None, 0.0)
+        return Read(self._data[key], tuple(at), access, cells_of(access))
 
     # ---- elementwise -------------------------------------------------------------------------------------------------
     def _maps(self, op: Op, members: Sequence[int], columns: Sequence[Sequence[int]]) -> None:
         """One statement for all that reads from the same blocks."""
-        if len(members) == 1:
-            self._single(op, members[0], [column[0] for column in columns])
-            return
         groups: dict[tuple[float, ...], list[int]] = defaultdict(list)
         for k, row in enumerate(zip(*columns)):
             groups[tuple([self._rank[node] for node in row])].append(k)
@@ -347,9 +348,9 @@ class Roller:
 
     def _map(self, op: Op, members: Sequence[int], columns: Sequence[Sequence[int]]) -> None:
         few = len(members) <= _FEW and all(
-            self._is_constant(column[0]) or len({self._cell[node] for node in column}) == 1 for column in columns
+            self._is_constant(one_of(column)) or len({self._cell[node] for node in column}) == 1 for column in columns
         )
-        if few or len(members) == 1:  # h/2 · k and h · k are no array
+        if few:  # h/2 · k and h · k are no array
             for k, member in enumerate(members):
                 self._single(op, member, [column[k] for column in columns])
             return
@@ -392,7 +393,7 @@ class Roller:
         """What may be read where there is no node."""
         if isinstance(read, float):
             return (read,)
-        cells = np.broadcast_to(read.cells if read.access is None else places(read.access), alive.shape)
+        cells = np.broadcast_to(read.cells if read.access is None else cells_of(read.access), alive.shape)
         if set(cells[~alive].tolist()) <= set(cells[alive].tolist()):
             return _OF_NODES
         if read.block in self._dead and not self._alive[read.block][cells[~alive]].any():
@@ -401,20 +402,19 @@ class Roller:
 
     def _layout(self, columns: Sequence[Sequence[int]]) -> tuple[tuple[int, ...], Array]:
         """The shape of a result, and where each member stands in it."""
-        count = len(columns[0])
+        count = len(one_of(columns))
         codes = [np.array([self._cell[node] for node in column]) for column in columns]
         distinct = [len(np.unique(code)) for code in codes]
-        ranks = [self._rank[column[0]] for column in columns]
-        principal = max(range(len(columns)), key=lambda k: (distinct[k], ranks[k], -k))
-        block = self._block_of(columns[principal][0])
+        ranks = [self._rank[one_of(column)] for column in columns]
+        principal = max(range(len(columns)), key=lambda k: (distinct[k], ranks[k]))
+        block = self._block_of(one_of(columns[principal]))
         if block and distinct[principal] == count and block.kind == "result" and 2 * count > block.size:
-            return block.shape or (1,), codes[principal] - self._starts[self._number_of[block]]
-        in_order = [None if self._is_constant(column[0]) else affine(code) for column, code in zip(columns, codes)]
-        blocks = [(a, d) for a, d, column in zip(in_order, distinct, columns) if not self._is_constant(column[0])]
-        if all(a for a, _ in blocks) or any(a and d == count for a, d in blocks):
+            return block.shape, codes[principal] - self._starts[self._number_of[block]]
+        blocks = [k for k, column in enumerate(columns) if not self._is_constant(one_of(column))]
+        in_order = [k for k in blocks if to_affine(codes[k])]
+        if in_order == blocks or any(distinct[k] == count for k in in_order):
             return (count,), np.arange(count)
-        keys = sorted(range(len(columns)), key=lambda k: (k == principal, -k))
-        order = np.lexsort([codes[k] for k in keys])
+        order = np.lexsort([*reversed(codes), codes[principal]])  # by the last one, then by the one before
         positions = np.empty(count, int)
         positions[order] = np.arange(count)
         return (count,), positions
@@ -428,10 +428,6 @@ class Roller:
         for node in members:
             terms = sorted(self.graph.inputs[node], key=lambda i: (self._rank[i], self._cell[i]))
             rows.append((node, terms))
-        if all(len(terms) == 1 for _, terms in rows):
-            for node, terms in rows:
-                self._stands_for(node, terms[0])
-            return
         of_sources: dict[tuple[float, ...], list[tuple[int, list[int]]]] = defaultdict(list)
         for node, terms in rows:
             of_sources[tuple(sorted({self._rank[i] for i in terms}))].append((node, terms))
@@ -454,7 +450,7 @@ class Roller:
             for node, terms in rows:
                 self._stands_for(node, terms[0])
         elif count == 2:
-            self._maps(OF_TWO[op], nodes, [[t[1] for _, t in rows], [t[0] for _, t in rows]])
+            self._maps(op.of_two or op, nodes, [[t[1] for _, t in rows], [t[0] for _, t in rows]])
         elif ranks[0] == ranks[-1]:
             self._reduction(op, rows, count)
         elif op is TOTAL:
@@ -467,9 +463,6 @@ class Roller:
         cuts = [0, *[k for k in range(1, len(ranks)) if ranks[k] != ranks[k - 1]], len(ranks)]
         columns = []
         for a, b in pairwise(cuts):
-            if b - a == 1:
-                columns.append([terms[a] for _, terms in rows])
-                continue
             parts = [(self._new(TOTAL, terms[a:b], node), terms[a:b]) for node, terms in rows]
             self._alike(TOTAL, parts, ranks[a:b])
             columns.append([node for node, _ in parts])
@@ -477,7 +470,7 @@ class Roller:
         for k, column in enumerate(reversed(columns)):
             last = k == len(columns) - 1
             sums = [node if last else self._new(TOTAL, (), node) for node, _ in rows]
-            self._maps(OF_TWO[TOTAL], sums, [total, column])
+            self._maps(ADD, sums, [total, column])
             total = sums
 
     def _stands_for(self, node: int, other: int) -> None:
@@ -494,7 +487,7 @@ class Roller:
     def _reduction(self, op: Op, rows: Sequence[tuple[int, list[int]]], length: int) -> None:
         rows = sorted(rows, key=lambda row: [self._cell[i] for i in row[1]])
         nodes = [i for _, terms in rows for i in [*terms, *[_HOLE] * (length - len(terms))]]
-        read = self._read(nodes, (len(rows), length), (0, 1), _FILL[op])
+        read = self._read(nodes, (len(rows), length), (0, 1), op.neutral)
         members = [node for node, _ in rows]
         operations = sum(len(terms) - 1 for _, terms in rows)
         self._statement(COPY, [read], (len(rows), length), members, np.arange(len(rows)), 1, op, operations)
@@ -518,8 +511,7 @@ class Roller:
             self.graph.inputs[node] = halves
         for _, dots in sorted(of_sources.items()):
             self._dots_of_two_blocks(dots)
-        if sums:
-            self._reductions(TOTAL, sums)
+        self._reductions(TOTAL, sums)
 
     def _parts_of_dot(self, node: int) -> dict[tuple[float, float], list[tuple[int, int]]]:
         """The terms of a dot, by the blocks of their factors: parameters on the right, else as they were written."""
@@ -532,16 +524,19 @@ class Roller:
                 a, b = b, a
             parts.setdefault((rank[a], rank[b]), []).append((a, b))
         for terms in parts.values():
-            by = 1 if self._is_constant(terms[0][0]) else 0  # constants have no order of their own
-            terms.sort(key=lambda ab: (cell[ab[by]], cell[ab[1 - by]]))
+            a, _ = one_of(terms)
+            if self._is_constant(a):  # constants have no order of their own
+                terms.sort(key=lambda ab: (cell[ab[1]], cell[ab[0]]))
+            else:
+                terms.sort(key=lambda ab: (cell[ab[0]], cell[ab[1]]))
         return parts
 
     def _dots_of_two_blocks(self, dots: Sequence["Dot"]) -> None:
         rows = [(dot.node, [a for a, _ in dot.terms], [b for _, b in dot.terms]) for dot in dots]
         rows = self._padded(rows)
         of_lengths: dict[int, list[_Row]] = defaultdict(list)
-        for row in rows:
-            of_lengths[len(row[1])].append(row)
+        for node, left, right in rows:
+            of_lengths[len(left)].append((node, left, right))
         for length, group in sorted(of_lengths.items()):
             if length == 1:
                 self._maps(
@@ -551,7 +546,7 @@ class Roller:
                 self._products(group, length)
 
     def _padded(self, rows: list[_Row]) -> list[_Row]:
-        """Dots one side of which starts like that of a longer one get its length, with nothing on the other side."""
+        """Dots one side of which starts like that of a longer one get its length, with holes on the other, the left."""
         lengths = {len(left) for _, left, _ in rows}
         if len(lengths) == 1:
             return rows
@@ -559,7 +554,7 @@ class Roller:
             if turned:
                 rows = [(node, right, left) for node, left, right in rows]
             longest: dict[tuple[int, ...], list[int]] = {}
-            for _, _, right in sorted(rows, key=lambda row: -len(row[2])):
+            for right in sorted([right for _, _, right in rows], key=len, reverse=True):
                 codes = self._codes_of(right)
                 for length in lengths:
                     if length <= len(codes):
@@ -578,7 +573,8 @@ class Roller:
         """Left rows and right rows: where at least half of all pairs of some of them are there, it is a product."""
         left, right = _Rows(self), _Rows(self)
         pairs: dict[tuple[int, int], list[int]] = {}
-        has_constants = any(self._is_constant(side[0]) for side in (rows[0][1], rows[0][2]))
+        _, *sides = one_of(rows)
+        has_constants = any(self._is_constant(one_of(side)) for side in sides)
         times: Counter[tuple[int, ...]] = Counter()
         for node, a, b in rows:
             key = (*self._codes_of(a), *self._codes_of(b))
@@ -597,10 +593,10 @@ class Roller:
             for part in parts:
                 part.left.sort(key=left.order)
                 part.right.sort(key=right.order)
-            parts.sort(key=lambda part: (left.order(part.left[0]), right.order(part.right[0])))
+            parts.sort(key=lambda part: ([*map(left.order, part.left)], [*map(right.order, part.right)]))
             lefts = [node for part in parts for row in part.left for node in left.rows[row]]
             rights = [node for part in parts for row in part.right for node in right.rows[row]]
-            members, positions = [], []
+            members, positions, operations = [], [], 0
             for k, part in enumerate(parts):
                 at_left = {row: i for i, row in enumerate(part.left)}
                 at_right = {row: i for i, row in enumerate(part.right)}
@@ -608,13 +604,14 @@ class Roller:
                     position = (k * m + at_left[pair[0]]) * n + at_right[pair[1]]
                     members += pairs[pair]
                     positions += [position] * len(pairs[pair])
+                    terms = length - left.rows[pair[0]].count(_HOLE)
+                    operations += (2 * terms - 1) * len(pairs[pair])
             count = len(parts)
             reads = [
                 self._read(lefts, (count, m, length), (0, 1, 3), 0.0),
-                self._read(rights, (count, n, length), (0, 2, 3), 0.0),
+                self._read(rights, (count, n, length), (0, 2, 3), None),
             ]
             shape = (count, m, n, length)
-            operations = len(members) * (2 * length - 1)
             self._statement(MUL, reads, shape, members, np.array(positions), 1, TOTAL, operations)
 
     # ---- look-ups ----------------------------------------------------------------------------------------------------
@@ -625,16 +622,14 @@ class Roller:
             of_sources[tuple([self._rank[i] for i in self.graph.inputs[node]])].append(node)
         for ranks, group in sorted(of_sources.items()):
             length = len(ranks) - 1
-            group.sort(
-                key=lambda node: (self._cell[self.graph.inputs[node][-1]], self._cell[self.graph.inputs[node][0]])
-            )
+            group.sort(key=lambda node: self._codes_of([*reversed(self.graph.inputs[node])]))
             table = [i for node in group for i in self.graph.inputs[node][:-1]]
             chosen_by = [self.graph.inputs[node][-1] for node in group]
             shape = (len(group), length)
             if len(set(ranks[:-1])) > 1:
                 joined = self._joined(table, shape)
-                rows = places(Affine(0, (Axes(shape[:1], (length,)), Axes(shape[1:], (1,)))))
-                of_table: Read | float = Read(joined.block, (0, 1), affine(rows), rows, None, 0.0)
+                rows = np.arange(len(table)).reshape(shape)
+                of_table: Read | float = Read(joined.block, (0, 1), to_affine(rows), rows)
             else:
                 of_table = self._read(table, shape, (0, 1), None)
             reads = [of_table, self._read(chosen_by, shape[:1], (0,), None)]
@@ -674,6 +669,7 @@ class Roller:
         return self._number_of[block] >= self._first_result
 
     def lines(self, nodes: Sequence[int]) -> tuple[str, ...]:
+        """The lines of the source that the nodes come from."""
         return tuple(sorted({self.graph.lines[node] for node in nodes} - {""}))
 
     def assembled(self, nodes: Sequence[int], shape: Sequence[int]) -> Operand:
@@ -685,9 +681,9 @@ class Roller:
         if isinstance(read, float):
             return read
         if read.access and all(len(axes.lengths) == 1 for axes in read.access.axes):
-            strides = tuple([axes.strides[0] if n > 1 else 0 for axes, n in zip(read.access.axes, shape)])
+            strides = tuple([stride for axes in read.access.axes for stride in axes.strides])
             return Access(read.block, strides, read.access.offset)
-        return Access(read.block, (), 0, read.cells)
+        return Access(read.block, index=read.cells)
 
     def _joined(self, nodes: Sequence[int], shape: Sequence[int]) -> Access:
         """A new block of numbers from several ones."""
@@ -700,11 +696,11 @@ class Roller:
             source = self.assembled([nodes[k] for k in at], (len(at),))
             if not isinstance(source, Access):
                 source = Access(Block("", (), "data", data=np.array([source])), (0,))
-            line = affine(np.array(at))
-            if line and len(line.axes[0].lengths) == 1:
-                target = Access(out, line.axes[0].strides, line.offset)
+            line = to_axes(np.array(at))
+            if line and len(line.lengths) == 1:
+                target = Access(out, line.strides, at[0])
             else:
-                target = Access(out, (), 0, np.array(at))
+                target = Access(out, index=np.array(at))
             parts.append(Part((len(at),), target, source))
         self.statements.append(Scatter(out, tuple(parts)))
         self._enter(out)
@@ -737,9 +733,7 @@ class _Rows:
 
     def order(self, number: int) -> tuple[int, ...]:
         """By cells; constants in the order in which they were met."""
-        row = self.rows[number]
-        known = next((node for node in row if node != _HOLE), row[0])
-        return (number,) if self._roller._is_constant(known) else self._keys[number]
+        return (number,) if self._roller._is_constant(one_of(self.rows[number])) else self._keys[number]
 
 
 class _Part(NamedTuple):
@@ -772,8 +766,12 @@ def _connected(pairs: Any) -> list[_Part]:
 
 
 def _result_of(op: Op, operands: Sequence[tuple[float, ...]]) -> float | None:
-    """What an operation makes of these operands, each being one of several numbers; None if that is not one number."""
-    results = {_results(op, xs)[0] for xs in product(*operands)} if len(operands) <= _MOST_OPERANDS else ()
+    """What an operation makes of these operands; None if that is not one number. Of several numbers it may be any."""
+    if len(operands) > _MOST_OPERANDS:
+        return None
+    tried = {*_EXTREMES, *[x for xs in operands for x in xs]}
+    every = product(*[xs if len(xs) == 1 else tried for xs in operands])
+    results = {y for xs in every if not isnan(y := _results(op, xs)[0])}  # a nan: a number that it is not
     return results.pop() if len(results) == 1 else None
 
 
@@ -788,15 +786,20 @@ def _results(op: Op, xs: Sequence[float]) -> list[float]:
     """The value and the slopes; a nan where there is an error."""
     try:
         y = op.value(FLOATS, *xs)
-        return [y, *([nan] if y != y else op.derivatives(FLOATS, y, *xs))]
+        return [y, *([nan] if isnan(y) else op.derivatives(FLOATS, y, *xs))]
     except ARITHMETIC_ERRORS:
         return [nan, nan]
+
+
+def one_of(alike: Sequence[T]) -> T:
+    """Of several for which it does not matter which."""
+    return alike[0]
 
 
 # ---- accesses --------------------------------------------------------------------------------------------------------
 def _is_chance(access: Affine, block: Block) -> bool:
     """Whether an axis walks through a leaf in more ways than that has axes: rows 3 5 7 9 of a table, as a text says."""
-    return any(sum(stride != 0 for stride in axes.strides) > max(1, len(block.shape)) for axes in access.axes)
+    return any(sum(stride != 0 for stride in axes.strides) > len(block.shape) for axes in access.axes)
 
 
 def _last(access: Affine) -> int:
@@ -807,24 +810,18 @@ def _access(read: Read, fine: Sequence[tuple[int, ...]]) -> Access:
     """The access over the finer axes."""
     spread = [n if axis in read.at else 1 for axis, lengths in enumerate(fine) for n in lengths]
     mask = None if read.mask is None else read.mask.reshape(spread)
+    of_axis = dict(zip(read.at, read.access.axes)) if read.access else {}
+    if not read.access or not all(_divides(axes.lengths, fine[axis]) for axis, axes in of_axis.items()):
+        return Access(read.block, index=read.cells.reshape(spread), mask=mask, fill=read.fill)
     strides: list[int] = []
     for axis, lengths in enumerate(fine):
-        if axis not in read.at:
-            strides += [0] * len(lengths)
-        elif read.access:
-            axes = read.access.axes[read.at.index(axis)]
-            if refinement([axes.lengths], prod(lengths)) and _divides(axes.lengths, lengths):
-                strides += refined(axes, lengths)
-            else:
-                return Access(read.block, (), 0, read.cells.reshape(spread), mask, read.fill)
-    if not read.access:
-        return Access(read.block, (), 0, read.cells.reshape(spread), mask, read.fill)
+        strides += refine_strides(of_axis[axis], lengths) if axis in of_axis else [0] * len(lengths)
     return Access(read.block, tuple(strides), read.access.offset, None, mask, read.fill)
 
 
 def _divides(lengths: Sequence[int], fine: Sequence[int]) -> bool:
-    cuts = {prod(fine[i:]) for i in range(len(fine) + 1)}
-    return all(prod(lengths[i:]) in cuts for i in range(len(lengths)))
+    """Whether nested axes of these lengths can be divided into the finer ones."""
+    return {prod(lengths[i:]) for i in range(len(lengths))} <= {prod(fine[i:]) for i in range(len(fine))}
 
 
 def _squeezed(access: Access, lengths: Sequence[int]) -> Access:
@@ -842,6 +839,7 @@ def _squeezed(access: Access, lengths: Sequence[int]) -> Access:
 def _without_repeats(mask: Array) -> Array:
     """What is masked alike along an axis is said once."""
     for axis in range(mask.ndim):
-        if (mask == mask.take([0], axis)).all():
-            mask = mask.take([0], axis)
+        first = mask.take([0], axis)
+        if (mask == first).all():
+            mask = first
     return mask

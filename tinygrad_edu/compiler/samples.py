@@ -10,14 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from ._access import on_axes
-from ._live import depending
-from ._tidy import renamed, tidied
+from tinygrad_edu.ops import TOTAL
+
+from ._access import rearrange
+from ._live import find_dependents
+from ._tidy import rename_blocks, tidy
 from .program import (
     COPY,
-    TOTAL,
     Access,
-    Any_Statement,
+    AnyStatement,
     Block,
     Carry,
     Loop,
@@ -39,16 +40,16 @@ def with_samples(program: Program, blocks: Collection[Block]) -> Program:
 
     It has to be done before the program is differentiated.
     """
-    return renamed(program, {b: replace(b, samples=True) for b in depending(program.statements, blocks)})
+    return rename_blocks(program, {b: replace(b, samples=True) for b in find_dependents(program.statements, blocks)})
 
 
-def fixed(program: Program, n: int) -> Program:
+def fix_samples(program: Program, n: int) -> Program:
     """The program of n samples, which are an ordinary axis: the first one of each block that has samples.
 
     A leaf of shape s has shape (n, *s) then. Where one number of an argument had a place in the program, the numbers of
     all samples stand there, one after the other.
     """
-    return tidied(_Fixed(n).program(program))
+    return tidy(_Fixed(n).program(program))
 
 
 class _Fixed:
@@ -58,7 +59,7 @@ class _Fixed:
         self.n = n
         self.blocks: dict[Block, Block] = {}
         self.rows: dict[Block, tuple[Block, int]] = {}  # stacked by a loop: as it is stacked, and the size of a row
-        self.statements: list[Any_Statement] = []
+        self.statements: list[AnyStatement] = []
 
     def program(self, program: Program) -> Program:
         for statement in program.statements:
@@ -95,14 +96,14 @@ class _Fixed:
             return access
         order = [*range(at), None, *range(at, len(axes))]
         if not access.block.samples:
-            return on_axes(access, order)
+            return rearrange(access, order)
         step, block = access.block.size, self.block(access.block)
         if access.block in self.rows:
             rows, size = self.rows[access.block]
-            found = _in_rows(access, axes, size, self.n)
+            found = _rows_of_samples(access, axes, size, self.n)
             if found:
                 step, block, access = size, rows, found
-        new = replace(on_axes(access, order), block=block)
+        new = replace(rearrange(access, order), block=block)
         if new.index is None:
             strides = (*new.strides[:at], step if self.n > 1 else 0, *new.strides[at + 1 :])
             return replace(new, strides=strides)
@@ -112,7 +113,7 @@ class _Fixed:
     def operand(self, x: Operand, axes: Sequence[int], at: int | None) -> Operand:
         return self.access(x, axes, at) if isinstance(x, Access) else x
 
-    def write(self, statement: Any_Statement) -> None:
+    def write(self, statement: AnyStatement) -> None:
         if isinstance(statement, Loop):
             self.write_loop(statement)
         elif not any(access.block.samples for access in statement.accesses):
@@ -177,7 +178,7 @@ class _Fixed:
         return Statement(self.block(outer), COPY, (access,), axes)
 
 
-def _in_rows(access: Access, axes: Sequence[int], size: int, n: int) -> Access | None:
+def _rows_of_samples(access: Access, axes: Sequence[int], size: int, n: int) -> Access | None:
     """An access to rows of one sample, as one to rows of n of them; None where an axis leads from row to row by and by.
 
     Each row of `size` cells has become n rows.

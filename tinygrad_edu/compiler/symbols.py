@@ -5,10 +5,11 @@ What a tape is, and what is left out while it is written, stands in `tape.py`. A
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from tinygrad_edu.ops import CONSTANT, LEAF
-from tinygrad_edu.rules import FLOATS, OPS, Mathematics
+from tinygrad_edu.ops import ADD, CONSTANT, DIV, LEAF, MUL, NEG, POW, SUB
+from tinygrad_edu.rules import FLOATS, OPS, NumberSystem, Op
 
 from .program import Access, Block, Operand, Output, Program, Statement
 from .tape import Builder, Tape
@@ -28,8 +29,38 @@ class Symbol:
 
     __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = lambda self, other: bool(self)
 
+    def __add__(self, other: Any) -> Any:
+        return _write(ADD, self, other)
+
+    def __radd__(self, other: Any) -> Any:
+        return _write(ADD, other, self)
+
+    def __sub__(self, other: Any) -> Any:
+        return _write(SUB, self, other)
+
+    def __rsub__(self, other: Any) -> Any:
+        return _write(SUB, other, self)
+
+    def __mul__(self, other: Any) -> Any:
+        return _write(MUL, self, other)
+
+    def __rmul__(self, other: Any) -> Any:
+        return _write(MUL, other, self)
+
+    def __truediv__(self, other: Any) -> Any:
+        return _write(DIV, self, other)
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return _write(DIV, other, self)
+
+    def __pow__(self, other: Any) -> Any:
+        return _write(POW, self, other)
+
+    def __rpow__(self, other: Any) -> Any:
+        return _write(POW, other, self)
+
     def __neg__(self) -> Any:
-        return SYMBOLS.neg(self)
+        return _write(NEG, self)
 
     def __pos__(self) -> "Symbol":
         return self
@@ -38,31 +69,21 @@ class Symbol:
         return SYMBOLS.abs(self)
 
 
-def _operator(name: str, reflected: bool) -> Callable[[Symbol, Any], Any]:
-    return lambda a, b: getattr(SYMBOLS, name)(*((b, a) if reflected else (a, b)))
-
-
-for _method, _name in {"add": "add", "sub": "sub", "mul": "mul", "truediv": "div", "pow": "pow"}.items():
-    setattr(Symbol, f"__{_method}__", _operator(_name, reflected=False))
-    setattr(Symbol, f"__r{_method}__", _operator(_name, reflected=True))
-
-
-class Symbols(Mathematics):
-    """The mathematics of symbols: each function writes an operation, unless it is called on plain numbers."""
+class Symbols(NumberSystem):
+    """The number system of symbols: each function writes an operation, unless it is called on plain numbers."""
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         if name not in OPS:
             raise AttributeError(f"no operation is called {name!r}")
-        op = OPS[name]
+        return partial(_write, OPS[name])
 
-        def write(*xs: Any) -> Any:
-            builder = next((x.builder for x in xs if isinstance(x, Symbol)), None)
-            if builder is None:
-                return op.value(FLOATS, *xs)
-            places = [x.place if isinstance(x, Symbol) else builder.constant(float(x)) for x in xs]
-            return Symbol(builder, builder.operation(op, tuple(places)))
 
-        return write
+def _write(op: Op, *xs: Any) -> Any:
+    builder = next((x.builder for x in xs if isinstance(x, Symbol)), None)
+    if builder is None:
+        return op.value(FLOATS, *xs)
+    places = [x.place if isinstance(x, Symbol) else builder.constant(float(x)) for x in xs]
+    return Symbol(builder, builder.operation(op, tuple(places)))
 
 
 SYMBOLS = Symbols()
@@ -71,14 +92,15 @@ SYMBOLS = Symbols()
 def program_of(tape: Tape) -> Program:
     """The tape as a program of single numbers: a statement for each operation.
 
+    >>> from tinygrad_edu.compiler.tape import make_tape
     >>> builder = Builder()
     >>> x = Symbol(builder, builder.leaf("x"))
-    >>> program = program_of(builder.tape("f", [x.place], [], [(x * x + 1.0).place]))
+    >>> program = program_of(make_tape("f", builder.entries, [x.place], [], [(x * x + 1.0).place]))
     >>> [statement.op.name for statement in program.statements]
     ['mul', 'add']
     """
     inputs, statements, of = {*tape.inputs}, list[Statement](), list[Operand]()
-    for place, (op, places, label, number) in enumerate(tape.nodes):
+    for place, (op, places, label, number) in enumerate(tape.entries):
         if op is CONSTANT:
             of.append(number)
         elif op is LEAF:

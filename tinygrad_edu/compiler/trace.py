@@ -1,16 +1,19 @@
 """Tracing: a function of Values is run without numbers, and the operations that it asks for become a tape.
 
-For that time a mode answers in place of the engine. The nodes that it makes have no `data`: what the function decides
-by a number would be frozen into the tape, so to look at one is an error that shows the line and what to write instead.
-An int among the arguments may be looked at; the tape then is for that int alone. The Values that the function uses
-beside its arguments, its parameters, do have numbers. They are known once it has been run: so it is run twice, the
-second time they are guarded, and the two tapes must agree; nor may it draw random numbers. There is no derivative here.
-What a tape is, is left to `tape.py`, what a function can get at to `_reach.py`, what errors advise to `_advice.py`.
+While it runs, a mode answers in place of the engine, and makes nodes that have no `data`. A decision by a number would
+be frozen into the tape: so it is an error to look at one, and the error shows the line and what to write instead. An
+int among the arguments may be looked at; then the tape is for that int alone.
+
+The parameters are the Values that the function uses beside its arguments. They have numbers, and are known only after
+a run. So the function is run twice: the second time its parameters are guarded, and the two runs must agree. It may not
+draw random numbers either.
+
+No gradients are taken here. What a tape is, is left to `tape.py`, what a function can reach to `_reach.py`, what errors
+advise to `_advice.py`.
 """
 
 import math
 import operator
-import os
 import sys
 from array import array
 from collections import Counter
@@ -18,32 +21,36 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from numbers import Integral
-from threading import Lock
 from types import CodeType, FrameType
 from typing import Any, NamedTuple, NoReturn
 
+from tinygrad_edu import engine
 from tinygrad_edu._validate import is_number, to_float
-from tinygrad_edu.engine import Value, constant
-from tinygrad_edu.errors import Place, place, whose
-from tinygrad_edu.graph import kind, no_cycle_collection, topological_order
-from tinygrad_edu.modes import Make, Mode, Way, inherited, open_modes, opened, records
+from tinygrad_edu.engine import Value, make_constant
+from tinygrad_edu.errors import SourceLine, calling_line, owner_of
+from tinygrad_edu.graph import class_of, no_cycle_collection, topological_order
+from tinygrad_edu.modes import GradientKind, MakeNode, Mode, enter_mode, inherited_modes, is_recording, open_modes
 from tinygrad_edu.ops import CONSTANT, DETACH, LEAF
 from tinygrad_edu.rules import Closure, Op
 
-from ._advice import advice
-from ._reach import Draws, Reach, labels
-from .tape import Tape, alive, finished
+from ._advice import advise
+from ._reach import RandomStates, Reach, name_parameters
+from .tape import Tape, find_needed, tape_of_columns
 
 
 class RecordingError(TypeError):
-    """The function that is traced looks at a number, or changes one, which a tape cannot do when it is replayed."""
+    """A function cannot be recorded: it looks at a number of a Value, changes one, or draws random numbers.
+
+    A tape computes the same operations for all numbers, so it cannot do any of that when it is replayed. The message
+    shows the line and what to write instead.
+    """
 
 
 class Traced(NamedTuple):
-    """A tape, the Values that its parameters are, and the ints that it is for alone.
+    """A tape, the Values that are its parameters, and the ints that it is for alone.
 
-    `frozen` has, for the place of an input among the inputs, the int that it was: the function has counted with it, or
-    indexed, so that for another int there would be another tape.
+    `frozen` has those ints by their places among the inputs. The function has counted with them, or indexed: for other
+    ints its tape would be another one.
     """
 
     tape: Tape
@@ -52,69 +59,90 @@ class Traced(NamedTuple):
 
 
 @no_cycle_collection()
-def traced(
+def trace_function(
     f: Callable[[list[Value]], Sequence[Any]],
     name: str,
     inputs: Sequence[tuple[str, float]],
     owner: Any = None,
     with_lines: bool = True,
 ) -> Traced:
-    """Traces a function of a list of Values that returns a sequence of Values and plain numbers.
+    """Traces a function: finds its tape, and its parameters.
 
-    `inputs` are labels with numbers. An int stays an argument where the function computes with it, or chooses by it
-    with `take`. Parameters without a label are named by where the `owner`, the function as its user knows it, can get
-    at them. To note the lines that ask for operations takes a fifth of the time.
+    Args:
+        f: Takes a list of Values, and returns a sequence of Values and plain numbers.
+        name: The name of the function, for messages and the tape.
+        inputs: For each argument a label and a number. An int stays an argument where the function computes with it, or
+            chooses by it with `take`.
+        owner: The function as its user knows it. A parameter without a label is named by the way from there to it.
+        with_lines: Whether to note the lines that ask for operations, which takes a fifth of the time.
+
+    Returns:
+        The tape, the parameters, and the ints that the tape is for alone.
+
+    Raises:
+        RecordingError: The function looks at a number, draws random ones, or does not do the same each time.
+        Exception: What the function raises.
+
+    Example:
+        >>> w = Value(0.5, label="w")
+        >>> print(trace_function(lambda xs: [w * xs[0]], "f", [("x", 2.0)], with_lines=False).tape)
+        tape of f
+        name  formula    number  line
+        x     input           2
+        w     parameter     0.5
+        v2    w * x           1
+        returns v2
     """
     reach = Reach(owner, f)
-    draws = Draws(reach.generators)
+    random_states = RandomStates(reach.generators)
     within = [v for v, _ in reach.values if v._rule is not CONSTANT]
     try:
-        first = _run(f, name, inputs, within, draws, with_lines)
+        first = _trace_once(f, name, inputs, within, random_states, with_lines)
         known = {id(v): v for v in (*within, *first.earlier.values())}
-        second = _run(f, name, inputs, known.values(), draws)
+        second = _trace_once(f, name, inputs, known.values(), random_states)
         if not first.agrees_with(second):
             raise RecordingError(
                 f"{name} computes something else when it is called again with the same numbers, which a tape cannot "
-                f"replay{_DRAW}"
+                f"replay{_WAY_OUT}"
             )
     except BaseException:
-        draws.take_back()
+        random_states.restore()
         raise
-    parameters, tape = first.finished(name, [to_float(x, label) for label, x in inputs], reach)
+    parameters, tape = first.to_tape(name, [to_float(x, label) for label, x in inputs], reach)
     return Traced(tape, parameters, first.frozen | second.frozen)
 
 
-def _run(
+def _trace_once(
     f: Callable[[list[Value]], Sequence[Any]],
     name: str,
     inputs: Sequence[tuple[str, float]],
     guarded: Iterable[Value],
-    draws: Draws,
+    random_states: RandomStates,
     with_lines: bool = False,
 ) -> "_Trace":
-    """What one run of f writes."""
+    """Runs f once, and returns what it has written."""
     trace = _Trace(with_lines)
-    with _guarding(guarded), opened(trace):
-        trace.results = list(map(trace.place, map(_as_value, f([trace.input(*leaf) for leaf in inputs]))))
-    if generator := draws.drawn_from():
+    with _guard_values(guarded), enter_mode(trace):
+        trace.results = list(map(trace.place_of, map(_to_value, f([trace.input(*leaf) for leaf in inputs]))))
+    if generator := random_states.find_change():
         raise RecordingError(
-            f"{name} draws random numbers (from {generator}) while it is traced, which a tape cannot replay{_DRAW}"
+            f"{name} draws random numbers (from {generator}) while it is traced, which a tape cannot replay{_WAY_OUT}"
         )
     return trace
 
 
-_DRAW = ": draw them outside and pass them as arguments, or call the function as it is, uncompiled"
+_WAY_OUT = ": draw them outside and pass them as arguments, or call the function as it is, uncompiled"
 
 
-def _as_value(y: Any) -> Value:
-    return y if isinstance(y, Value) else constant(y)
+def _to_value(y: Any) -> Value:
+    return y if isinstance(y, Value) else make_constant(y)
 
 
 # ---- the mode --------------------------------------------------------------------------------------------------------
 class _Trace(Mode):
-    """Makes nodes without numbers, and writes down which operation each is, and where its inputs stand."""
+    """The mode that makes nodes without numbers, and writes down the operation of each and the places of its inputs."""
 
-    alone, follows = True, True
+    exclusive, tracks = True, True
 
     def __init__(self, with_lines: bool) -> None:
         self.ops: list[Op] = []
@@ -131,14 +159,15 @@ class _Trace(Mode):
         self._made_inside: dict[int, Value] = {}  # leaves, which would be made again
 
     def input(self, name: str, number: float) -> Value:
+        """The Value that stands for an argument."""
         leaf = self._write(LEAF, (), ())
         leaf.label = name
         self.inputs.append(leaf.place)
         if isinstance(number, Integral) and not isinstance(number, bool):
-            return Known(int(number), lambda: leaf, self, frozenset([(len(self.inputs) - 1, int(number))]), LEAF)
+            return KnownNumber(int(number), lambda: leaf, self, frozenset([(len(self.inputs) - 1, int(number))]), LEAF)
         return leaf
 
-    def operation(self, make: Make, op: Op, inputs: tuple[Value, ...]) -> Value:
+    def on_operation(self, make: MakeNode, op: Op, inputs: tuple[Value, ...]) -> Value:
         places: list[int] = []
         known, has_known = self._places, False
         for x in inputs:
@@ -150,44 +179,43 @@ class _Trace(Mode):
                     return constants
                 places.append(self._constant(x.data))
             else:
-                has_known = has_known or x.__class__ is Known
-                places.append(known[id(x)] if id(x) in known else self.place(x))
+                has_known = has_known or x.__class__ is KnownNumber
+                places.append(known[id(x)] if id(x) in known else self.place_of(x))
         if has_known:
-            inputs = tuple([x.node if isinstance(x, Known) else x for x in inputs])
-        node = _new(Tracing)  # as `_write` does: to call it for each operation would take a tenth of the time
+            inputs = tuple([x.node if isinstance(x, KnownNumber) else x for x in inputs])
+        node = _new_tracing(Tracing)  # as `_write` does: to call it for each operation would take a tenth of the time
         node._rule, node._prev, node.place, node.trace = op, inputs, len(self.ops), self
         self.ops.append(op)
         self.rows.append(tuple(places))
         if self.lines is not None:
             self.lines.note()
-        if op is DETACH or len(inherited()) == 1 or records():  # the one that is open is this one
+        if op is DETACH or len(inherited_modes()) == 1 or is_recording():  # the one that is open is this one
             return node
         return self._write(DETACH, (node,), [node.place])
 
     def _write(self, op: Op, inputs: tuple[Value, ...], places: Iterable[int]) -> "Tracing":
         """An entry that no line asks for."""
-        node = _new(Tracing)
-        node._rule, node._prev, node.place, node.trace = op, inputs, len(self.ops), self
-        self.ops.append(op)
-        self.rows.append(tuple(places))
-        if self.lines is not None:
-            self.lines.found.append(-1)
+        node = _new_tracing(Tracing)
+        node._rule, node._prev, node.place, node.trace = op, inputs, self._append(op, tuple(places)), self
         return node
 
     def _constant(self, number: float) -> int:
         """Where a number stands: each time in a place of its own."""
-        place = len(self.ops)
+        place = self._append(CONSTANT, ())
         self.constants[0].append(place)
         self.constants[1].append(number)
-        self.ops.append(CONSTANT)
-        self.rows.append(())
-        if self.lines is not None:
-            self.lines.found.append(-1)
         return place
 
-    def place(self, v: Value) -> int:
+    def _append(self, op: Op, places: tuple[int, ...]) -> int:
+        self.ops.append(op)
+        self.rows.append(places)
+        if self.lines is not None:
+            self.lines.of_entries.append(-1)
+        return len(self.ops) - 1
+
+    def place_of(self, v: Value) -> int:
         """Where a Value stands; one that was made before is written first, with all that it is computed from."""
-        if isinstance(v, Known):
+        if isinstance(v, KnownNumber):
             v = v.node
         if isinstance(v, Tracing) and v.trace is self:
             return v.place
@@ -195,10 +223,10 @@ class _Trace(Mode):
         if place is not None:
             return place
         if v._rule is CONSTANT or id(v) in self._made_inside:
-            return self._constant(_number(v))
+            return self._constant(_data_of(v))
         for x in topological_order(v, seen=self._seen) if v._prev else []:
             if x._prev and not (isinstance(x, Tracing) and x.trace is self):
-                self._write_earlier(x, [self.place(y) for y in x._prev])
+                self._write_earlier(x, [self.place_of(y) for y in x._prev])
         return self._places[id(v)] if v._prev else self._write_earlier(v, [])
 
     def _write_earlier(self, v: Value, places: Sequence[int]) -> int:
@@ -208,7 +236,7 @@ class _Trace(Mode):
         self.earlier[place] = v
         return place
 
-    def leaf(self, v: Value) -> None:
+    def on_leaf(self, v: Value) -> None:
         if v._prev:
             raise RecordingError(
                 f"a node of {v._op!r} is given a number while a function is traced, which would be frozen into the "
@@ -216,13 +244,13 @@ class _Trace(Mode):
             )
         self._made_inside[id(v)] = v
 
-    def gradients(self, y: Value, targets: Sequence[Value], way: Way) -> None:
-        if way != "graph":
-            _refuse(way)
-        if any(isinstance(x, Known) for x in targets):
+    def on_gradients(self, y: Value, targets: Sequence[Value], kind: GradientKind) -> None:
+        if kind != "graph":
+            _raise_advice(kind)
+        if any(isinstance(x, KnownNumber) for x in targets):
             raise TypeError("an int among the arguments has no gradient: give the function a float in its place")
 
-    def depends(self, v: Value) -> bool:
+    def is_tracked(self, v: Value) -> bool:
         return v._rule is not CONSTANT
 
     def agrees_with(self, other: "_Trace") -> bool:
@@ -235,14 +263,14 @@ class _Trace(Mode):
             and [*map(id, self.earlier.values())] == [*map(id, other.earlier.values())]
         )
 
-    def finished(self, name: str, example: list[float], reach: Reach) -> tuple[list[Value], Tape]:
-        """The parameters that the results depend on, and the tape."""
-        needed = alive(self.rows, [*self.inputs, *self.results])
+    def to_tape(self, name: str, example: list[float], reach: Reach) -> tuple[list[Value], Tape]:
+        """The parameters that the results depend on, and the finished tape."""
+        needed = find_needed(self.rows, [*self.inputs, *self.results])
         places = [i for i, v in self.earlier.items() if v._rule is LEAF and needed[i]]
         parameters = [self.earlier[i] for i in places]
         self.labels.update({i: v.label for i, v in self.earlier.items() if v.label})
-        self.labels.update(zip(places, labels(parameters, reach)))
-        tape = finished(
+        self.labels.update(zip(places, name_parameters(parameters, reach)))
+        tape = tape_of_columns(
             name,
             self.ops,
             self.rows,
@@ -250,23 +278,21 @@ class _Trace(Mode):
             {i: str(label) for i, label in self.labels.items() if label},  # users may have put anything there
             (self.inputs, places),
             self.results,
-            [*example, *map(_number, parameters)],
+            [*example, *map(_data_of, parameters)],
             needed,
-            *((self.lines.found, [*self.lines.places]) if self.lines else ()),
+            *((self.lines.of_entries, [*self.lines.source_lines]) if self.lines else ()),
         )
         return parameters, tape
 
 
 def is_traced() -> bool:
-    """Whether the code that runs here is being traced."""
+    """Whether the code that runs is being traced."""
     return any(isinstance(mode, _Trace) for mode in open_modes())
 
 
-def _refuse(what: str) -> NoReturn:
-    line = place()
-    raise RecordingError(
-        f"{line}: a function {advice(what, line.source)}" + (f"\n    {line.source}" if line.source else "")
-    )
+def _raise_advice(what: str) -> NoReturn:
+    line = calling_line()
+    raise RecordingError(f"{line}: a function {advise(what, line.text)}" + (f"\n    {line.text}" if line.text else ""))
 
 
 _WITHOUT_LINES = tuple(
@@ -275,38 +301,39 @@ _WITHOUT_LINES = tuple(
 
 
 class _Lines:
-    """The lines that ask for operations: the user's, or else of a model or a loss of this package.
+    """The lines that ask for operations: those of the user, or else of a model or a loss of this package.
 
-    No decision hangs on them, they are for a reader. It has to be quick: the line of an instruction is looked up once.
+    They are for a reader, and decide nothing. To be quick, it looks up the line of an instruction only once.
     """
 
     def __init__(self) -> None:
-        self.found = array("i")  # for each entry of the tape the line, -1 where there is none
-        self.places: dict[Place, int] = {}
+        self.of_entries = array("i")  # for each entry of the tape the line, -1 where there is none
+        self.source_lines: dict[SourceLine, int] = {}
         self._codes: list[CodeType] = []  # kept, so that no other one gets the id
         self._of_codes: dict[int, dict[int, int]] = {}  # lines by the id of the user's code, and instruction
         self._of_models: dict[int, dict[int, int]] = {}
         self._whose: dict[str, str] = {}  # by file
 
     def note(self) -> None:
-        frame = sys._getframe(4)  # past `operation`, `record` and the method
+        """Adds the line that asks for the operation that is being written."""
+        frame = sys._getframe(4)  # past `on_operation`, `make_node` and the method
         of_code = self._of_codes.get(id(frame.f_code))
         if of_code is None:
             asking = self._asking(frame)
             if asking is None:
-                self.found.append(-1)
+                self.of_entries.append(-1)
                 return
             frame, of_code = asking
         line = of_code.get(frame.f_lasti)
         if line is None:
-            place = Place(frame.f_code.co_filename, frame.f_lineno, "")
-            line = of_code[frame.f_lasti] = self.places.setdefault(place, len(self.places))
-        self.found.append(line)
+            source_line = SourceLine(frame.f_code.co_filename, frame.f_lineno, "")
+            line = of_code[frame.f_lasti] = self.source_lines.setdefault(source_line, len(self.source_lines))
+        self.of_entries.append(line)
 
     def _asking(self, frame: FrameType | None) -> tuple[FrameType, dict[int, int]] | None:
         """The frame of the user's that led here, or else of a model, and the lines of its code."""
         inside, lines = None, self._of_codes
-        while frame is not None and frame.f_code is not _run.__code__:
+        while frame is not None and frame.f_code is not _trace_once.__code__:
             owner = self._whose.get(frame.f_code.co_filename) or self._look_up(frame)
             if owner == "user":
                 break
@@ -323,7 +350,7 @@ class _Lines:
 
     def _look_up(self, frame: FrameType) -> str:
         module = frame.f_globals.get("__name__", "")
-        owner = whose(frame.f_code.co_filename, module)
+        owner = owner_of(frame.f_code.co_filename, module)
         if owner == "package" and not module.startswith(_WITHOUT_LINES):
             owner = "model"
         self._whose[frame.f_code.co_filename] = owner
@@ -331,106 +358,102 @@ class _Lines:
 
 
 # ---- Values that are not to be looked at -----------------------------------------------------------------------------
-_DATA, _GRAD = (vars(Value)[name] for name in ("data", "grad"))  # the slots
+_read_data = vars(Value)["data"].__get__  # past the guard
 
 
-def _number(v: Value) -> float:
+def _data_of(v: Value) -> float:
     """The number of a Value, guarded or not; nan where it has none, as it belongs to a trace around this one."""
-    return math.nan if isinstance(v, Tracing) else float(_DATA.__get__(v))
+    return math.nan if isinstance(v, Tracing) else float(_read_data(v))
 
 
-def _check(v: Any, what: str) -> None:
-    """A function, and no method: the class of a Value may change back while another thread is here."""
+def _check_access(v: Any, what: str) -> None:
+    """Raises `RecordingError` where code that is traced looks at a Value, or any code at a Value without a number.
+
+    It is no method, as the class of a Value may change back while another thread is here.
+    """
     if is_traced():
-        _refuse(what)
+        _raise_advice(what)
     if isinstance(v, Tracing):
         raise RecordingError("this Value was made while a function was traced: it has no number, and is no use outside")
 
 
-def _compared(v: Any, how: str, other: Any) -> Any:
-    _check(v, "compare")
-    return getattr(kind(v), how)(v, other)
+def _comparison(name: str) -> Any:
+    """A method that compares a Value, unless the code is traced."""
+
+    def compare(self: Any, other: Any) -> Any:
+        _check_access(self, "compare")
+        return getattr(class_of(self), name)(self, other)
+
+    return compare
+
+
+def _slot(name: str, what: str) -> Any:
+    """The slot of a Value, `data` or `grad`, unless the code is traced."""
+    slot = vars(Value)[name]
+
+    def get(self: Any) -> Any:
+        _check_access(self, what)
+        return slot.__get__(self)
+
+    def set_to(self: Any, number: float) -> None:
+        _check_access(self, f"{what} =")
+        slot.__set__(self, number)
+
+    return property(get, set_to)
 
 
 def _is_node(x: object) -> bool:
-    return isinstance(x, Value) and not isinstance(x, Known)
+    return isinstance(x, Value) and not isinstance(x, KnownNumber)
 
 
 class _Unreadable:
-    """What a Value with a guard refuses to the code that is traced, and to no other."""
+    """What a guarded Value refuses to code that is traced, and to no other code."""
 
     __slots__ = ()
 
     def __init_subclass__(cls, **_: Any) -> None:
-        """The subclasses of a user are not told of guards."""
+        """Keeps from the subclasses of a user that guards are made of them."""
 
-    @property
-    def data(self) -> Any:
-        _check(self, "data")
-        return _DATA.__get__(self)
-
-    @data.setter
-    def data(self, number: float) -> None:
-        _check(self, "data =")
-        _DATA.__set__(self, number)
-
-    @property
-    def grad(self) -> Any:
-        _check(self, ".grad")
-        return _GRAD.__get__(self)
-
-    @grad.setter
-    def grad(self, number: float) -> None:
-        _check(self, ".grad =")
-        _GRAD.__set__(self, number)
-
-    def __lt__(self, other: Any) -> Any:
-        return _compared(self, "__lt__", other)
-
-    def __le__(self, other: Any) -> Any:
-        return _compared(self, "__le__", other)
-
-    def __gt__(self, other: Any) -> Any:
-        return _compared(self, "__gt__", other)
-
-    def __ge__(self, other: Any) -> Any:
-        return _compared(self, "__ge__", other)
+    data, grad = _slot("data", "data"), _slot("grad", ".grad")
+    __lt__, __le__ = _comparison("__lt__"), _comparison("__le__")
+    __gt__, __ge__ = _comparison("__gt__"), _comparison("__ge__")
+    _equal, _unequal = _comparison("__eq__"), _comparison("__ne__")
 
     def __eq__(self, other: object) -> Any:
-        return id(self) == id(other) if _is_node(other) else _compared(self, "__eq__", other)
+        return id(self) == id(other) if _is_node(other) else self._equal(other)
 
     def __ne__(self, other: object) -> Any:
-        return id(self) != id(other) if _is_node(other) else _compared(self, "__ne__", other)
+        return id(self) != id(other) if _is_node(other) else self._unequal(other)
 
     __hash__ = object.__hash__
 
     def __bool__(self) -> bool:
-        _check(self, "bool")
-        return bool(_DATA.__get__(self))
+        _check_access(self, "bool")
+        return bool(_read_data(self))
 
     def __float__(self) -> float:
-        _check(self, "float")
+        _check_access(self, "float")
         v: Any = self
-        return float(kind(v).__float__(v))
+        return float(class_of(v).__float__(v))
 
     def __int__(self) -> int:
-        _check(self, "float")
+        _check_access(self, "float")
         v: Any = self
-        return int(kind(v).__int__(v))
+        return int(class_of(v).__int__(v))
 
     def __format__(self, spec: str) -> str:
         if spec:
-            _check(self, "format")
+            _check_access(self, "format")
         v: Any = self
-        return str(self) if not spec else kind(v).__format__(v, spec)
+        return str(self) if not spec else class_of(v).__format__(v, spec)
 
     def __repr__(self) -> str:  # a message or a log may show it
         v: Any = self
-        return f"<Value: {v.label or v._rule}, traced>" if is_traced() else kind(v).__repr__(v)
+        return f"<Value: {v.label or v._rule}, traced>" if is_traced() else class_of(v).__repr__(v)
 
 
 class Tracing(_Unreadable, Value):
-    """A node that has no number, as it was made while a function was traced; it knows its place on the tape."""
+    """A node that is made while a function is traced: it has no number, but a place on the tape."""
 
     __slots__ = ("place", "trace")
     place: int
@@ -438,6 +461,7 @@ class Tracing(_Unreadable, Value):
 
     @property
     def label(self) -> str:
+        """Its name, as of any Value."""
         return self.trace.labels.get(self.place, "")
 
     @label.setter
@@ -448,14 +472,14 @@ class Tracing(_Unreadable, Value):
         return f"<Value: {self.label or self._rule}, traced>"
 
 
-_new: Callable[[type[Tracing]], Tracing] = object.__new__
+_new_tracing: Callable[[type[Tracing]], Tracing] = object.__new__
 
 
-class Known(Tracing):
+class KnownNumber(Tracing):
     """An int among the arguments, or a number computed of such ints and plain numbers alone.
 
-    To arithmetic with Values it is a Value, `node`. Used in any other way it is the number that it was: then the tape
-    is for those ints alone.
+    In arithmetic with Values it is a Value, `node`. In any other use it is the number that it was: then the tape is for
+    those ints alone.
     """
 
     __slots__ = ("_inputs", "_make", "_node", "_number")
@@ -469,13 +493,14 @@ class Known(Tracing):
 
     @property
     def node(self) -> Value:
-        """Made when it is asked for: most are looked at."""
+        """Its Value, made when it is asked for: most such numbers are only looked at."""
         if self._node is None:
             self._node = self._make()
         return self._node
 
     @property
     def label(self) -> str:
+        """The name of its node."""
         return self.node.label
 
     @label.setter
@@ -487,41 +512,41 @@ class Known(Tracing):
         return self._number
 
     def __getattr__(self, name: str) -> Any:
-        """`bit_length`, `real`, and what else an int has."""
+        """Reads `bit_length`, `real`, and what else an int has."""
         if not hasattr(int, name):
             raise AttributeError(f"an int has no attribute {name!r}")
         return getattr(self._looked_at(), name)
 
 
-def _looking(f: Callable[..., Any], reflected: bool = False) -> Callable[..., Any]:
-    """A method of numbers that are looked at."""
+def _method_that_looks(f: Callable[..., Any], reflected: bool = False) -> Callable[..., Any]:
+    """A method of ints that looks at the number."""
 
-    def method(self: Known, *others: Any) -> Any:
-        numbers = [x._looked_at() if isinstance(x, Known) else x for x in (self, *others)]
+    def method(self: KnownNumber, *others: Any) -> Any:
+        numbers = [x._looked_at() if isinstance(x, KnownNumber) else x for x in (self, *others)]
         return f(*(numbers[::-1] if reflected else numbers))
 
     return method
 
 
-def _computing(name: str, f: Callable[..., Any]) -> Callable[..., Any]:
-    """A method of arithmetic: of known numbers it makes a known one, of others a node."""
+def _method_that_computes(name: str, f: Callable[..., Any]) -> Callable[..., Any]:
+    """A method of arithmetic: of known numbers it makes a known one, of other numbers a node."""
     of_values = getattr(Value, name)
 
-    def method(self: Known, *others: Any) -> Any:
+    def method(self: KnownNumber, *others: Any) -> Any:
         def make() -> Value:
-            node: Value = of_values(self.node, *[x.node if isinstance(x, Known) else x for x in others])
+            node: Value = of_values(self.node, *[x.node if isinstance(x, KnownNumber) else x for x in others])
             return node
 
         inputs, numbers = self._inputs, [self._number]
         for x in others:
-            if isinstance(x, Known):
+            if isinstance(x, KnownNumber):
                 inputs |= x._inputs
                 numbers.append(x._number)
             elif isinstance(x, (int, float)):
                 numbers.append(x)
             else:
                 return make() if is_number(x) or isinstance(x, Value) else NotImplemented
-        return Known(f(*numbers), make, self.trace, inputs, _COMPUTED)
+        return KnownNumber(f(*numbers), make, self.trace, inputs, _COMPUTED)
 
     return method
 
@@ -533,22 +558,22 @@ _LOOKING: dict[str, Callable[..., Any]] = {
     **{f.__name__: f for f in (int, float, complex, bool, hash, round, format, str, repr)},
 }
 for _name, _f in _LOOKING.items():
-    setattr(Known, f"__{_name}__", _looking(_f))
+    setattr(KnownNumber, f"__{_name}__", _method_that_looks(_f))
 for _name in ("floordiv", "mod", "divmod", "lshift", "rshift", "and", "or", "xor"):
     _f = getattr(operator, f"__{_name}__", divmod)
-    setattr(Known, f"__{_name}__", _looking(_f))
-    setattr(Known, f"__r{_name}__", _looking(_f, reflected=True))
-for _name in ("add", "sub", "mul", "truediv", "pow"):
-    _f = getattr(operator, _name)
-    setattr(Known, f"__{_name}__", _computing(f"__{_name}__", _f))
-    setattr(Known, f"__r{_name}__", _computing(f"__r{_name}__", lambda a, b, _f=_f: _f(b, a)))
+    setattr(KnownNumber, f"__{_name}__", _method_that_looks(_f))
+    setattr(KnownNumber, f"__r{_name}__", _method_that_looks(_f, reflected=True))
+for _f in (operator.add, operator.sub, operator.mul, operator.truediv, operator.pow):
+    _name = _f.__name__
+    setattr(KnownNumber, f"__{_name}__", _method_that_computes(f"__{_name}__", _f))
+    setattr(KnownNumber, f"__r{_name}__", _method_that_computes(f"__r{_name}__", lambda a, b, _f=_f: _f(b, a)))
 for _name in ("neg", "pos", "abs"):
-    setattr(Known, f"__{_name}__", _computing(f"__{_name}__", getattr(operator, _name)))
+    setattr(KnownNumber, f"__{_name}__", _method_that_computes(f"__{_name}__", getattr(operator, _name)))
 
 
 @lru_cache(maxsize=256)
-def _guard(cls: type[Value]) -> type[Value]:
-    """A class with the same slots. `graph.kind` knows it as a guard, and so copies and pickles name `cls`."""
+def _guarded_class(cls: type[Value]) -> type[Value]:
+    """A subclass that is unreadable. `graph.class_of` knows it, so that copies and pickles name `cls`."""
     make: Any = type(cls)
     contents = {
         "__slots__": (),
@@ -560,33 +585,23 @@ def _guard(cls: type[Value]) -> type[Value]:
     return guard
 
 
-_guards: Counter[Value] = Counter()  # by how many traces each is guarded: they may overlap
-_guards_lock = Lock()
-
-
-def _renew_lock() -> None:
-    """In a forked process the thread that holds it may not exist."""
-    global _guards_lock
-    _guards_lock = Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_lock)
+_guard_counts: Counter[Value] = Counter()  # by how many traces each is guarded: they may overlap
 
 
 @contextmanager
-def _guarding(values: Iterable[Value]) -> Iterator[None]:
+def _guard_values(values: Iterable[Value]) -> Iterator[None]:
+    """Guards the Values in the block."""
     values = [v for v in values if not isinstance(v, Tracing)]  # those of a trace around this one are unreadable anyway
     try:
-        with _guards_lock:
-            _guards.update(values)
+        with engine.backward_lock:
+            _guard_counts.update(values)
             for v in values:
-                v.__class__ = _guard(kind(v))
+                v.__class__ = _guarded_class(class_of(v))
         yield
     finally:
-        with _guards_lock:
+        with engine.backward_lock:
             for v in values:
-                _guards[v] -= 1
-                if _guards[v] <= 0:
-                    _guards.pop(v)
-                    v.__class__ = kind(v)
+                _guard_counts[v] -= 1
+                if _guard_counts[v] <= 0:
+                    _guard_counts.pop(v)
+                    v.__class__ = class_of(v)

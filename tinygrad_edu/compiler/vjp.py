@@ -14,23 +14,31 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_edu.ops import DETACH
+from tinygrad_edu.ops import ADD, DETACH, DIV, MUL, NEG, POW, SUB, TOTAL
 from tinygrad_edu.rules import FLOATS, OPS, Op
 
-from ._access import cells, flipped, in_order, masked, moves, on_axes, rank, repeated, reshaped, varies
-from ._live import Alive, depending, live
-from ._tidy import needed, renamed, replaced, tidied
+from ._access import (
+    cells_of,
+    count_axes,
+    flip,
+    mask_out,
+    moves_along,
+    reads_in_order,
+    rearrange,
+    repeat_over,
+    reshape,
+    varies_along,
+)
+from ._live import Live, find_dependents, find_live_cells
+from ._tidy import drop_unread, rename_blocks, replace_blocks, tidy
 from .program import (
-    ADD,
     COPY,
     EQUAL,
-    MUL,
     NOWHERE,
     ONE,
     TAKE,
-    TOTAL,
     Access,
-    Any_Statement,
+    AnyStatement,
     Block,
     Carry,
     Loop,
@@ -43,15 +51,15 @@ from .program import (
     Statement,
     strides_of,
     whole,
-    written,
+    written_blocks,
 )
 from .symbols import SYMBOLS, Symbol, Symbols
 
 Array = Any  # of NumPy
-NEG, SUB, DIV, SQRT = OPS["neg"], OPS["sub"], OPS["div"], OPS["sqrt"]
+SQRT = OPS["sqrt"]
 
 
-def differentiated(program: Program, wanted: Collection[Block]) -> Program:
+def differentiate(program: Program, wanted: Collection[Block]) -> Program:
     """The program with the gradients of its first output.
 
     ∂y/∂leaf for y = outputs[0]; of several numbers y, or of one for each sample, that of their sum. An output for each
@@ -67,8 +75,8 @@ def differentiated(program: Program, wanted: Collection[Block]) -> Program:
     """
     leaves = [block for block in (*program.inputs, *program.parameters) if block in wanted]
     sample = next((block for block in (*program.inputs, *program.parameters) if block.samples), None)
-    alive = live(program)
-    active = depending(program.statements, leaves, but_by=DETACH) & alive.keys()
+    alive = find_live_cells(program)
+    active = find_dependents(program.statements, leaves, but_by=DETACH) & alive.keys()
     sweep = _Sweep(active, alive, sample, {})
     y = program.outputs[0]
     if isinstance(y.access, Access):
@@ -77,7 +85,7 @@ def differentiated(program: Program, wanted: Collection[Block]) -> Program:
     outputs = [Output(sweep.gradient(leaf), leaf.shape, leaf) for leaf in leaves]
     statements = (*forward, *sweep.statements)
     whole_program = replace(program, statements=statements, outputs=(*program.outputs, *outputs))
-    return tidied(renamed(whole_program, sweep.named))
+    return tidy(rename_blocks(whole_program, sweep.named))
 
 
 # ---- rules on arrays -------------------------------------------------------------------------------------------------
@@ -105,7 +113,7 @@ class _Points:
 
 
 class _OfRows(Symbols):
-    """The mathematics in which one symbol stands for all inputs of an operation, a row of them."""
+    """The number system in which one symbol stands for all inputs of an operation, a row of them."""
 
     def sum(self, xs: Sequence[Any]) -> Any:
         (row,) = xs
@@ -121,7 +129,7 @@ def _operand(x: Any) -> Operand:
 
 def spread(x: Operand, axes: int) -> Operand:
     """The same along so many axes more."""
-    return on_axes(x, [*range(rank(x)), *[None] * axes]) if isinstance(x, Access) else x
+    return rearrange(x, [*range(count_axes(x)), *[None] * axes]) if isinstance(x, Access) else x
 
 
 def _simpler(op: Op, xs: Sequence[Operand]) -> Operand | tuple[Op, tuple[Operand, ...]]:
@@ -144,7 +152,7 @@ def _simpler(op: Op, xs: Sequence[Operand]) -> Operand | tuple[Op, tuple[Operand
         return NEG, (xs[1],)
     elif (op is SUB and xs[1] == 0.0) or (op is DIV and xs[1] == 1.0):
         return xs[0]
-    elif op is OPS["pow"] and not isinstance(xs[1], Access):
+    elif op is POW and not isinstance(xs[1], Access):
         return _power(xs[0], xs[1])
     return op, tuple(xs)
 
@@ -158,7 +166,7 @@ def _power(x: Operand, n: float) -> Operand | tuple[Op, tuple[Operand, ...]]:
         return MUL, (x, x)
     if n == 0.5:
         return SQRT, (x,)
-    return (DIV, (1.0, x)) if n == -1.0 else (OPS["pow"], (x, n))
+    return (DIV, (1.0, x)) if n == -1.0 else (POW, (x, n))
 
 
 # ---- the way back ----------------------------------------------------------------------------------------------------
@@ -189,13 +197,13 @@ class _Sweep:
     def __init__(
         self,
         active: set[Block],
-        alive: dict[Block, Alive],
+        alive: dict[Block, Live],
         sample: Block | None,
         named: dict[Block, Block],
         mine: set[Block] | None = None,
     ) -> None:
         self.active, self.live, self.sample, self.named, self.mine = active, alive, sample, named, mine
-        self.statements: list[Any_Statement] = []
+        self.statements: list[AnyStatement] = []
         self.own: set[Block] = set()  # what is written here, not on the way forward
         self.shares: dict[Block, list[_Share]] = {}
         self.later: list[_Product] = []
@@ -219,9 +227,9 @@ class _Sweep:
         self._append(Statement(out, op, operands, axes, reduced, reduce, over_samples, self.origin))
         return out
 
-    def _append(self, statement: Any_Statement) -> None:
+    def _append(self, statement: AnyStatement) -> None:
         self.statements.append(statement)
-        self.own.update(written(statement))
+        self.own.update(written_blocks(statement))
 
     def elementwise(self, op: Op, operands: Sequence[Operand], axes: Sequence[int]) -> Operand:
         """An operation at each point; where nothing varies along an axis it is computed once."""
@@ -229,9 +237,9 @@ class _Sweep:
         if not isinstance(simpler, tuple):
             return simpler
         op, operands = simpler
-        kept = [i for i, n in enumerate(axes) if n == 1 or any(varies(x, axes, i) for x in operands)]
-        narrow = [on_axes(x, kept) if isinstance(x, Access) else x for x in operands]
-        return repeated(self.write(op, narrow, [axes[i] for i in kept]), axes, kept)
+        kept = [i for i, n in enumerate(axes) if n == 1 or any(varies_along(x, axes, i) for x in operands)]
+        narrow = [rearrange(x, kept) if isinstance(x, Access) else x for x in operands]
+        return repeat_over(self.write(op, narrow, [axes[i] for i in kept]), axes, kept)
 
     def product(self, factors: Sequence[Operand], axes: Sequence[int], kept: Sequence[int], over: bool) -> Operand:
         """The product of two factors, or one factor, over the axes that are kept, in that order; all others are summed.
@@ -241,19 +249,19 @@ class _Sweep:
         lengths = [axes[i] for i in kept]
         summed = [i for i in range(len(axes)) if i not in kept]
         accesses = [x for x in factors if isinstance(x, Access)]
-        inside = [x for x in accesses if (over and x.block.samples) or any(varies(x, axes, i) for i in summed)]
-        terms: list[Operand] = [on_axes(x, kept) for x in accesses if x not in inside]
-        along = [i for i in summed if any(varies(x, axes, i) for x in inside)]
+        inside = [x for x in accesses if (over and x.block.samples) or any(varies_along(x, axes, i) for i in summed)]
+        terms: list[Operand] = [rearrange(x, kept) for x in accesses if x not in inside]
+        along = [i for i in summed if any(varies_along(x, axes, i) for x in inside)]
         if inside:
-            used = [i for i in kept if axes[i] == 1 or any(varies(x, axes, i) for x in inside)]
+            used = [i for i in kept if axes[i] == 1 or any(varies_along(x, axes, i) for x in inside)]
             out = self.write(
                 MUL if len(inside) == 2 else COPY,
-                [on_axes(x, [*used, *along]) for x in inside],
+                [rearrange(x, [*used, *along]) for x in inside],
                 [axes[i] for i in (*used, *along)],
                 reduced=len(along),
                 over_samples=over and any(x.block.samples for x in inside),
             )
-            terms.append(repeated(out, lengths, [kept.index(i) for i in used]))
+            terms.append(repeat_over(out, lengths, [kept.index(i) for i in used]))
         if over and not any(x.block.samples for x in accesses):
             assert self.sample is not None
             count = self.write(ONE, [Access(self.sample)], (), over_samples=True)
@@ -270,7 +278,7 @@ class _Sweep:
         if target.block not in self.active or g == 0.0 or slope == 0.0:
             return
         over = over and not target.block.samples
-        kept = [i for i in range(len(axes)) if axes[i] > 1 and moves(target, axes, i)]
+        kept = [i for i in range(len(axes)) if moves_along(target, axes, i)]
         if self._is_larger([axes[i] for i in kept], target, (g, slope), axes):
             self.later.append(_Product(tuple(axes), target, (g, slope), over))
             return
@@ -279,31 +287,31 @@ class _Sweep:
             kept.sort(key=lambda i: -abs(target.strides[i]))
             for i in kept:
                 if target.strides[i] < 0:
-                    target = flipped(target, i, axes[i])
-                    factors = [flipped(x, i, axes[i]) if isinstance(x, Access) else x for x in factors]
+                    target = flip(target, i, axes[i])
+                    factors = [flip(x, i, axes[i]) if isinstance(x, Access) else x for x in factors]
         mask = target.mask
-        if mask is not None and any(varies(target, axes, i) for i in range(len(axes)) if i not in kept):
+        if mask is not None and any(varies_along(target, axes, i) for i in range(len(axes)) if i not in kept):
             factors = [self._masked(x, axes, mask) if isinstance(x, Access) else x for x in factors]
             if not any(isinstance(x, Access) for x in factors):
                 factors[0] = self._masked(g, axes, mask)
             mask = None
         lengths = tuple([axes[i] for i in kept])
-        place = on_axes(replace(target, mask=mask), kept)
-        mask, place = place.mask, replace(place, mask=None, fill=0.0)
+        place = rearrange(replace(target, mask=mask), kept)
+        mask, place = place.mask, replace(place, mask=None)
         shape = place.block.shape
-        if in_order(place, lengths) and shape != lengths:
+        if reads_in_order(place, lengths) and shape != lengths:
             axes = [*lengths, *[n for i, n in enumerate(axes) if i not in kept]]
-            order = [*kept, *[i for i in range(rank(target)) if i not in kept]]
-            factors = [on_axes(x, order) if isinstance(x, Access) else x for x in factors]
+            order = [*kept, *[i for i in range(count_axes(target)) if i not in kept]]
+            factors = [rearrange(x, order) if isinstance(x, Access) else x for x in factors]
             kept = list(range(len(lengths)))
-            if mask is None and None not in (again := [reshaped(x, lengths, shape) for x in factors]):
+            if mask is None and None not in (again := [reshape(x, lengths, shape) for x in factors]):
                 factors = [x for x in again if x is not None]
                 axes, lengths, kept = [*shape, *axes[len(lengths) :]], shape, list(range(len(shape)))
                 place = whole(place.block)
         source = self.product(factors, axes, kept, over)
         if mask is not None:
             source = self._masked(source, lengths, mask)
-            if in_order(place, lengths):
+            if reads_in_order(place, lengths):
                 source = whole(self.write(COPY, [source], lengths))
         self.shares.setdefault(place.block, []).append(_Share(lengths, place, source))
 
@@ -311,7 +319,9 @@ class _Sweep:
         """Whether a product is for a block around the loop, and larger than its factors."""
         if self.mine is None or target.block in self.mine:
             return False
-        sizes = [prod([n for i, n in enumerate(axes) if varies(x, axes, i)]) for x in factors if isinstance(x, Access)]
+        sizes = [
+            prod([n for i, n in enumerate(axes) if varies_along(x, axes, i)]) for x in factors if isinstance(x, Access)
+        ]
         return prod(kept) > sum(sizes)
 
     def _masked(self, x: Operand, axes: Sequence[int], mask: Array) -> Operand:
@@ -320,7 +330,7 @@ class _Sweep:
             x = _number(x, axes)
         elif x.mask is not None and (mask & ~x.mask).any():
             x = whole(self.write(COPY, [x], axes), axes)
-        return masked(x, mask)
+        return mask_out(x, mask)
 
     def adjoint(self, block: Block, axes: Sequence[int]) -> Operand | None:
         """The adjoint of a block, over axes that make up its size; None where nothing depends on it."""
@@ -328,9 +338,9 @@ class _Sweep:
         shares = self._added(self.shares.pop(block, []), axes)
         if not shares:
             return None
-        if len(shares) == 1 and in_order(shares[0].target, shares[0].axes):
-            g = self._fitted(shares[0].source, shares[0].axes, axes)
-            if isinstance(g, Access) and g.block in self.own and not g.block.name and in_order(g, axes):
+        if len(shares) == 1 and reads_in_order(shares[0].target, shares[0].axes):
+            g = shares[0].source
+            if isinstance(g, Access) and g.block in self.own and not g.block.name and reads_in_order(g, axes):
                 self.named.setdefault(g.block, replace(g.block, name=_d(block)))
             return g
         sources = [x.source if isinstance(x.source, Access) else _number(x.source, x.axes) for x in shares]
@@ -345,7 +355,7 @@ class _Sweep:
         at: dict[Any, _Share] = {}
         for share in shares:
             target = share.target
-            if in_order(target, share.axes):
+            if reads_in_order(target, share.axes):
                 share = _Share(axes, whole(target.block, axes), self._fitted(share.source, share.axes, axes))
                 target = share.target
             key = (share.axes, target.strides, target.offset, id(target.index))
@@ -357,18 +367,18 @@ class _Sweep:
 
     def _fitted(self, x: Operand, old: Sequence[int], new: Sequence[int]) -> Operand:
         """The same numbers over other axes, copied if need be."""
-        fitted = reshaped(x, old, new)
+        fitted = reshape(x, old, new)
         return whole(self.write(COPY, [x], old), new) if fitted is None else fitted
 
     def gradient(self, leaf: Block) -> Operand:
         """The adjoint of a leaf, as a whole block or one number."""
         g = self.adjoint(leaf, leaf.shape)
-        if isinstance(g, Access) and not in_order(g, leaf.shape):
+        if isinstance(g, Access) and not reads_in_order(g, leaf.shape):
             g = whole(self.write(COPY, [g], leaf.shape, name=_d(leaf)))
         return 0.0 if g is None else g
 
     # ---- statements ----
-    def back(self, statement: Any_Statement) -> Any_Statement:
+    def back(self, statement: AnyStatement) -> AnyStatement:
         """Gives what the statement wrote back to what it read. Returns it, or what has to be run in its place."""
         self.origin = Origin(statement.origin.lines)
         if isinstance(statement, Loop):
@@ -383,7 +393,7 @@ class _Sweep:
     def _back_from_scatter(self, scatter: Scatter) -> None:
         size = (scatter.out.size,)
         g = self.adjoint(scatter.out, size)
-        if isinstance(g, Access) and g.index is not None:
+        if isinstance(g, Access) and (g.index is not None or g.mask is not None):
             g = whole(self.write(COPY, [g], size))
         for part in scatter.parts:
             read: Operand | None = g
@@ -413,17 +423,17 @@ class _Sweep:
         points = _Points(self, axes, reduced)
         here = not reduced and not s.over_samples  # then the result is one for each point
         y = whole(s.out, axes) if here else self.elementwise(s.op, s.operands, axes)
-        slopes: Sequence[Any]
-        if s.reduced and s.reduce is not TOTAL:
+        slopes: Sequence[Any] = []
+        if s.reduced:
             row = y if not isinstance(y, Access) else points.symbol(y)
             best = self.write(COPY, [y], axes, reduced, s.reduce) if s.over_samples else s.out
-            result = points.symbol(repeated(best, axes, range(len(axes) - reduced)))
+            result = points.symbol(repeat_over(best, axes, range(len(axes) - reduced)))
             (share,) = s.reduce.derivatives(_OF_ROWS, result, row)
             if s.op is COPY:
                 slopes = [share]
             else:
                 g = self.elementwise(MUL, (g, self._safe(_operand(share), s)), axes)
-        if not (s.reduced and s.reduce is not TOTAL and s.op is COPY):
+        if not slopes:
             wanted = [isinstance(x, Access) and x.block in self.active for x in s.operands]
             slopes = s.op.derivatives(SYMBOLS, points.symbol(y), *map(points.symbol, s.operands), wanted=wanted)
         for x, slope in zip(s.operands[:1] if is_square else s.operands, slopes):
@@ -436,12 +446,12 @@ class _Sweep:
             return slope
         alive, here = self.live.get(slope.block), self.live[s.out]
         if alive is not None:
-            mask = alive[cells(slope, s.axes)]
+            mask = alive[cells_of(slope, s.axes)]
             if slope.mask is not None:
                 mask = mask | ~slope.mask
         elif here is not None and slope.block in self.own:  # made of what the statement read
             mask = here.reshape((*s.axes[: len(s.axes) - s.reduced], *(1,) * s.reduced))
-            still = tuple([i for i in range(len(s.axes)) if not varies(slope, s.axes, i)])
+            still = tuple([i for i in range(len(s.axes)) if not varies_along(slope, s.axes, i)])
             mask = mask.any(still, keepdims=True)
         else:
             return slope
@@ -473,10 +483,10 @@ class _Sweep:
                 return x
             if x.block in mine:
                 return forward.read(x)
-            return back.read(x) if x.block in turn.own else on_axes(x, [None, *range(rank(x))])
+            return back.read(x) if x.block in turn.own else rearrange(x, [None, *range(count_axes(x))])
 
         for product in turn.later:
-            target = on_axes(product.target, [None, *range(rank(product.target))])
+            target = rearrange(product.target, [None, *range(count_axes(product.target))])
             g, slope = map(in_all_turns, product.factors)
             given.append(_Product((loop.turns, *product.axes), target, (g, slope), product.over))
         reverse = Loop(
@@ -488,7 +498,7 @@ class _Sweep:
             not loop.backwards,
             self.origin,
         )
-        for statement in needed([reverse], written(reverse)):
+        for statement in drop_unread([reverse], written_blocks(reverse)):
             self._append(forward.streamed_to(statement, mine))
         for product in given:
             self.contribute(product.axes, product.target, *product.factors, product.over)
@@ -537,7 +547,7 @@ class _Sweep:
         for block, access in loop.streams:
             g = turn.adjoint(block, block.shape)
             if isinstance(g, Access):
-                if g.block not in turn.own or not in_order(g, block.shape):
+                if g.block not in turn.own or not reads_in_order(g, block.shape):
                     g = whole(turn.write(COPY, [g], block.shape, name=_d(block)))
                 g = back.read(g)
             if g is not None:
@@ -571,15 +581,15 @@ class _Rows:
         self.turns, self.streams, self.stacked = turns, [*streams], [*stacked]
 
     def _rows(self, block: Block) -> Access:
-        """All rows of a block, over (turns, size); they are stacked where they do not stand so anywhere."""
+        """Where the rows of a block begin, over the turns; they are stacked where they do not stand so anywhere."""
         for streamed, access in self.streams:
             if streamed is block and access.index is None and access.mask is None:
                 steps = zip(block.shape, access.strides[1:], strides_of(block.shape))
                 if all(n == 1 or stride == step for n, stride, step in steps):
-                    return Access(access.block, (access.strides[0], 1), access.offset)
+                    return Access(access.block, access.strides[:1], access.offset)
         outer = Block(block.name, (self.turns, *block.shape), samples=block.samples)
         self.stacked.append((block, outer))
-        return Access(outer, (block.size, 1))
+        return Access(outer, (block.size,))
 
     def read(self, access: Access) -> Access:
         """What an access reads in all turns, which are the first axis."""
@@ -587,17 +597,17 @@ class _Rows:
         mask = None if access.mask is None else access.mask[None]
         read = replace(access, block=rows.block, offset=rows.offset + access.offset, mask=mask)
         if access.index is None:
-            return replace(read, strides=(rows.strides[0], *access.strides))
-        first = rows.offset + rows.strides[0] * np.arange(self.turns)
-        return replace(read, index=first.reshape((-1, *(1,) * access.index.ndim)) + access.index, offset=0)
+            return replace(read, strides=(*rows.strides, *access.strides))
+        first = cells_of(rows, (self.turns,))
+        return replace(read, index=first.reshape((self.turns, *(1,) * access.index.ndim)) + access.index, offset=0)
 
-    def streamed_to(self, loop: Any_Statement, mine: set[Block]) -> Loop:
+    def streamed_to(self, loop: AnyStatement, mine: set[Block]) -> Loop:
         """Another loop that has for each block of this one that it reads a stream of its rows."""
         assert isinstance(loop, Loop)
         blocks = dict.fromkeys([access.block for access in loop.accesses if access.block in mine])
         rows = {block: Block(block.name, block.shape, samples=block.samples) for block in blocks}
         streams = [(row, self._stream(block)) for block, row in rows.items()]
-        other = replaced(loop, rows)
+        other = replace_blocks(loop, rows)
         assert isinstance(other, Loop)
         return replace(other, streams=(*other.streams, *streams))
 
@@ -616,8 +626,8 @@ def _is_same(a: Operand, b: Operand) -> bool:
     return by_strides and (a.strides, a.offset) == (b.strides, b.offset)
 
 
-def _written(statements: Iterable[Any_Statement]) -> set[Block]:
-    return {block for statement in statements for block in written(statement)}
+def _written(statements: Iterable[AnyStatement]) -> set[Block]:
+    return {block for statement in statements for block in written_blocks(statement)}
 
 
 def _d(block: Block) -> str:

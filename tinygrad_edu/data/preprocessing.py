@@ -1,49 +1,61 @@
-"""From tables to the numbers that a model takes, and from the numbers it gives back to what a table says.
+"""From tables to the inputs of a model, and from its outputs back to what the columns of a table hold.
 
-Each column has an encoding, learned from the training rows alone: numbers are standardised, categories counted off.
-`Features` makes the rows of X of them, `Target` the numbers of y and, with `inverse`, the answers. Their whole state is
-plain JSON, which is not trusted when it is read back: `from_dict` raises `ValueError` for whatever `to_dict` would not
-have written. What a table is stands in `tables.py`.
+Each column has an encoding, which is learned from the training rows alone: numbers are standardised, categories are
+numbered. `Features` makes the rows of X from the columns, `Target` makes the numbers of y and, with `inverse`, the
+answers. Their whole state is plain JSON. It is not trusted when it is read back: `from_dict` raises `ValueError` for
+whatever `to_dict` would not have written. What a table is stands in `tables.py`.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from math import fsum, hypot, isfinite, sqrt
-from sys import float_info
 from typing import Any, TypeVar
 
-from tinygrad_edu._validate import to_float
-from tinygrad_edu.errors import shown
+from tinygrad_edu._validate import require_finite, to_float
+from tinygrad_edu.errors import quote_list, short_repr
 
-from .tables import Cell, Table, listing
+from .tables import Cell, Table
 
 T = TypeVar("T")
 
 
 class Standardizer:
-    """z = (x − mean) / scale, so that the training numbers get the mean 0 and the standard deviation 1.
+    """Standardises numbers, z = (x − mean) / scale: the training numbers get the mean 0 and the standard deviation 1.
 
-    A missing number (None) becomes 0: it is taken for the mean. Raises `ValueError` unless mean and scale are finite
-    and scale > 0.
+    A missing number (None) becomes 0, as the mean does. For rows, standardise column by column, or make a `Table` of
+    them and use `Features`.
 
-    >>> s = Standardizer.fit([1.0, 3.0, None])
-    >>> s, s.transform([1.0, 2.0, None]), s.inverse([-1.0, 0.5])
-    (Standardizer(mean=2.0, scale=1.0), [-1.0, 0.0, 0.0], [1.0, 2.5])
+    Args:
+        mean: The mean of the training numbers.
+        scale: Their standard deviation, above 0.
 
-    For rows, standardise column by column, or make a `Table` of them and use `Features`.
+    Raises:
+        ValueError: A number is not finite, or the scale is not above 0.
+
+    Example:
+        >>> s = Standardizer.fit([1.0, 3.0, None])
+        >>> s, s.transform([1.0, 2.0, None]), s.inverse([-1.0, 0.5])
+        (Standardizer(mean=2.0, scale=1.0), [-1.0, 0.0, 0.0], [1.0, 2.5])
     """
 
     __slots__ = ("mean", "scale")
 
     def __init__(self, mean: float, scale: float) -> None:
-        self.mean, self.scale = _finite("the mean", mean), _finite("the scale", scale)
+        self.mean, self.scale = require_finite("the mean", mean), require_finite("the scale", scale)
         if self.scale <= 0:
             raise ValueError(f"the scale of a standardised column must be greater than 0, not {scale}")
 
     @classmethod
     def fit(cls, values: Iterable[float | None]) -> "Standardizer":
-        """Takes the mean, and for the scale the standard deviation √(Σ (x − mean)² / n), of the numbers that there are.
+        """Learns the mean, and as the scale the standard deviation √(Σ (x − mean)² / n).
 
-        Where all are equal the scale is 1. Raises `ValueError` if there are none, or they are too large for floats.
+        Args:
+            values: The training numbers; None is left out.
+
+        Returns:
+            The standardizer; its scale is 1 where all numbers are equal.
+
+        Raises:
+            ValueError: There is no number, or the numbers are too large for floats.
         """
         xs = [to_float(x) for x in values if x is not None]
         if not xs:
@@ -54,26 +66,57 @@ class Standardizer:
         return cls(mean, hypot(*[x - mean for x in xs]) / sqrt(len(xs)) or 1.0)
 
     def transform(self, values: Iterable[Cell]) -> list[float]:
-        """The z of each; `ValueError` for a number so far from the mean that its z overflows."""
+        """Standardises numbers.
+
+        Args:
+            values: Numbers, or None.
+
+        Returns:
+            The z of each.
+
+        Raises:
+            ValueError: A number is so far from the mean that its z overflows, or it is a text.
+        """
         return [self.encode(x)[0] for x in values]
 
     def inverse(self, zs: Iterable[float]) -> list[float]:
-        """x = mean + scale·z for each."""
+        """Computes x = mean + scale·z.
+
+        Args:
+            zs: Standardised numbers.
+
+        Returns:
+            The x of each.
+        """
         return [self.mean + self.scale * z for z in zs]
 
     def encode(self, value: Cell) -> list[float]:
-        """One cell as the inputs of a model: its z."""
+        """Encodes one cell of a table.
+
+        Args:
+            value: A number, or None.
+
+        Returns:
+            The inputs of a model: a list of one number, the z of the cell.
+
+        Raises:
+            ValueError: As `transform`.
+        """
         if value is None:
             return [0.0]
         if isinstance(value, str):
-            raise ValueError(f"{shown(value)} is not a number")
+            raise ValueError(f"{short_repr(value)} is not a number")
         z = (to_float(value) - self.mean) / self.scale
         if not isfinite(z):
             raise ValueError(f"{value} is too far from the mean {self.mean}, at a standard deviation of {self.scale}")
         return [z]
 
     def to_dict(self) -> dict[str, Any]:
-        """The state, plain JSON."""
+        """The whole state, as plain data for JSON.
+
+        Returns:
+            The mean and the scale by their names.
+        """
         return {"mean": self.mean, "scale": self.scale}
 
     def __repr__(self) -> str:
@@ -81,30 +124,45 @@ class Standardizer:
 
 
 class Categories:
-    """The names that a column may hold, counted off from 0.
+    """Numbers categories: each name that a column may hold has a number, from 0 on.
 
-    Raises `ValueError` unless they are a list of one or more distinct texts.
+    Args:
+        names: One or more distinct texts.
 
-    >>> c = Categories.fit(["male", None, "female", "male"])
-    >>> c, c.transform(["male"]), c.inverse([0]), c.encode("male"), c.encode(None)
-    (Categories(['female', 'male']), [1], ['female'], [0.0, 1.0], [0.0, 0.0])
+    Raises:
+        ValueError: The names are no list of distinct texts.
+
+    Example:
+        >>> c = Categories.fit(["male", None, "female", "male"])
+        >>> c, c.transform(["male"]), c.inverse([0]), c.encode("male"), c.encode(None)
+        (Categories(['female', 'male']), [1], ['female'], [0.0, 1.0], [0.0, 0.0])
     """
 
     __slots__ = ("_numbers",)
 
     def __init__(self, names: list[str]) -> None:
         if not isinstance(names, list):
-            raise ValueError(f"categories must be a list of texts, not {shown(names)}")
+            raise ValueError(f"categories must be a list of texts, not {short_repr(names)}")
         for name in names:
             if not isinstance(name, str):
-                raise ValueError(f"categories must be texts, not {shown(name)}")
+                raise ValueError(f"categories must be texts, not {short_repr(name)}")
         self._numbers = {name: i for i, name in enumerate(names)}
         if not 0 < len(names) == len(self._numbers):
-            raise ValueError(f"categories must be one or more distinct texts, not [{listing(names)}]")
+            raise ValueError(f"categories must be one or more distinct texts, not [{quote_list(names)}]")
 
     @classmethod
     def fit(cls, values: Iterable[str | None]) -> "Categories":
-        """Takes the names that occur, in alphabetical order; `ValueError` if there are none."""
+        """Learns the names that occur.
+
+        Args:
+            values: The training texts; None is left out.
+
+        Returns:
+            The categories, in alphabetical order.
+
+        Raises:
+            ValueError: There is no text.
+        """
         names = sorted({name for name in values if name is not None})
         if not names:
             raise ValueError("there is no value in it to learn the categories from")
@@ -112,36 +170,72 @@ class Categories:
 
     @property
     def names(self) -> list[str]:
-        """All of them, in order."""
+        """All names, in the order of their numbers."""
         return list(self._numbers)
 
     def transform(self, values: Iterable[Cell]) -> list[int]:
-        """The number of each name; `ValueError` for a name not seen in training, and for None."""
-        return [self._number(value) for value in values]
+        """Looks up the numbers of names.
+
+        Args:
+            values: Names.
+
+        Returns:
+            The number of each.
+
+        Raises:
+            ValueError: A name was not seen in training, or is None.
+        """
+        return [self._find_number(value) for value in values]
 
     def inverse(self, numbers: Iterable[int]) -> list[str]:
-        """The name of each number; `ValueError` for a number that has none."""
+        """Looks up the names of numbers.
+
+        Args:
+            numbers: The numbers of categories.
+
+        Returns:
+            The name of each.
+
+        Raises:
+            ValueError: A number is that of no category.
+        """
         names, numbers = self.names, list(numbers)
         for i in numbers:
             if not hasattr(i, "__index__") or not 0 <= i < len(names):
-                raise ValueError(f"there is no category number {shown(i)}: there are {len(names)}, from 0 on")
+                raise ValueError(f"there is no category number {short_repr(i)}: there are {len(names)}, from 0 on")
         return [names[i] for i in numbers]
 
     def encode(self, value: Cell) -> list[float]:
-        """One cell as the inputs of a model: 1 at its number and 0 elsewhere ("one-hot"), all 0 if it is missing."""
-        hot = None if value is None else self._number(value)
+        """Encodes one cell of a table ("one-hot").
+
+        Args:
+            value: A name, or None.
+
+        Returns:
+            The inputs of a model, one for each category: 1 for that of the cell, 0 for all others; all 0 for None.
+
+        Raises:
+            ValueError: The name was not seen in training.
+        """
+        hot = None if value is None else self._find_number(value)
         return [1.0 if i == hot else 0.0 for i in range(len(self._numbers))]
 
     def to_dict(self) -> dict[str, Any]:
-        """The state, plain JSON."""
+        """The whole state, as plain data for JSON.
+
+        Returns:
+            The list of names, under "categories".
+        """
         return {"categories": self.names}
 
     def __repr__(self) -> str:
         return f"Categories({self.names})"
 
-    def _number(self, name: Any) -> int:
+    def _find_number(self, name: Any) -> int:
         if not isinstance(name, str) or name not in self._numbers:
-            raise ValueError(f"{shown(name)} is not one of the categories seen in training, {listing(self._numbers)}")
+            raise ValueError(
+                f"{short_repr(name)} is not one of the categories seen in training, {quote_list(self._numbers)}"
+            )
         return self._numbers[name]
 
 
@@ -149,20 +243,28 @@ Encoding = Standardizer | Categories
 
 
 class Features:
-    """Turns the rows of a table into the inputs of a model: every column by the encoding learned from training rows.
+    """Turns the rows of a table into the inputs of a model, each column by its own encoding.
 
-    A column of numbers gives one input, a column of texts one for each category. A missing number counts as the
-    training mean, a missing text as none of the categories.
+    A column of numbers makes one input, a column of texts makes one input for each category. A missing number counts as
+    the training mean, a missing text as none of the categories.
 
-    >>> table = Table({"mass": [3.0, 5.0, None], "sex": ["f", "m", None]})
-    >>> features = Features.fit(table)
-    >>> features.inputs
-    ['mass', 'sex=f', 'sex=m']
-    >>> features.transform(table)
-    [[-1.0, 1.0, 0.0], [1.0, 0.0, 1.0], [0.0, 0.0, 0.0]]
-    >>> features.transform(Table({"sex": ["x"], "mass": [4.0]}))
-    Traceback (most recent call last):
-    ValueError: row 0, column 'sex': 'x' is not one of the categories seen in training, 'f', 'm'
+    Args:
+        encodings: The encoding of each column by the name of the column.
+
+    Raises:
+        ValueError: There is no column.
+        TypeError: An encoding is neither a `Standardizer` nor `Categories`.
+
+    Example:
+        >>> table = Table({"mass": [3.0, 5.0, None], "sex": ["f", "m", None]})
+        >>> features = Features.fit(table)
+        >>> features.inputs
+        ['mass', 'sex=f', 'sex=m']
+        >>> features.transform(table)
+        [[-1.0, 1.0, 0.0], [1.0, 0.0, 1.0], [0.0, 0.0, 0.0]]
+        >>> features.transform(Table({"sex": ["x"], "mass": [4.0]}))
+        Traceback (most recent call last):
+        ValueError: row 0, column 'sex': 'x' is not one of the categories seen in training, 'f', 'm'
     """
 
     __slots__ = ("encodings",)
@@ -173,78 +275,113 @@ class Features:
         self.encodings = dict(encodings)
         for name, encoding in self.encodings.items():
             if not isinstance(encoding, Encoding):
-                raise TypeError(
-                    f"column {shown(name)} is encoded by a Standardizer or Categories, not {shown(encoding)}"
-                )
+                must_be = "must be encoded by a Standardizer or Categories"
+                raise TypeError(f"column {short_repr(name)} {must_be}, not {short_repr(encoding)}")
 
     @classmethod
     def fit(cls, table: Table) -> "Features":
-        """Learns from all columns of a table of training rows; `table.select(...)` chooses them.
+        """Learns the encodings of all columns; `table.select(...)` chooses the columns.
 
-        Raises `ValueError` for a table without columns, and for a column without any value.
+        Args:
+            table: The training rows.
+
+        Returns:
+            The features.
+
+        Raises:
+            ValueError: There is no column, or a column without any value.
         """
-        return cls({name: _learned(table, name) for name in _table(table)})
+        return cls({name: _fit_encoding(table, name) for name in _require_table(table)})
 
     @property
     def columns(self) -> list[str]:
-        """The columns that a table must have."""
+        """The names of the columns that a table must have."""
         return list(self.encodings)
 
     @property
     def types(self) -> dict[str, type]:
-        """What these columns hold: `read_csv(path, columns=f.columns, types=f.types)` reads just that."""
+        """The types of these columns: `read_csv(path, columns=f.columns, types=f.types)` reads them."""
         return {name: float if isinstance(e, Standardizer) else str for name, e in self.encodings.items()}
 
     @property
     def inputs(self) -> list[str]:
-        """The names of the inputs, in order; `transform` gives rows of as many numbers."""
+        """The names of the inputs, in order."""
         names = []
         for name, encoding in self.encodings.items():
             names += [f"{name}={c}" for c in encoding.names] if isinstance(encoding, Categories) else [name]
         return names
 
     def transform(self, table: Table, ignore_unseen: bool = False) -> list[list[float]]:
-        """X: for each row of the table, which may have other columns too, a row of inputs.
+        """Encodes the rows of a table.
 
-        Raises `ValueError` for a missing column and, saying where, for a text in place of a number and for a category
-        not seen in training; with `ignore_unseen` such a category counts as missing.
+        Args:
+            table: n rows; it may have other columns, too.
+            ignore_unseen: Whether a category that was not seen in training counts as missing.
+
+        Returns:
+            X: n rows of inputs, which `inputs` names.
+
+        Raises:
+            ValueError: A column is missing, a text stands in place of a number, or a category was not seen in training;
+                the message says where.
         """
-        X: list[list[float]] = [[] for _ in range(len(_table(table)))]
+        X: list[list[float]] = [[] for _ in range(len(_require_table(table)))]
         for name, encoding in self.encodings.items():
             values = table[name]
             if ignore_unseen and isinstance(encoding, Categories):
                 known = set(encoding.names)
                 values = [value if value in known else None for value in values]
-            for row, inputs in zip(X, _each(encoding.encode, values, table, name)):
+            for row, inputs in zip(X, _map_column(encoding.encode, values, table, name)):
                 row += inputs
         return X
 
     def to_dict(self) -> dict[str, Any]:
-        """The whole state, plain JSON."""
-        return {"columns": [_described(name, encoding) for name, encoding in self.encodings.items()]}
+        """The whole state, as plain data for JSON.
+
+        Returns:
+            The name and the encoding of each column.
+        """
+        return {"columns": [_encoding_to_dict(name, encoding) for name, encoding in self.encodings.items()]}
 
     @classmethod
     def from_dict(cls, state: object) -> "Features":
-        """The features that `to_dict` described; `ValueError` for anything else."""
+        """Restores features from their state.
+
+        Args:
+            state: What `to_dict` returned.
+
+        Returns:
+            Features that compute the same.
+
+        Raises:
+            ValueError: The state is anything else.
+        """
         columns = state.get("columns") if isinstance(state, dict) and len(state) == 1 else None
         if not isinstance(columns, list):
             raise ValueError("features must be described by {'columns': [...]} and nothing else")
-        encodings = dict(map(_restored, columns))
+        encodings = dict(map(_encoding_from_dict, columns))
         if len(encodings) != len(columns):
-            raise ValueError(f"the columns of features must be distinct, not {listing(c['name'] for c in columns)}")
+            raise ValueError(f"the columns of features must be distinct, not {quote_list(c['name'] for c in columns)}")
         return cls(encodings)
 
 
 class Target:
-    """Turns the column to predict into the numbers of y, and a model's numbers back into what the column holds.
+    """Turns the column to predict into the numbers of y, and the outputs of a model back into what the column holds.
 
-    Numbers are standardised (regression), texts are classes, counted off from 0 (classification). Raises `ValueError`
-    for a single class.
+    Numbers are standardised (regression); texts are the names of classes, which are numbered from 0 (classification).
 
-    >>> table = Table({"species": ["Gentoo", "Adelie", "Gentoo"]})
-    >>> target = Target.fit(table, "species")
-    >>> target.classes, target.transform(table), target.inverse([0, 1])
-    (['Adelie', 'Gentoo'], [1, 0, 1], ['Adelie', 'Gentoo'])
+    Args:
+        name: The name of the column.
+        encoding: Its encoding.
+
+    Raises:
+        ValueError: There is a single class.
+
+    Example:
+        >>> table = Table({"species": ["Gentoo", "Adelie", "Gentoo"]})
+        >>> target = Target.fit(table, "species")
+        >>> target.classes, target.transform(table), target.inverse([0, 1])
+        (['Adelie', 'Gentoo'], [1, 0, 1], ['Adelie', 'Gentoo'])
     """
 
     __slots__ = ("encoding", "name")
@@ -252,14 +389,24 @@ class Target:
     def __init__(self, name: str, encoding: Encoding) -> None:
         self.name, self.encoding = name, encoding
         if len(self.classes) == 1:
-            raise ValueError(
-                f"column {shown(name)}: its only class is {listing(self.classes)}; a classifier needs two or more"
-            )
+            only = quote_list(self.classes)
+            raise ValueError(f"column {short_repr(name)}: its only class is {only}; a classifier needs two or more")
 
     @classmethod
     def fit(cls, table: Table, name: str) -> "Target":
-        """Learns from one column of a table; `ValueError` if it has no values, or a single class."""
-        return cls(name, _learned(_table(table), name))
+        """Learns the encoding of one column.
+
+        Args:
+            table: The training rows.
+            name: The name of the column.
+
+        Returns:
+            The target.
+
+        Raises:
+            ValueError: The column has no value, or a single class.
+        """
+        return cls(name, _fit_encoding(_require_table(table), name))
 
     @property
     def classes(self) -> list[str]:
@@ -267,63 +414,94 @@ class Target:
         return self.encoding.names if isinstance(self.encoding, Categories) else []
 
     def transform(self, table: Table) -> list[Any]:
-        """y: a float per row in a regression, the int of its class in a classification.
+        """Encodes the target of each row.
 
-        Raises `ValueError` that says in which row a target is missing, is a text in place of a number, or is a class
-        not seen in training.
+        Args:
+            table: n rows with the column to predict.
+
+        Returns:
+            y: n floats in a regression, n numbers of classes in a classification.
+
+        Raises:
+            ValueError: A target is missing, is a text in place of a number, or is a class not seen in training; the
+                message says in which row.
         """
-        values = _table(table)[self.name]
+        values = _require_table(table)[self.name]
         if None in values:
-            where = f"{table.place(values.index(None))}, column {shown(self.name)}"
+            where = f"{table.place(values.index(None))}, column {short_repr(self.name)}"
             raise ValueError(f"{where}: the target is missing; table.drop_missing(...) leaves such rows out")
-        return _each(lambda value: self.encoding.transform([value])[0], values, table, self.name)
+        return _map_column(lambda value: self.encoding.transform([value])[0], values, table, self.name)
 
     def inverse(self, ys: Iterable[Any]) -> list[Any]:
-        """Numbers in the column's own unit, or the names of classes given by their numbers."""
+        """Decodes predictions.
+
+        Args:
+            ys: Standardised numbers in a regression, numbers of classes in a classification.
+
+        Returns:
+            Numbers in the unit of the column, or the names of classes.
+        """
         return [*self.encoding.inverse(ys)]
 
     def to_dict(self) -> dict[str, Any]:
-        """The whole state, plain JSON."""
-        return _described(self.name, self.encoding)
+        """The whole state, as plain data for JSON.
+
+        Returns:
+            The name and the encoding of the column.
+        """
+        return _encoding_to_dict(self.name, self.encoding)
 
     @classmethod
     def from_dict(cls, state: object) -> "Target":
-        """The target that `to_dict` described; `ValueError` for anything else."""
-        return cls(*_restored(state))
+        """Restores a target from its state.
+
+        Args:
+            state: What `to_dict` returned.
+
+        Returns:
+            A target that computes the same.
+
+        Raises:
+            ValueError: The state is anything else.
+        """
+        return cls(*_encoding_from_dict(state))
 
 
-def _table(table: Any) -> Table:
+def _require_table(table: Any) -> Table:
     if not isinstance(table, Table):
-        raise TypeError(f"features and targets are columns of a Table, as Table({{'x': [1.0]}}), not {shown(table)}")
+        raise TypeError(
+            f"features and targets are columns of a Table, as Table({{'x': [1.0]}}), not {short_repr(table)}"
+        )
     return table
 
 
-def _learned(table: Table, name: str) -> Encoding:
+def _fit_encoding(table: Table, name: str) -> Encoding:
+    """The encoding that suits the values of a column."""
     values = table[name]
     kind = Categories if any(isinstance(value, str) for value in values) else Standardizer
     try:
         return kind.fit(values)
     except ValueError as error:
-        raise ValueError(f"column {shown(name)}: {error}") from error
+        raise ValueError(f"column {short_repr(name)}: {error}") from error
 
 
-def _each(function: Callable[[Cell], T], values: Iterable[Cell], table: Table, name: str) -> list[T]:
-    """The function of each cell of a column; an error says at which one."""
+def _map_column(function: Callable[[Cell], T], values: Iterable[Cell], table: Table, name: str) -> list[T]:
+    """Applies a function to each cell of a column; an error says at which cell."""
     results = []
     for i, value in enumerate(values):
         try:
             results.append(function(value))
         except ValueError as error:
-            raise ValueError(f"{table.place(i)}, column {shown(name)}: {error}") from error
+            raise ValueError(f"{table.place(i)}, column {short_repr(name)}: {error}") from error
     return results
 
 
-def _described(name: str, encoding: Encoding) -> dict[str, Any]:
+def _encoding_to_dict(name: str, encoding: Encoding) -> dict[str, Any]:
     return {"name": name, **encoding.to_dict()}
 
 
-def _restored(state: object) -> tuple[str, Encoding]:
-    """The name and the encoding of a column that `_described` wrote down."""
+def _encoding_from_dict(state: object) -> tuple[str, Encoding]:
+    """The name and the encoding of a column, from the state that `_encoding_to_dict` made."""
     if isinstance(state, dict) and isinstance(name := state.get("name"), str):
         try:
             if state.keys() == {"name", "mean", "scale"}:
@@ -331,11 +509,5 @@ def _restored(state: object) -> tuple[str, Encoding]:
             if state.keys() == {"name", "categories"}:
                 return name, Categories(state["categories"])
         except ValueError as error:
-            raise ValueError(f"column {shown(name)}: {error}") from error
+            raise ValueError(f"column {short_repr(name)}: {error}") from error
     raise ValueError("a column must be described by its name with a mean and a scale, or with its categories")
-
-
-def _finite(what: str, x: object) -> float:
-    if isinstance(x, (int, float)) and not isinstance(x, bool) and -float_info.max <= x <= float_info.max:
-        return float(x)
-    raise ValueError(f"{what} must be a finite number, not {shown(x)}")

@@ -1,36 +1,48 @@
-"""Rows held out and mini-batches: `split` and `batches`."""
+"""Splits and batches: the test part of the data, and the mini-batches of an epoch."""
 
 from collections.abc import Hashable, Iterator, Sequence
 from random import Random
 from typing import Any, TypeVar
 
-from tinygrad_edu._validate import common_length, require_counts, to_float
-from tinygrad_edu.errors import described
+from tinygrad_edu._validate import common_length, require_ints, require_random, to_float_within
 
 T = TypeVar("T")
 
 
-# ---- splitting, batching, and measuring on rows held out -------------------------------------------------------------
 def split(
     *sequences: Sequence[T], test: float = 0.2, seed: int = 0, stratify: Sequence[Hashable] | None = None
 ) -> list[list[T]]:
-    """Splits parallel sequences of n items in a training and a test part: [X_train, X_test, y_train, y_test] for X, y.
+    """Splits parallel sequences of n items in a training part and a test part.
 
-    The items are shuffled, alike in all sequences, and the share `test` of them, rounded, is the test part. With
-    `stratify`, n labels, that share is taken of each label, and one item of each at least stays for training. Raises
-    `ValueError` for lengths that differ, a share outside (0, 1), or one that leaves a part empty.
+    The items are shuffled, in the same order in all sequences.
 
-    A table is split by the numbers of its rows:
+    Args:
+        *sequences: One or more sequences of n items each, as X and y. A table is split by the numbers of its rows.
+        test: The share of the items in the test part, above 0 and below 1; it is rounded to whole items.
+        seed: The seed of the order.
+        stratify: n labels. The share is then taken of each label, and at least one item of each label is in the
+            training part.
 
-    >>> from tinygrad_edu.data import engel
-    >>> table = engel()
-    >>> train, held_out = [table.take(rows) for rows in split(range(len(table)), test=0.2, seed=1)]
-    >>> len(train), len(held_out)
-    (188, 47)
+    Returns:
+        For X and y the list [X_train, X_test, y_train, y_test].
+
+    Raises:
+        ValueError: The lengths differ, the share is out of range, or a part would be empty.
+
+    Example:
+        >>> from tinygrad_edu.data import engel
+        >>> table = engel()
+        >>> train, held_out = [table.take(rows) for rows in split(range(len(table)), test=0.2, seed=1)]
+        >>> len(train), len(held_out)
+        (188, 47)
     """
-    n = common_length(*sequences, *([] if stratify is None else [stratify]))
-    if not 0 < to_float(test, "test") < 1:
-        raise ValueError(f"the test share must lie between 0 and 1, not be {test}")
+    if not sequences:
+        raise ValueError("split needs one sequence or more, as X and y in split(X, y)")
+    named: dict[str, Sequence[Any]] = {f"sequence {i}": sequence for i, sequence in enumerate(sequences)}
+    if stratify is not None:
+        named["stratify"] = stratify
+    n = common_length(**named)
+    test = to_float_within("(0, 1)", test, "test")
     order, random = list(range(n)), Random(seed)
     random.shuffle(order)
     groups: dict[Hashable, list[int]] = {}
@@ -41,7 +53,7 @@ def split(
     if not 0 < len(held_out) < n:
         raise ValueError(f"a test share of {test} leaves one part of {n} items empty")
     if stratify is not None:
-        random.shuffle(order)  # again: the first ones of each label are gone, which would be seen in what is left
+        random.shuffle(order)  # again: the first items of each label are gone, and the rest would show it
     parts = [i for i in order if i not in held_out], [i for i in order if i in held_out]
     return [[sequence[i] for i in part] for sequence in sequences for part in parts]
 
@@ -49,21 +61,31 @@ def split(
 def batches(
     X: Sequence[Any], y: Sequence[Any], size: int | None = None, rng: Random | None = None
 ) -> Iterator[tuple[list[Any], list[Any]]]:
-    """Mini-batches of `size` rows of X with their targets y; the last may be smaller. Without a size, one of all rows.
+    """Splits n samples and their targets in mini-batches.
 
-    They come in order, or shuffled by `rng`, anew at each call. Raises `ValueError` for lengths that differ, no rows,
-    or a size < 1.
+    Args:
+        X: n samples.
+        y: n targets.
+        size: The number of samples in a batch, 1 or more; the last batch may be smaller. None is one batch of all.
+        rng: A `random.Random` that shuffles the samples, anew at each call; None keeps their order.
 
-    >>> list(batches([[1.0], [2.0], [3.0]], [1, 2, 3], size=2))
-    [([[1.0], [2.0]], [1, 2]), ([[3.0]], [3])]
+    Returns:
+        An iterator over pairs, the samples of a batch and their targets.
+
+    Raises:
+        ValueError: The lengths differ, there is no sample, or the size is less than 1.
+        TypeError: The size is no int, or `rng` is no `random.Random`.
+
+    Example:
+        >>> list(batches([[1.0], [2.0], [3.0]], [1, 2, 3], size=2))
+        [([[1.0], [2.0]], [1, 2]), ([[3.0]], [3])]
     """
-    n = common_length(X, y)
+    n = common_length(X=X, y=y)
     step = n if size is None else size
-    require_counts(1, size=step)
+    require_ints(1, size=step)
     order = list(range(n))
     if rng is not None:
-        if not hasattr(rng, "shuffle"):
-            raise TypeError(f"rng is a random.Random, as random.Random(0), not {described(rng)}")
+        require_random(rng, "shuffle")
         rng.shuffle(order)
     slices = [order[start : start + step] for start in range(0, n, step)]
     return (([X[i] for i in rows], [y[i] for i in rows]) for rows in slices)

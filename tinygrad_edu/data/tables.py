@@ -1,7 +1,7 @@
 """Tables: named columns of numbers and texts, read from CSV files and written to them.
 
-A cell is what the file says, with None where a value is missing; turning a table into the inputs of a model is left to
-`preprocessing.py`. A file is not trusted: whatever is wrong with one is a `ValueError` of one line that says where.
+A cell is what the file says, with None where a value is missing. Making the inputs of a model from a table is left to
+`preprocessing.py`. A file is not trusted: whatever is wrong with it is a `ValueError` of one line that says where.
 """
 
 import os
@@ -11,34 +11,42 @@ from typing import Any
 
 from tinygrad_edu import _io
 from tinygrad_edu._validate import to_float
-from tinygrad_edu.errors import shown
+from tinygrad_edu.errors import quote_list, short_repr
 
 Cell = float | str | None
 
 MISSING = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "?"})
-"""The marks of a missing value, in lower case; capitals and spaces around them make no difference."""
+"""The marks of a missing value, in lower case; capital letters and spaces around them make no difference."""
 
 
 class Table:
-    """Named columns of equal length: each all numbers or all texts, with None for a missing value.
+    """Named columns of equal length, each all numbers or all texts, with None for a missing value.
 
-    It is not changed after it is made; `select`, `take` and `drop_missing` give new ones. `source` and `lines` say from
-    which file, and which of its lines, the rows come, for error messages. Raises `ValueError` for columns that differ
-    in length, mix numbers and texts, or hold inf or nan, and `TypeError` for names and cells of other types.
+    A table does not change; `select`, `take` and `drop_missing` make new ones.
 
-    >>> table = Table({"mass": [3.5, None, 5], "species": ["Adelie", "Adelie", "Gentoo"]})
-    >>> len(table), table.columns, table["mass"]
-    (3, ['mass', 'species'], [3.5, None, 5.0])
-    >>> table.drop_missing("mass").rows
-    [(3.5, 'Adelie'), (5.0, 'Gentoo')]
+    Args:
+        columns: The cells of each column by its name: numbers or texts, or None.
+        source: The file that the rows come from, for error messages.
+        lines: The line of each row in that file.
+
+    Raises:
+        ValueError: The columns differ in length, or one mixes numbers and texts, or holds inf or nan.
+        TypeError: A name is no text, or a cell is neither a number nor a text.
+
+    Example:
+        >>> table = Table({"mass": [3.5, None, 5], "species": ["Adelie", "Adelie", "Gentoo"]})
+        >>> len(table), table.columns, table["mass"]
+        (3, ['mass', 'species'], [3.5, None, 5.0])
+        >>> table.drop_missing("mass").rows
+        [(3.5, 'Adelie'), (5.0, 'Gentoo')]
     """
 
     def __init__(
         self, columns: Mapping[str, Iterable[Cell]], source: str = "", lines: Sequence[int] | None = None
     ) -> None:
         if not isinstance(columns, Mapping):
-            raise TypeError(f"a table is made of a dict of lists by their names, not of {shown(columns)}")
-        self._columns = {name: _cells(name, values) for name, values in columns.items()}
+            raise TypeError(f"a table is made of a dict of lists by their names, not of {short_repr(columns)}")
+        self._columns = {name: _check_cells(name, values) for name, values in columns.items()}
         lengths = {name: len(values) for name, values in self._columns.items()}
         if len(set(lengths.values())) > 1:
             raise ValueError(f"the columns of a table must be equally long, not {lengths}")
@@ -65,47 +73,84 @@ class Table:
     def __getitem__(self, name: str) -> list[Any]:
         if not isinstance(name, str):
             raise TypeError(
-                f"a column has a text as its name, not {shown(name)}; select('a', 'b') takes several columns"
+                f"a column has a text as its name, not {short_repr(name)}; select('a', 'b') takes several columns"
             )
         if name not in self._columns:
-            there_are = f"{self.source or 'the table'} has {listing(self)}"
+            there_are = f"{self.source or 'the table'} has {quote_list(self)}"
             if self.source and len(self._columns) == 1 and {*";\t|"} & {*self.columns[0]}:
                 there_are += ", a single one: save the table with commas between its columns"
-            raise ValueError(f"there is no column {shown(name)}: {there_are}")
+            raise ValueError(f"there is no column {short_repr(name)}: {there_are}")
         return list(self._columns[name])
 
     def __repr__(self) -> str:
-        return f"Table({len(self)} rows of {listing(self)})"
+        return f"Table({len(self)} rows of {quote_list(self)})"
 
     def place(self, row: int) -> str:
-        """Where a row (counted from 0) comes from, in words: its file and line, or its number in the table."""
+        """Where a row comes from, in words.
+
+        Args:
+            row: The number of the row, counted from 0.
+
+        Returns:
+            Its file and line, or its number in the table.
+        """
         return f"{self.source}, line {self.lines[row]}" if self.lines else f"row {row}"
 
     def select(self, *names: str) -> "Table":
-        """The table of these columns only, in this order."""
+        """Chooses columns.
+
+        Args:
+            *names: The names of the columns.
+
+        Returns:
+            The table of these columns, in this order.
+        """
         return Table({name: self[name] for name in names}, self.source, self.lines)
 
     def take(self, rows: Iterable[int]) -> "Table":
-        """The table of these rows only (counted from 0), in this order."""
+        """Chooses rows.
+
+        Args:
+            rows: The numbers of the rows, counted from 0.
+
+        Returns:
+            The table of these rows, in this order.
+
+        Raises:
+            IndexError: There is no such row.
+            TypeError: A number is no int.
+        """
         rows = list(rows)
         for row in rows:
             if not hasattr(row, "__index__") or isinstance(row, bool):
-                raise TypeError(f"a row is taken by its number, counted from 0, not by {shown(row)}")
+                raise TypeError(f"a row is taken by its number, counted from 0, not by {short_repr(row)}")
             if not -len(self) <= row < len(self):
                 raise IndexError(f"there is no row {row} in a table of {len(self)}, counted from 0")
         columns = {name: [values[i] for i in rows] for name, values in self._columns.items()}
         return Table(columns, self.source, self.lines and [self.lines[i] for i in rows])
 
     def drop_missing(self, *names: str) -> "Table":
-        """The table without the rows that lack a value in one of these columns, in any column if none is named."""
+        """Leaves out the rows that have a missing value.
+
+        Args:
+            *names: The columns that must have a value; all columns if none is named.
+
+        Returns:
+            The table of the other rows.
+        """
         columns = [self[name] for name in names or self]
         return self.take(i for i in range(len(self)) if all(values[i] is not None for values in columns))
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
         """Writes a UTF-8 file that `read_csv` reads back, in one step; missing values become empty cells.
 
-        A text that looks like a number or a missing value is read back as one. Raises `OSError` where the file cannot
-        be written; an old one is then untouched.
+        A text that looks like a number or a missing value is read back as one.
+
+        Args:
+            path: The file to write.
+
+        Raises:
+            OSError: The file cannot be written; an old one is then untouched.
         """
         import csv
         import io
@@ -115,29 +160,23 @@ class Table:
         _io.write(path, text.getvalue())
 
 
-def _cells(name: str, values: Iterable[Cell]) -> list[Cell]:
+def _check_cells(name: str, values: Iterable[Cell]) -> list[Cell]:
     if not isinstance(name, str):
-        raise TypeError(f"a column has a text as its name, not {shown(name)}")
+        raise TypeError(f"a column has a text as its name, not {short_repr(name)}")
     if isinstance(values, str) or not isinstance(values, Iterable):
-        raise TypeError(f"column {shown(name)} must be a list of cells, not {shown(values)}")
+        raise TypeError(f"column {short_repr(name)} must be a list of cells, not {short_repr(values)}")
     cells = list(values)
     texts = [isinstance(v, str) for v in cells if v is not None]
     if any(texts):
         if not all(texts):
-            raise ValueError(f"column {shown(name)} mixes numbers and texts")
+            raise ValueError(f"column {short_repr(name)} mixes numbers and texts")
         return cells
-    cell = f"a cell of column {shown(name)}"
+    cell = f"a cell of column {short_repr(name)}"
     numbers = [None if v is None else to_float(v, cell) for v in cells]
     for x in numbers:
         if x is not None and not isfinite(x):
-            raise ValueError(f"column {shown(name)} holds {x}: a missing number is None, and none is infinite")
+            raise ValueError(f"column {short_repr(name)} holds {x}: a missing number is None, and none is infinite")
     return [*numbers]
-
-
-def listing(names: Iterable[str]) -> str:
-    """The first few of them, quoted, for a message."""
-    quoted = [shown(name) for name in names]
-    return ", ".join(quoted[:12] + [f"… ({len(quoted)} in all)"] * (len(quoted) > 12))
 
 
 # ---- CSV files -------------------------------------------------------------------------------------------------------
@@ -148,27 +187,37 @@ def read_csv(
     types: Mapping[str, type] | None = None,
     delimiter: str = ",",
 ) -> Table:
-    """Reads a CSV file (RFC 4180: a header, then rows; quoted cells may hold commas, quotes and line ends), in UTF-8.
+    r"""Reads a CSV file (RFC 4180), UTF-8: a header, then rows; quoted cells may hold commas, quotes and line ends.
 
-    A cell is missing (None) if it is empty or one of `MISSING`. A column whose other cells are all finite numbers is
-    one of floats, a column without any number is one of texts; a mixture is an error, unless `types` says what the
-    column is: str for texts (categories whose names are numbers, say), float for numbers. `columns` names the columns
-    to read, in their order, and leaves the others unread. Blank lines are passed over. Names lose the spaces around
-    them, texts keep theirs.
+    A cell is missing (None) if it is empty or one of `MISSING`. A column is one of floats if all its other cells are
+    finite numbers, and one of texts if none is a number. A mixture is an error, unless `types` says what the column
+    is. Blank lines are left out. Names lose the spaces around them, texts keep theirs.
 
-    Raises `FileNotFoundError` (or another `OSError`) for a file that cannot be opened, and `ValueError` that says file,
-    line, column and value for one that cannot be understood: not UTF-8 text, an empty file, a header without rows, with
-    blank or repeated names or without a column asked for, a row longer or shorter than the header, a quote that is
-    never closed, or a text where a number belongs.
+    Args:
+        path: The file to read.
+        columns: The names of the columns to read, in their order; None reads all.
+        types: The type of a column by its name: float for numbers, str for texts, such as categories whose names are
+            numbers.
+        delimiter: The character between two cells.
 
-    >>> import pathlib, tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = pathlib.Path(folder, "fruit.csv")
-    ...     _ = path.write_text('fruit,grams\\n"apple, red",150\\npear,NA\\n')
-    ...     read_csv(path).rows
-    [('apple, red', 150.0), ('pear', None)]
+    Returns:
+        The table; its error messages name the file and the line.
+
+    Raises:
+        FileNotFoundError: There is no such file; another `OSError` where it cannot be opened.
+        ValueError: The file is no UTF-8 text, is empty, or has no rows; a name is blank or comes twice; a column is not
+            there; a row is longer or shorter than the header; a quote is never closed; or a text stands where a number
+            belongs. The message says file, line, column and value.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = pathlib.Path(folder, "fruit.csv")
+        ...     _ = path.write_text('fruit,grams\n"apple, red",150\npear,NA\n')
+        ...     read_csv(path).rows
+        [('apple, red', 150.0), ('pear', None)]
     """
-    return typed(read_cells(path, delimiter), columns, types)
+    return parse_cells(read_cells(path, delimiter), columns, types)
 
 
 def read_cells(path: str | os.PathLike[str], delimiter: str = ",") -> Table:
@@ -176,13 +225,13 @@ def read_cells(path: str | os.PathLike[str], delimiter: str = ",") -> Table:
     import csv
     import io
 
-    with open(_io.named(path), "rb") as file:
-        text = _decoded(str(path), file.read())
+    with open(_io.require_path(path), "rb") as file:
+        text = _decode(str(path), file.read())
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    records = list(_records(str(path), reader))
+    records = list(_read_rows(str(path), reader))
     if not records:
         raise ValueError(f"{path} is empty: the first line must name the columns")
-    names = _header(f"{path}, line {records[0][0]}", records[0][1])
+    names = _read_header(f"{path}, line {records[0][0]}", records[0][1])
     for line, cells in records[1:]:
         if len(cells) != len(names):
             raise ValueError(f"{path}, line {line}: expected {len(names)} cells, as in the header, not {len(cells)}")
@@ -192,17 +241,17 @@ def read_cells(path: str | os.PathLike[str], delimiter: str = ",") -> Table:
     return Table({name: [cells[i] for _, cells in records[1:]] for i, name in enumerate(names)}, str(path), lines)
 
 
-def typed(cells: Table, columns: Iterable[str] | None = None, types: Mapping[str, type] | None = None) -> Table:
-    """What the cells that `read_cells` gave stand for; `columns`, `types` and what is raised are as in `read_csv`."""
+def parse_cells(cells: Table, columns: Iterable[str] | None = None, types: Mapping[str, type] | None = None) -> Table:
+    """Makes numbers and missing values of the cells that `read_cells` gave; the arguments are those of `read_csv`."""
     if isinstance(columns, str):
         raise TypeError(f"columns is a list of names, as [{columns!r}], not a text")
     types = dict(types or {})
     cells.select(*types)  # each is a column
     chosen = cells if columns is None else cells.select(*columns)
-    return Table({name: _typed(chosen, name, types.get(name)) for name in chosen}, cells.source, cells.lines)
+    return Table({name: _parse_column(chosen, name, types.get(name)) for name in chosen}, cells.source, cells.lines)
 
 
-def _decoded(path: str, raw: bytes) -> str:
+def _decode(path: str, raw: bytes) -> str:
     try:
         text, bad = raw.decode("utf-8-sig"), raw.find(b"\0")
     except UnicodeDecodeError as error:
@@ -214,7 +263,7 @@ def _decoded(path: str, raw: bytes) -> str:
     return text
 
 
-def _records(path: str, reader: Any) -> Iterator[tuple[int, list[str]]]:
+def _read_rows(path: str, reader: Any) -> Iterator[tuple[int, list[str]]]:
     """The rows that are not blank, each with the number of its first line (a quoted cell may span several)."""
     import csv
 
@@ -228,35 +277,37 @@ def _records(path: str, reader: Any) -> Iterator[tuple[int, list[str]]]:
         raise ValueError(f"{path}, line {line}: the row that begins here is not CSV: {error}") from error
 
 
-def _header(place: str, cells: Iterable[str]) -> list[str]:
+def _read_header(place: str, cells: Iterable[str]) -> list[str]:
     names = [cell.strip() for cell in cells]
     for i, name in enumerate(names):
         if not name:
             raise ValueError(f"{place}: column {i + 1} has no name: give it one, or delete it if it numbers the rows")
         if name in names[:i]:
-            raise ValueError(f"{place}: two columns are called {shown(name)}")
+            raise ValueError(f"{place}: two columns are called {short_repr(name)}")
     return names
 
 
-def _typed(table: Table, name: str, kind: type | None) -> list[Any]:
-    """A column of raw cells as the numbers or the texts that it stands for."""
+def _parse_column(table: Table, name: str, kind: type | None) -> list[Any]:
+    """The numbers or the texts of a column of cells."""
     if kind not in (None, float, str):
-        raise TypeError(f"the type of column {shown(name)} is float or str, not {kind!r}")
+        raise TypeError(f"the type of column {short_repr(name)} is float or str, not {kind!r}")
     texts = [None if cell.strip().lower() in MISSING else cell for cell in table[name]]
-    numbers = [None if text is None else _number(text) for text in texts]
+    numbers = [None if text is None else _parse_float(text) for text in texts]
     other = [i for i, text in enumerate(texts) if text is not None and numbers[i] is None]
     good = [i for i, number in enumerate(numbers) if number is not None]
     if kind is str or (kind is None and other and not good):
         return texts
     if not other:
         return numbers
-    problem = f"{table.place(other[0])}, column {shown(name)}: {shown(texts[other[0]])} is not a finite number"
+    problem = (
+        f"{table.place(other[0])}, column {short_repr(name)}: {short_repr(texts[other[0]])} is not a finite number"
+    )
     if kind is None:
-        problem += f", but {shown(texts[good[0]])} in another row is: correct it, or read the column as text"
+        problem += f", but {short_repr(texts[good[0]])} in another row is: correct it, or read the column as text"
     raise ValueError(problem)
 
 
-def _number(text: str) -> float | None:
+def _parse_float(text: str) -> float | None:
     try:
         x = float(text)
     except ValueError:

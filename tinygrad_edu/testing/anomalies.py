@@ -1,8 +1,8 @@
-"""Anomalies: a mode in which every node knows the line that made it, and what goes wrong is reported at that line.
+"""Anomalies: a mode in which every node knows the line that made it, and each problem is reported at its line.
 
-It finds what the engine lets pass, or can only report at the line of `backward()`: an inf or a nan, a graph whose
-numbers have been changed since, a second backward pass that would double the gradients. How it is told of every
-operation stands in `modes.py`; what the engine itself refuses in `errors.py`.
+The engine lets some problems pass, or reports them only at the line of `backward()`: an inf or a nan, a graph whose
+numbers were changed, a second backward pass that doubles the gradients. The mode finds them. How a mode learns of every
+operation is left to `modes.py`, what the engine itself refuses to `errors.py`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,202 +13,207 @@ from typing import NoReturn
 from tinygrad_edu import errors
 from tinygrad_edu.compiler.trace import is_traced
 from tinygrad_edu.engine import Value
-from tinygrad_edu.errors import FAILURES, Place, place
-from tinygrad_edu.gradients import steps
+from tinygrad_edu.errors import FAILURES, SourceLine, calling_line
+from tinygrad_edu.gradients import sweep_by_node
 from tinygrad_edu.graph import topological_order
-from tinygrad_edu.modes import Make, Mode, Way, open_modes, opened
+from tinygrad_edu.modes import GradientKind, MakeNode, Mode, enter_mode, open_modes
 from tinygrad_edu.ops import CONSTANT, LEAF
 from tinygrad_edu.rules import FLOATS, Op
 
 
 class AnomalyError(RuntimeError):
-    """What Python would go on with in silence, and what cannot be meant so; see `detect_anomaly`, which raises it.
+    """A number or a graph that cannot be meant, though Python goes on without an error; see `detect_anomaly`.
 
-    A `RuntimeError`, as in PyTorch. What is an error without the mode too keeps its own type.
+    It is a `RuntimeError`, as in PyTorch. What is an error without the mode keeps its own type.
     """
 
 
 @contextmanager
 def detect_anomaly() -> Iterator[None]:
-    """Inside, every node remembers the line that made it, and what goes wrong is reported at that line.
+    """Opens a mode in which every node remembers the line that made it, and a problem is reported at that line.
 
-    Raises `AnomalyError`, with the lines to look at and the way out,
+    It works as a decorator too. It watches only the thread or task that opens it. A training step takes four to eight
+    times as long, so it is for finding an error and not for every day. PyTorch has a mode of the same name.
 
-    - where a number becomes inf or nan: a Value is made of it, an operation on other numbers gives it, a gradient
-      overflows; or where an operation, or a pass back, meets a `.data` or `.grad` that has been set to it;
-    - where gradients are taken, by `backward()`, `grad` or what is built on it, of a graph that is stale: the `.data`
-      of a node has been changed since another one was computed from it;
-    - where `backward()` is called a second time on the same node, and no leaf's `.grad` has been changed in between, as
-      `zero_grad()` does: the gradients would be doubled. Different losses that share a part of their graph may each go
-      back once.
+    These are problems:
 
-    Errors that are raised without it, as `ValueError` for the logarithm of −1, stay what they are, and get a note that
-    Python prints with the traceback: the line of the node whose derivative fails, or the lines that its inputs come
-    from. A Value that was made before is "made outside detect_anomaly". The mode is told of operations and of gradients
-    that are taken, not of a plain write to `.data` or `.grad`: it sees that a number has been changed, and cannot name
-    the line that did it. What a function computes that is traced or
-    compiled has no numbers or no nodes, and is not seen.
+    - A number becomes inf or nan: a Value is made of it, an operation on other numbers gives it, or a gradient
+      overflows. Or an operation or a backward pass meets a `.data` or `.grad` that was set to it.
+    - A graph is stale when its gradients are taken, by `backward()`, `grad` or what uses them: the `.data` of a node
+      was changed after another node was computed from it.
+    - `backward()` is called a second time on the same node, and no `.grad` of a leaf has changed in between, as
+      `zero_grad()` changes it. The gradients would be doubled. Different losses may share a part of their graph.
 
-    It serves as a decorator too, and watches the thread or task that it is called in and no other one. What it knows of
-    a Value is kept with it. A training step takes four to eight times as long in it: it is for searching, not for every
-    day. PyTorch has one of the same name.
+    An error that is raised without the mode too, as `ValueError` for the logarithm of −1, gets a note, which Python
+    prints below the traceback: the line of the node whose derivative fails, or the lines that made its inputs. A Value
+    that was made before is "made outside detect_anomaly". The mode sees operations and gradients, but not a write to
+    `.data` or `.grad`: it knows that a number has changed, and not at which line. It sees nothing inside a function
+    that is traced or compiled, as there are no numbers or no nodes.
 
-    >>> w = Value(1.0, label="w")
-    >>> with detect_anomaly():  # doctest: +ELLIPSIS
-    ...     loss = (w * 3.0 - 1.0) ** 2
-    ...     w.data = 0.9
-    ...     loss.backward()
-    Traceback (most recent call last):
-    tinygrad_edu.testing.anomalies.AnomalyError: the graph is stale: 'w' was 1.0 when mul was computed from it, ...
-        mul was made at ..., line 2: loss = (w * 3.0 - 1.0) ** 2
-        gradients were asked for at ..., line 4: loss.backward()
-        they would mix old numbers with new ones: take them before anything is changed, or compute the loss anew
+    Yields:
+        Nothing; the mode ends with the block.
+
+    Raises:
+        AnomalyError: There is a problem. The message names the lines to look at, and the way out.
+
+    Example:
+        >>> w = Value(1.0, label="w")
+        >>> with detect_anomaly():  # doctest: +ELLIPSIS
+        ...     loss = (w * 3.0 - 1.0) ** 2
+        ...     w.data = 0.9
+        ...     loss.backward()
+        Traceback (most recent call last):
+        tinygrad_edu.testing.anomalies.AnomalyError: the graph is stale: 'w' was 1.0 when mul was computed from it, ...
+            mul was made at ..., line 2: loss = (w * 3.0 - 1.0) ** 2
+            gradients were asked for at ..., line 4: loss.backward()
+            old and new numbers would be mixed: take gradients before anything is changed, or compute the loss again
     """
-    if is_traced() or any(isinstance(mode, _Anomalies) for mode in open_modes()):
-        yield  # there are no numbers to look at, or the mode is on already
+    if is_traced() or any(isinstance(mode, _AnomalyMode) for mode in open_modes()):
+        yield  # there are no numbers to look at, or the mode is open already
         return
-    with opened(_Anomalies()):
+    with enter_mode(_AnomalyMode()):
         yield
 
 
-class _Note:
-    """What the mode knows of a Value, of which it is an attribute."""
+class _NodeInfo:
+    """What the mode knows of a Value, and keeps in an attribute of it."""
 
-    def __init__(self, v: Value, made: Place | None, inputs: tuple[float, ...] = ()) -> None:
-        self.place = made  # None where it was made outside
-        self.computed = v.data  # the number that it was made with, or had when it was first seen
-        self.inputs = inputs  # and those that it was computed from; () where it was made outside
-        self.gradient: float | None = v.grad  # of a leaf, as the last backward pass has left it
-        self.resets = 0  # how often `.grad` has been found changed
-        self.first_backward: tuple[Place, int] | None = None  # and the resets of all leaves behind it then
-
-
-def _note(v: Value) -> _Note:
-    """What is known of v; nothing yet for one that was made outside."""
-    note: _Note | None = vars(v).get("_note")
-    return note or _new_note(v, None)
+    def __init__(self, v: Value, line: SourceLine | None, inputs: tuple[float, ...] = ()) -> None:
+        self.line = line  # that made the Value; None if it was made outside
+        self.number = v.data  # with which it was made, or which it had when it was first seen
+        self.inputs = inputs  # the numbers it was computed from; () if it was made outside
+        self.gradient: float | None = v.grad  # of a leaf, after the last backward pass
+        self.resets = 0  # how often `.grad` was found changed
+        self.first_backward: tuple[SourceLine, int] | None = None  # its line, and the resets of all leaves at that time
 
 
-def _new_note(v: Value, made: Place | None, inputs: tuple[float, ...] = ()) -> _Note:
-    note = vars(v)["_note"] = _Note(v, made, inputs)
-    return note
+def _info_of(v: Value) -> _NodeInfo:
+    info: _NodeInfo | None = vars(v).get("_anomaly_info")
+    return info or _add_info(v, None)
 
 
-class _Anomalies(Mode):
-    def leaf(self, v: Value) -> None:
-        _new_note(v, place(), tuple([x.data for x in v._prev]))
+def _add_info(v: Value, line: SourceLine | None, inputs: tuple[float, ...] = ()) -> _NodeInfo:
+    info = vars(v)["_anomaly_info"] = _NodeInfo(v, line, inputs)
+    return info
+
+
+class _AnomalyMode(Mode):
+    def on_leaf(self, v: Value) -> None:
+        _add_info(v, calling_line(), tuple([x.data for x in v._prev]))
         if not isfinite(v.data):
-            _refuse(f"{_called(v)} is {v.data}", _made(v))
+            _raise_anomaly(f"{_describe_node(v)} is {v.data}", _say_made(v))
 
-    def operation(self, make: Make, op: Op, inputs: tuple[Value, ...]) -> Value:
-        line = place()
+    def on_operation(self, make: MakeNode, op: Op, inputs: tuple[Value, ...]) -> Value:
+        line = calling_line()
         for x in inputs:
             if isfinite(x.data):
                 continue
-            if x._rule is CONSTANT and x.data != x.data and not _note(x).place:
-                _refuse(f"a constant is {x.data}", f"it was made {_at(line)}")
-            if x._rule is not CONSTANT and isfinite(_note(x).computed):
-                _refuse(f"the .data of {_called(x)} is {x.data}, and was {_note(x).computed}", _made(x), _unknown(line))
+            if x._rule is CONSTANT and x.data != x.data and not _info_of(x).line:
+                _raise_anomaly(f"a constant is {x.data}", f"it was made {_format_line(line)}")
+            if x._rule is not CONSTANT and isfinite(_info_of(x).number):
+                what = f"the .data of {_describe_node(x)} is {x.data}, and was {_info_of(x).number}"
+                _raise_anomaly(what, _say_made(x), _say_found(line))
         try:
             v: Value = make(op, inputs)
         except FAILURES as error:
-            _add_notes(error, _inputs_made(inputs))
+            _add_notes(error, _say_inputs_made(inputs))
             raise
-        _new_note(v, line, tuple([x.data for x in inputs]))
+        _add_info(v, line, tuple([x.data for x in inputs]))
         # a constant may be infinite on purpose, as a bound of clamp in its derivative
         if not isfinite(v.data) and all(isfinite(x.data) for x in inputs if x._rule is CONSTANT):
-            _refuse(f"{op} gives {v.data} {errors.at(inputs)}", f"{op} was made {_at(line)}", *_inputs_made(inputs, v))
+            what = f"{op} gives {v.data} {errors.format_location(inputs)}"
+            _raise_anomaly(what, f"{op} was made {_format_line(line)}", *_say_inputs_made(inputs, v))
         return v
 
-    def gradients(self, y: Value, targets: Sequence[Value], way: Way) -> None:
-        """Takes them itself first, node by node, so as to see where they go wrong."""
-        line, order = place(), topological_order(y)
-        _refuse_stale(order, line)
+    def on_gradients(self, y: Value, targets: Sequence[Value], kind: GradientKind) -> None:
+        """Computes the gradients before the engine does, node by node, to see where they go wrong."""
+        line, order = calling_line(), topological_order(y)
+        _check_stale(order, line)
         leaves = [v for v in order if v._rule is LEAF]
         for v in leaves:
             if v.grad is not None and not isfinite(v.grad):
-                _refuse(f"the .grad of {_called(v)} is {v.grad}", _made(v), _unknown(line))
-        if way == "backward":
-            _refuse_second_pass(y, leaves, line)
-        gradients = _gradients(y, targets, line)
-        if way == "backward":
-            _note(y).first_backward = line, sum(_note(v).resets for v in leaves)
+                _raise_anomaly(f"the .grad of {_describe_node(v)} is {v.grad}", _say_made(v), _say_found(line))
+        if kind == "backward":
+            _check_second_pass(y, leaves, line)
+        gradients = _compute_gradients(y, targets, line)
+        if kind == "backward":
+            _info_of(y).first_backward = line, sum(_info_of(v).resets for v in leaves)
             for v in leaves:
-                _note(v).gradient = (v.grad or 0.0) + gradients.get(v, 0.0)
+                _info_of(v).gradient = (v.grad or 0.0) + gradients.get(v, 0.0)
 
 
-def _gradients(y: Value, targets: Sequence[Value], asked: Place) -> dict[Value, float]:
-    """The gradients, if they are all finite, and no derivative fails."""
+def _compute_gradients(y: Value, targets: Sequence[Value], line: SourceLine) -> dict[Value, float]:
+    """The gradients, if all of them are finite and no derivative fails. `line` has asked for them."""
     gradients: dict[Value, float] = {}
-    passed = y
+    node = y
 
-    def look() -> None:
-        for x in passed._prev:
+    def check_inputs() -> None:
+        for x in node._prev:
             if not isfinite(gradients.get(x, 0.0)):
-                through = f"going back through {passed._rule} {errors.at(passed._prev)}"
-                what = f"the gradient of {_called(x)} is {gradients[x]}, {through}"
-                _refuse(what, _made(passed), *_inputs_made(passed._prev, passed), _asked(asked))
+                through = f"going back through {node._rule} {errors.format_location(node._prev)}"
+                what = f"the gradient of {_describe_node(x)} is {gradients[x]}, {through}"
+                _raise_anomaly(what, _say_made(node), *_say_inputs_made(node._prev, node), _say_asked(line))
 
     try:
-        for v in steps(y, targets, FLOATS, lambda v: v.data, gradients):
-            look()
-            passed = v
-        look()
+        for v in sweep_by_node(y, targets, FLOATS, lambda v: v.data, gradients):
+            check_inputs()
+            node = v
+        check_inputs()
     except FAILURES as error:
-        _add_notes(error, [_made(passed), *_inputs_made(passed._prev, passed)])
+        _add_notes(error, [_say_made(node), *_say_inputs_made(node._prev, node)])
         raise
     return gradients
 
 
-def _refuse_second_pass(y: Value, leaves: Sequence[Value], asked: Place) -> None:
+def _check_second_pass(y: Value, leaves: Sequence[Value], line: SourceLine) -> None:
     for v in leaves:
-        note = _note(v)
-        if v.grad != note.gradient:
-            note.resets += 1
-    resets, note = sum(_note(v).resets for v in leaves), _note(y)
-    if note.first_backward and note.first_backward[1] == resets:
-        _refuse(
-            f"backward() is called a second time on {_called(y)}, and the gradients would be doubled",
-            f"the first time was {_at(note.first_backward[0])}",
-            f"the second time is {_at(asked)}",
-            _made(y),
-            _DOUBLED,
+        info = _info_of(v)
+        if v.grad != info.gradient:
+            info.resets += 1
+    resets, info = sum(_info_of(v).resets for v in leaves), _info_of(y)
+    if info.first_backward and info.first_backward[1] == resets:
+        _raise_anomaly(
+            f"backward() is called a second time on {_describe_node(y)}, and the gradients would be doubled",
+            f"the first time was {_format_line(info.first_backward[0])}",
+            f"the second time is {_format_line(line)}",
+            _say_made(y),
+            "compute the loss again in every step, or set the gradients to 0 in between, as zero_grad() does",
         )
 
 
-def _refuse_stale(order: Sequence[Value], asked: Place) -> None:
-    """Raises for the first node whose inputs, or whose own number, are not what they were when it was computed."""
+_STALE_ADVICE = (
+    "old and new numbers would be mixed: take gradients before anything is changed, or compute the loss again"
+)
+
+
+def _check_stale(order: Sequence[Value], line: SourceLine) -> None:
+    """Raises for the first node whose inputs, or whose own number, were changed after it was computed."""
     for v in order:
-        note, now = _note(v), [x.data for x in v._prev]
+        info, now = _info_of(v), [x.data for x in v._prev]
         stale = ""
-        for x, then in zip(v._prev, note.inputs):
-            if not _same(x.data, then):
-                stale = f"{_called(x)} was {then} when {v._rule} was computed from it, and is {x.data} now"
+        for x, then in zip(v._prev, info.inputs):
+            if not _is_same_number(x.data, then):
+                stale = f"{_describe_node(x)} was {then} when {v._rule} was computed from it, and is {x.data} now"
                 break
         else:
-            if v._prev and not _same(v.data, note.computed):
-                stale = f"{_called(v)} was computed as {note.computed}, and is {v.data} now"
-            elif v._prev and note.place is None:  # made outside: all that can be told is what it would be now
+            if v._prev and not _is_same_number(v.data, info.number):
+                stale = f"{_describe_node(v)} was computed as {info.number}, and is {v.data} now"
+            elif v._prev and info.line is None:  # made outside: only its number at the present inputs can be compared
                 with suppress(*FAILURES, NotImplementedError):
-                    if not _same(fresh := v._rule.value(FLOATS, *now), v.data):
-                        stale = f"{_called(v)} is {v.data}, and of what its inputs are now it would be {fresh}"
+                    if not _is_same_number(fresh := v._rule.value(FLOATS, *now), v.data):
+                        stale = f"{_describe_node(v)} is {v.data}, but with the present inputs it would be {fresh}"
         if stale:
-            _refuse(f"the graph is stale: {stale}", _made(v), _asked(asked), _MIXED)
+            _raise_anomaly(f"the graph is stale: {stale}", _say_made(v), _say_asked(line), _STALE_ADVICE)
 
 
-def _same(now: float, then: float) -> bool:
-    """A nan that has stayed is no other number."""
+def _is_same_number(now: float, then: float) -> bool:
+    """Whether two numbers are equal; a nan that stays a nan has not changed."""
     return now == then or (now != now and then != then)
 
 
 # ---- words -----------------------------------------------------------------------------------------------------------
-_MIXED = "they would mix old numbers with new ones: take them before anything is changed, or compute the loss anew"
-_DOUBLED = "compute the loss anew in every step, or set the gradients to 0 in between, as zero_grad() does"
-_INDENT = "    "
-
-
-def _refuse(what: str, *lines: str) -> NoReturn:
-    raise AnomalyError("\n".join([what, *[_INDENT + line for line in lines]]))
+def _raise_anomaly(what: str, *lines: str) -> NoReturn:
+    raise AnomalyError("\n    ".join([what, *lines]))
 
 
 def _add_notes(error: BaseException, lines: Sequence[str]) -> None:
@@ -217,46 +222,46 @@ def _add_notes(error: BaseException, lines: Sequence[str]) -> None:
             error.add_note(line)
 
 
-def _called(v: Value) -> str:
+def _describe_node(v: Value) -> str:
     if v.label:
         return repr(v.label)
     return {LEAF: "a leaf", CONSTANT: "a constant"}.get(v._rule, f"a result of {v._rule}")
 
 
-def _at(line: Place) -> str:
-    """The line with its text, and the function called there, unless that is the operation or the pass back itself.
+def _format_line(line: SourceLine) -> str:
+    """The line with its text, and the function of ours that it called, as losses.mse.
 
-    Nor is one told that wraps what was called.
+    An operation or the backward pass itself is not named, nor is a function that only wraps what was called.
     """
-    text = f"at {line}" + (f": {line.source}" if line.source else "")
-    plain = line.function.partition(".")[0] in ("", "engine", "functional", "gradients")
-    return text if plain or "<locals>" in line.function else f"{text}  (in {line.function})"
+    text = f"at {line}" + (f": {line.text}" if line.text else "")
+    is_plain = line.function.partition(".")[0] in ("", "engine", "functional", "gradients")
+    return text if is_plain or "<locals>" in line.function else f"{text}  (in {line.function})"
 
 
-def _made(v: Value) -> str:
-    line = _note(v).place
-    return f"{v._rule if v._prev else 'it'} was made {_at(line) if line else 'outside detect_anomaly'}"
+def _say_made(v: Value) -> str:
+    line = _info_of(v).line
+    return f"{v._rule if v._prev else 'it'} was made {_format_line(line) if line else 'outside detect_anomaly'}"
 
 
-def _inputs_made(inputs: Sequence[Value], node: Value | None = None) -> list[str]:
-    """Where the inputs come from, the largest first; not those that stand in the line of the node itself."""
-    here = None if node is None else _note(node).place
+def _say_inputs_made(inputs: Sequence[Value], node: Value | None = None) -> list[str]:
+    """Which lines made the three largest inputs; an input of the same line as the node itself is left out."""
+    here = None if node is None else _info_of(node).line
     lines = []
     for x in sorted(dict.fromkeys(inputs), key=lambda x: -abs(x.data)):
-        note = _note(x)
-        if x._rule is CONSTANT and not note.place:
-            continue  # a plain number, which stands in the line of the node itself
-        if not note.place or not here or note.place[:2] != here[:2]:
+        info = _info_of(x)
+        if x._rule is CONSTANT and not info.line:
+            continue  # a plain number in the line of the node
+        if not info.line or not here or info.line[:2] != here[:2]:
             name = f"{x.label!r}, {x.data}," if x.label else str(x.data)
-            where = _at(note.place) if note.place else "outside detect_anomaly"
-            then = "" if _same(x.data, note.computed) else f", as {note.computed}, and has been changed since"
-            lines.append(f"its input {name} was made {where}{then}")
+            where = _format_line(info.line) if info.line else "outside detect_anomaly"
+            change = "" if _is_same_number(x.data, info.number) else f", as {info.number}, and has been changed since"
+            lines.append(f"its input {name} was made {where}{change}")
     return lines[:3]
 
 
-def _asked(line: Place) -> str:
-    return f"gradients were asked for {_at(line)}"
+def _say_asked(line: SourceLine) -> str:
+    return f"gradients were asked for {_format_line(line)}"
 
 
-def _unknown(line: Place) -> str:
-    return f"that was found {_at(line)}; the line that has set it is not known"
+def _say_found(line: SourceLine) -> str:
+    return f"that was found {_format_line(line)}; the line that has set it is not known"

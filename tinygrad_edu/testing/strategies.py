@@ -6,16 +6,15 @@
     @given(strategies.expressions(ops=["cube"]))
     def test_my_operation(f): ...
 
-An expression is drawn step by step, and a step that is not inside its operation's domain is left out: so an operation
-needs no declaration besides its entry in the table. What fails shrinks to the fewest steps and the simplest numbers, as
-simpler choices come first everywhere. What an expression is stands in `expression.py`, what to check is left to you.
+An expression is drawn step by step. A step outside the domain of its operation is left out, so an operation needs
+nothing but its entry in the table. A failing expression shrinks to few steps and simple numbers, as simpler choices
+come first everywhere. What an expression is, is left to `expression.py`; what to check, to your test.
 """
 
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
-from inspect import Parameter, signature
 from itertools import islice, pairwise
 from typing import Any, NamedTuple, TypeAlias
 
@@ -30,52 +29,61 @@ except ModuleNotFoundError as error:
 
 from tinygrad_edu import nn
 from tinygrad_edu._validate import to_float
-from tinygrad_edu.compiler.tape import Node
+from tinygrad_edu.compiler.tape import Entry
 from tinygrad_edu.engine import Value
 from tinygrad_edu.errors import FAILURES
 from tinygrad_edu.ops import CONSTANT, LEAF
 from tinygrad_edu.rules import FAMILIES, FLOATS, OPS, Floats, Op
 
-from .expression import Expression, letters
+from .expression import Expression, variable_names
 
 Draw: TypeAlias = Callable[[st.SearchStrategy[Any]], Any]
-Path: TypeAlias = str | os.PathLike[str]
 
-MARGIN = 1e-3  # an expression keeps this far from kinks and from the ends of domains
-LARGEST = 1e3  # no number in it, and no slope, is larger than this
-SIMPLEST = 8  # so many of the simplest numbers are tried where one is outside a domain
-TRIES = 50  # so many steps outside their domain, and the operations do not suit the numbers
+MARGIN = 1e-3  # the distance to kinks and to the borders of domains
+LARGEST = 1e3  # a bound for all numbers and slopes of an expression
+SIMPLEST = 8  # so many simple numbers are tried in place of one outside a domain
+TRIES = 50  # after so many steps outside their domain the drawing ends
 
 
 # ---- numbers ---------------------------------------------------------------------------------------------------------
 def floats(min_value: float = -4.0, max_value: float = 4.0) -> st.SearchStrategy[float]:
-    """Floats spread over [min_value, max_value]: decimals of few digits, now and then 0, ±1, ±2, ½ and the like.
+    """Makes floats between two bounds: decimals of few digits, and often 0, ±1, ±2, ½ and the like.
 
     They shrink to 0.0, or else to a number of few digits.
 
-    >>> from hypothesis import given
-    >>> @given(floats(0.5, 10.0))
-    ... def test_they_lie_between_the_bounds(x):
-    ...     assert 0.5 <= x <= 10.0
-    >>> test_they_lie_between_the_bounds()
+    Args:
+        min_value: The lower bound, included.
+        max_value: The upper bound, included.
 
-    Raises `ValueError` unless min_value ≤ max_value and both are finite, `TypeError` for what is no number.
+    Returns:
+        A strategy for floats.
+
+    Raises:
+        ValueError: min_value > max_value, or a bound is not finite.
+        TypeError: A bound is not a number.
+
+    Example:
+        >>> from hypothesis import given
+        >>> @given(floats(0.5, 10.0))
+        ... def test_they_lie_between_the_bounds(x):
+        ...     assert 0.5 <= x <= 10.0
+        >>> test_they_lie_between_the_bounds()
     """
     decimals = _decimals(min_value, max_value)
-    return _TWO_BYTES.map(lambda some: decimals[_scaled(some, len(decimals))])
+    return _TWO_BYTES.map(lambda two: decimals[_to_index(two, len(decimals))])
 
 
-_TWO_BYTES = st.binary(min_size=2, max_size=2)  # of large integers Hypothesis would draw mostly small ones
+_TWO_BYTES = st.binary(min_size=2, max_size=2)  # not integers: Hypothesis would draw mostly small ones
 
 
-def _scaled(some: bytes, n: int) -> int:
-    """Two bytes as an index into a sequence of n."""
-    return int.from_bytes(some, "big") * n >> 16
+def _to_index(two_bytes: bytes, n: int) -> int:
+    """An index into a sequence of n items."""
+    return int.from_bytes(two_bytes, "big") * n >> 16
 
 
 @lru_cache
 def _decimals(min_value: float, max_value: float) -> list[float]:
-    """The numbers to choose from, simplest first; the simple ones several times, to be drawn more often."""
+    """The numbers to choose from, simplest first. The simple ones come several times, so they are drawn more often."""
     low, high = to_float(min_value, "min_value"), to_float(max_value, "max_value")
     if not 0.0 <= high - low < math.inf:
         raise ValueError(f"numbers lie between finite bounds, the lower one first, not {min_value} and {max_value}")
@@ -90,38 +98,40 @@ def _decimals(min_value: float, max_value: float) -> list[float]:
 def values(
     min_value: float = -4.0, max_value: float = 4.0, *, labels: st.SearchStrategy[str] | None = None
 ) -> st.SearchStrategy[Value]:
-    """Leaves: Values whose numbers are `floats(min_value, max_value)`, without a label or with one of `labels`.
+    """Makes leaves: Values with the numbers of `floats`.
 
-    >>> from hypothesis import given
-    >>> @given(values(), values())
-    ... def test_a_sum_does_not_depend_on_the_order(a, b):
-    ...     assert (a + b).data == (b + a).data
-    >>> test_a_sum_does_not_depend_on_the_order()
+    Args:
+        min_value: The lower bound of the numbers, included.
+        max_value: The upper bound, included.
+        labels: A strategy for the labels; without one, a leaf has no label.
 
-    Raises as `floats` does.
+    Returns:
+        A strategy for Values.
+
+    Raises:
+        ValueError: As `floats`.
+        TypeError: As `floats`.
+
+    Example:
+        >>> from hypothesis import given
+        >>> @given(values(), values())
+        ... def test_a_sum_does_not_depend_on_the_order(a, b):
+        ...     assert (a + b).data == (b + a).data
+        >>> test_a_sum_does_not_depend_on_the_order()
     """
     return st.builds(Value, floats(min_value, max_value), label=st.just("") if labels is None else labels)
 
 
 # ---- operations ------------------------------------------------------------------------------------------------------
 class _Kind(NamedTuple):
-    """An operation of so many inputs; or a family, with the parameters that its members may have."""
+    """An operation with a number of inputs; or a family, with the parameters of its members."""
 
     make: Callable[..., Op]
     arity: int
     parameters: st.SearchStrategy[tuple[float, ...]] | None = None
 
 
-_SOME = (1, 2, 3, 4)  # inputs of an operation that takes any number of them
-_BY_PLACE = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
-_ARITIES = {"dot": (2, 4, 6), "largest": (3, 4), "smallest": (3, 4)}  # of an odd number a dot would forget one
-_PARAMETERS: dict[str, st.SearchStrategy[tuple[float, ...]]] = {  # of members of families
-    "power": st.sampled_from([(2,), (3,), (-1,), (0.5,), (1,), (0,), (-2,), (-0.5,), (4,), (2.0,)]),
-    "exponential": st.tuples(floats(0.1, 4.0)),
-    "leaky_relu": st.tuples(floats(0.0, 1.0)),
-    "elu": st.tuples(floats(0.1, 2.0)),
-    "clamp": st.tuples(floats(), floats()).map(lambda bounds: tuple(sorted(bounds))),
-}
+_SOME, _SOME_PAIRS = (1, 2, 3, 4), (2, 4, 6)  # inputs of an operation that takes any number of them, or of pairs
 
 
 def _kinds(ops: Iterable[str | Op] | str | Op | None) -> list[_Kind]:
@@ -142,10 +152,9 @@ def _kinds_of(op: str | Op) -> list[_Kind]:
     if not isinstance(op, str):
         raise TypeError(f"an operation is given by its name or as an Op, not as {type(op).__name__} {op!r}")
     if op in FAMILIES:
-        member = FAMILIES[op]
-        size = next((n for n in _SOME if _takes(member, n)), 0)
-        parameters = _PARAMETERS[op] if op in _PARAMETERS else st.tuples(*[floats()] * size)
-        return [_Kind(member, n, parameters) for n in _arities(member(*[1.0] * size))]
+        family = FAMILIES[op]
+        between = st.tuples(*[floats(*bounds) for bounds in family.ranges]).map(lambda numbers: tuple(sorted(numbers)))
+        return [_Kind(family.member, family.arity, st.sampled_from(family.examples) if family.examples else between)]
     known = sorted({*OPS, *FAMILIES} - {LEAF.name, CONSTANT.name})
     if op not in known:
         raise ValueError(f"no operation is called {op!r}: define it before, or choose from {', '.join(known)}")
@@ -153,16 +162,12 @@ def _kinds_of(op: str | Op) -> list[_Kind]:
 
 
 def _arities(op: Op) -> Sequence[int]:
-    """How many inputs an operation takes: as its rules say, or else all that it can be run on."""
-    if op.name in _ARITIES:
-        return _ARITIES[op.name]
-    if op.partials:
-        return (len(op.partials),)
-    for rule, others in ((op.value, 1), (op.every or op.derivatives, 2)):  # m; m and y
-        arguments = signature(rule).parameters.values()
-        if all(a.kind is not Parameter.VAR_POSITIONAL for a in arguments):
-            return (sum(a.kind in _BY_PLACE and a.default is Parameter.empty for a in arguments) - others,)
-    return [n for n in _SOME if _takes(lambda *xs: op.derivatives(FLOATS, op.value(FLOATS, *xs), *xs), n)] or _SOME
+    """The numbers of inputs of examples of an operation: its own, or else some that it can be run on."""
+    if op.arity is not None:
+        return (op.arity,)
+    of_few = OPS.get(op.function, op)  # what the same function makes of fewer inputs, as maximum does of two
+    some = _SOME_PAIRS if op.lists == 2 else [n for n in _SOME if op is of_few or n > (of_few.arity or 0)]
+    return [n for n in some if _takes(lambda *xs: op.derivatives(FLOATS, op.value(FLOATS, *xs), *xs), n)] or some
 
 
 def _takes(function: Callable[..., object], n: int) -> bool:
@@ -176,8 +181,8 @@ def _takes(function: Callable[..., object], n: int) -> bool:
 
 
 # ---- expressions -----------------------------------------------------------------------------------------------------
-class _Deciding(Floats):
-    """Floats on which a rule leaves its decisions behind: where these change nearby, it jumps there, or its slope."""
+class _DecisionRecorder(Floats):
+    """Floats that record the decisions of a rule. Where decisions change nearby, the value or the slope jumps."""
 
     def __init__(self) -> None:
         self.decisions: list[float] = []
@@ -195,8 +200,8 @@ class _Deciding(Floats):
         return Floats.where(c, a, b)
 
 
-class _Node(NamedTuple):
-    """A number of an expression that is being made; `sensitivity` bounds its gradients in all inputs together."""
+class _DrawnNode(NamedTuple):
+    """A node of an expression that is being drawn. `sensitivity` bounds the sum of its gradients in all inputs."""
 
     number: float
     sensitivity: float
@@ -205,8 +210,8 @@ class _Node(NamedTuple):
     label: str = ""
 
 
-class _Choices(NamedTuple):
-    """What expressions are drawn from; see `expressions`."""
+class _Options(NamedTuple):
+    """What expressions are made of; see `expressions`."""
 
     kinds: st.SearchStrategy[_Kind]
     inputs: int
@@ -215,7 +220,7 @@ class _Choices(NamedTuple):
     labels: st.SearchStrategy[str] | None
     kinks: bool
 
-    def __repr__(self) -> str:  # in what Hypothesis says where a rule fails
+    def __repr__(self) -> str:  # in the report of Hypothesis
         return "…"
 
 
@@ -228,93 +233,102 @@ def expressions(
     max_value: float = 4.0,
     labels: st.SearchStrategy[str] | None = None,
     kinks: bool = False,
-    draw: Path | None = None,
+    draw: str | os.PathLike[str] | None = None,
 ) -> st.SearchStrategy[Expression]:
-    """Random graphs with shared nodes, constants and n-ary operations, each an `Expression` with a point in its domain.
+    """Makes random graphs with shared nodes, constants and n-ary operations, each with a point in its domain.
 
-    - `ops`: the operations, by name or as `Op`s; a family ("power", "clamp", …) stands for members with any parameters.
-      By default the whole table, with those of your own that were defined before.
-    - `inputs`: how many inputs there are at most. `max_nodes`: how many nodes, inputs and constants included.
-    - `min_value`, `max_value`: the bounds of the numbers of the point and of constants, which are as in `floats`.
-    - `labels`: labels for inputs and steps; by default inputs are called a, b, … and steps have none.
-    - `kinks`: whether points where a slope jumps, and ends of domains, are allowed. Unless they are, every operation is
-      defined, and smooth, within 0.001 of its inputs.
-    - `draw`: a file, as .png or .svg, in which the picture of the expression that fails is saved.
+    At the point, all numbers, all slopes of operations and the gradient are finite, and at most 1000 in size. Each
+    input and each step of an expression is a part of what its last step computes.
 
-    At the point every number, every slope of an operation, and the gradient are finite, and at most 1000 in size. An
-    expression is tested whole: each of its inputs and steps is part of what its last step computes.
+    Args:
+        ops: The operations, by name or as `Op`. The name of a family, as "power", stands for members with any
+            parameters. By default the whole table, with your own operations that were defined before.
+        inputs: The largest number of inputs.
+        max_nodes: The largest number of nodes, with inputs and constants.
+        min_value: The lower bound of the numbers of inputs and constants.
+        max_value: Their upper bound.
+        labels: A strategy for the labels of inputs and steps. By default inputs are called a, b, …, and steps have no
+            label.
+        kinks: Whether points at kinks and at the borders of domains are allowed. If not, every operation is defined and
+            smooth within 0.001 of its inputs.
+        draw: A file, as .png or .svg, for the picture of a failing expression.
 
-    >>> from hypothesis import given
-    >>> @given(expressions(ops=["sin", "mul"]))
-    ... def test_gradients_are_bounded(f):
-    ...     leaves = f.leaves()
-    ...     f(*leaves).backward()
-    ...     assert sum(abs(leaf.grad) for leaf in leaves) <= 1000
-    >>> test_gradients_are_bounded()
+    Returns:
+        A strategy for `Expression`s. If all numbers between the bounds are outside the domain of all operations,
+        Hypothesis finds no example, and says so.
 
-    Raises `ValueError` for an operation that nothing is called, for none, for fewer than one input or two nodes,
-    `TypeError` for what is neither a name nor an `Op`. Where all numbers between the bounds are outside the domain of
-    all operations Hypothesis finds no example, and says so: give other bounds.
+    Raises:
+        ValueError: An operation is unknown, or there is none, or fewer than one input or two nodes.
+        TypeError: An operation is neither a name nor an `Op`.
+
+    Example:
+        >>> from hypothesis import given
+        >>> @given(expressions(ops=["sin", "mul"]))
+        ... def test_gradients_are_bounded(f):
+        ...     leaves = f.leaves()
+        ...     f(*leaves).backward()
+        ...     assert sum(abs(leaf.grad) for leaf in leaves) <= 1000
+        >>> test_gradients_are_bounded()
     """
     if inputs < 1 or max_nodes < 2:
         raise ValueError(f"expressions need inputs >= 1 and max_nodes >= 2, not {inputs} and {max_nodes}")
-    made = _expressions(
-        _Choices(st.sampled_from(_kinds(ops)), inputs, max_nodes, _decimals(min_value, max_value), labels, kinks)
+    strategy = _expression_strategy(
+        _Options(st.sampled_from(_kinds(ops)), inputs, max_nodes, _decimals(min_value, max_value), labels, kinks)
     )
-    return made if draw is None else made.map(lambda f: _drawn_if_it_fails(f, draw))
+    return strategy if draw is None else strategy.map(lambda f: _draw_if_failing(f, draw))
 
 
-def _drawn_if_it_fails(f: Expression, path: Path) -> Expression:
-    if current_build_context().is_final:  # Hypothesis runs what it reports once more
+def _draw_if_failing(f: Expression, path: str | os.PathLike[str]) -> Expression:
+    if current_build_context().is_final:  # Hypothesis runs the failing example once more
         f.draw(path)
     return f
 
 
 @st.composite
-def _expressions(draw: Draw, choices: _Choices) -> Expression:
-    nodes = list[_Node]()
+def _expression_strategy(draw: Draw, choices: _Options) -> Expression:
+    nodes = list[_DrawnNode]()
     missing = draw(st.integers(1, choices.max_nodes - 1))
     for _ in range(missing + TRIES):
         if not missing or len(nodes) == choices.max_nodes:
             break
-        new = draw(_step(choices, nodes))
+        new = draw(_step_strategy(choices, nodes))
         nodes += new
         missing -= bool(new)
     if not nodes:
         reject()
     steps = [i for i, node in enumerate(nodes) if node.inputs]
-    return _pruned(nodes, next((i for i in reversed(steps) if nodes[i].sensitivity), steps[-1]))
+    return _prune(nodes, next((i for i in reversed(steps) if nodes[i].sensitivity), steps[-1]))
 
 
 @st.composite
-def _step(draw: Draw, choices: _Choices, nodes: Sequence[_Node]) -> list[_Node]:
-    """One step more, after the leaves and constants that it brings along; nothing where it would leave its domain."""
+def _step_strategy(draw: Draw, choices: _Options, nodes: Sequence[_DrawnNode]) -> list[_DrawnNode]:
+    """One more step, after the new leaves and constants among its inputs; nothing if it is outside its domain."""
     make, arity, parameters = draw(choices.kinds)
     op = make() if parameters is None else make(*draw(parameters))
     nodes, inputs, before = [*nodes], list[int](), len(nodes)
     for missing in range(arity, 0, -1):
-        offers = _offers(choices, nodes, inputs, missing)
+        offers = _possible_inputs(choices, nodes, inputs, missing)
         if not offers:
             return []
-        # Where the input is, and its number should it be new, are one choice: so what leads to an input can shrink to a
-        # leaf in its place, with the rest as it was.
-        some = draw(_FOUR_BYTES)
-        place = offers[_scaled(some[:2], len(offers))]
+        # One choice for the place of an input and for its number, if it is new: so an input that is a step can shrink
+        # to a leaf, and the rest stays as it was.
+        four = draw(_FOUR_BYTES)
+        place = offers[_to_index(four[:2], len(offers))]
         if place in (_LEAF, _CONSTANT):
-            number = choices.numbers[_scaled(some[2:], len(choices.numbers))]
-            nodes.append(_Node(number, float(place == _LEAF), LEAF if place == _LEAF else CONSTANT))
+            number = choices.numbers[_to_index(four[2:], len(choices.numbers))]
+            nodes.append(_DrawnNode(number, float(place == _LEAF), LEAF if place == _LEAF else CONSTANT))
             place = len(nodes) - 1
         inputs.append(place)
     for tried in _with_other_numbers(nodes, before, choices.numbers):
-        result = _inside(op, [tried[i] for i in inputs], choices.kinks)
+        result = _evaluate_inside(op, [tried[i] for i in inputs], choices.kinks)
         if result:
-            new = [*tried[before:], _Node(*result, op, tuple(inputs))]
+            new = [*tried[before:], _DrawnNode(*result, op, tuple(inputs))]
             return new if choices.labels is None else [node._replace(label=draw(choices.labels)) for node in new]
     return []
 
 
-def _with_other_numbers(nodes: list[_Node], before: int, numbers: Sequence[float]) -> Iterator[list[_Node]]:
-    """The nodes; and with one of the simplest numbers at one of the new ones, where those are outside a domain."""
+def _with_other_numbers(nodes: list[_DrawnNode], before: int, numbers: Sequence[float]) -> Iterator[list[_DrawnNode]]:
+    """The nodes as they are, then with a simple number in one of the new nodes."""
     yield nodes
     for x in islice(dict.fromkeys(numbers), SIMPLEST):
         for i in range(len(nodes) - 1, before - 1, -1):
@@ -322,13 +336,14 @@ def _with_other_numbers(nodes: list[_Node], before: int, numbers: Sequence[float
 
 
 _FOUR_BYTES = st.binary(min_size=4, max_size=4)
-_LEAF, _CONSTANT = -1, -2  # in place of a place: a new one
+_LEAF, _CONSTANT = -1, -2  # instead of a place: a new leaf, a new constant
 
 
-def _offers(choices: _Choices, nodes: Sequence[_Node], inputs: Sequence[int], missing: int) -> list[int]:
-    """The places where the next input of a step may be, simplest first; what nothing depends on yet comes often.
+def _possible_inputs(choices: _Options, nodes: Sequence[_DrawnNode], inputs: Sequence[int], missing: int) -> list[int]:
+    """The places that the next input of a step may come from, simplest first. Some come several times.
 
-    First comes what the step depends on already, then leaves, then steps, then constants.
+    First come the inputs that the step has already, then leaves, then steps, then constants. A place that nothing
+    depends on yet comes often.
     """
     used = {*inputs, *[i for node in nodes for i in node.inputs]}
     often = 1 + len(used)
@@ -340,19 +355,21 @@ def _offers(choices: _Choices, nodes: Sequence[_Node], inputs: Sequence[int], mi
         offers += [_LEAF] * often
     for i in [*leaves, *steps]:
         offers += [i] * (1 if i in used or not nodes[i].sensitivity else 2 * often)
-    if room and (missing > 1 or any(nodes[i].op is not CONSTANT for i in inputs)):  # one input is no constant
+    if room and (
+        missing > 1 or any(nodes[i].op is not CONSTANT for i in inputs)
+    ):  # at least one input is not a constant
         offers += [_CONSTANT] * (often // 2 + 1)
     return offers
 
 
-def _inside(op: Op, inputs: Sequence[_Node], kinks: bool) -> tuple[float, float] | None:
-    """The number and the sensitivity of a step; None where it is outside its domain, or at its end, or too large."""
+def _evaluate_inside(op: Op, inputs: Sequence[_DrawnNode], kinks: bool) -> tuple[float, float] | None:
+    """The number and the sensitivity of a step; None if it is outside its domain, at the border, or too large."""
     xs = [x.number for x in inputs]
     try:
-        y, slopes, decisions = _decided(op, xs)
+        y, slopes, decisions = _evaluate_with_decisions(op, xs)
         if not kinks:
             around = [[x + h * (i == k) for k, x in enumerate(xs)] for i in range(len(xs)) for h in (MARGIN, -MARGIN)]
-            if any(_decided(op, beside)[2] != decisions for beside in around):
+            if any(_evaluate_with_decisions(op, beside)[2] != decisions for beside in around):
                 return None
             for h in (MARGIN, -MARGIN):
                 op.value(FLOATS, *[x + h for x in xs])
@@ -362,29 +379,29 @@ def _inside(op: Op, inputs: Sequence[_Node], kinks: bool) -> tuple[float, float]
     return (y, sensitivity) if all(abs(x) <= LARGEST for x in (y, sensitivity, *slopes)) else None
 
 
-def _decided(op: Op, xs: Sequence[float]) -> tuple[float, Sequence[float], list[float]]:
-    """The value, the slopes, and what the rules have decided on the way."""
-    m = _Deciding()
+def _evaluate_with_decisions(op: Op, xs: Sequence[float]) -> tuple[float, Sequence[float], list[float]]:
+    """The value, the slopes, and the decisions of the rules."""
+    m = _DecisionRecorder()
     y = op.value(m, *xs)
     return y, op.derivatives(m, y, *xs), m.decisions
 
 
-def _pruned(nodes: Sequence[_Node], root: int) -> Expression:
-    """The expression of a node: what it depends on, with the first letters for leaves that have no label."""
+def _prune(nodes: Sequence[_DrawnNode], root: int) -> Expression:
+    """The expression of a node, with nothing else than what it depends on. Leaves without a label get a letter."""
     wanted = {root}
     for i in range(root, -1, -1):
         if i in wanted:
             wanted.update(nodes[i].inputs)
-    kept, names, entries = sorted(wanted), letters(), list[Node]()
+    kept, names, entries = sorted(wanted), variable_names(), list[Entry]()
     place = {old: new for new, old in enumerate(kept)}
     for number, _, op, inputs, label in [nodes[i] for i in kept]:
         name = next(names) if op is LEAF else ""
-        entries.append(Node(op, tuple([place[i] for i in inputs]), label or name, number))
+        entries.append(Entry(op, tuple([place[i] for i in inputs]), label or name, number))
     return Expression.of(entries)
 
 
 # ---- modules and data ------------------------------------------------------------------------------------------------
-Dataset: TypeAlias = tuple[list[list[float]], list[Any]]
+SamplesAndTargets: TypeAlias = tuple[list[list[float]], list[Any]]
 
 
 def modules(
@@ -395,33 +412,40 @@ def modules(
     max_width: int = 3,
     activations: Sequence[str] = tuple(nn.ACTIVATIONS),
 ) -> st.SearchStrategy[nn.Module]:
-    """Models with any parameters: `nn.Linear`, `nn.MLP`, and `nn.Sequential` of layers.
+    """Makes models with any parameters: `nn.Linear`, `nn.MLP`, and `nn.Sequential` of layers.
 
-    - `n_inputs`, `n_outputs`: numbers that a model takes and returns; None is any from 1 to 3. One output is a Value,
-      several are a list.
-    - `max_layers`, `max_width`: how deep and wide the hidden layers may make it.
-    - `activations`: names from `nn.ACTIVATIONS`; for a smooth model leave relu and leaky_relu out.
+    For a failing example Hypothesis prints the Python that makes its model.
 
-    With a failing example Hypothesis prints the Python that makes its model.
+    Args:
+        n_inputs: The numbers that a model takes; by default 1 to 3.
+        n_outputs: The numbers that a model returns; None is 1 to 3. One output is a Value, several are a list.
+        max_layers: The largest number of layers.
+        max_width: The largest number of neurons in a hidden layer.
+        activations: Names from `nn.ACTIVATIONS`. Leave relu and leaky_relu out for smooth models.
 
-    >>> from hypothesis import given
-    >>> @given(modules(n_inputs=2))
-    ... def test_one_gradient_for_each_parameter(model):
-    ...     model([1.0, -1.0]).backward()
-    ...     assert len(model.parameters()) >= 3
-    >>> test_one_gradient_for_each_parameter()
+    Returns:
+        A strategy for models.
 
-    Raises `ValueError` for sizes below 1, for an unknown activation, and for none.
+    Raises:
+        ValueError: A size is below 1, an activation is unknown, or there is none.
+
+    Example:
+        >>> from hypothesis import given
+        >>> @given(modules(n_inputs=2))
+        ... def test_one_gradient_for_each_parameter(model):
+        ...     model([1.0, -1.0]).backward()
+        ...     assert len(model.parameters()) >= 3
+        >>> test_one_gradient_for_each_parameter()
     """
-    _positive(n_inputs=n_inputs, n_outputs=n_outputs, max_layers=max_layers, max_width=max_width)
+    _require_positive(n_inputs=n_inputs, n_outputs=n_outputs, max_layers=max_layers, max_width=max_width)
     unknown = [name for name in activations if name not in nn.ACTIVATIONS]
     if unknown or not activations:
         raise ValueError(f"activations are some of {', '.join(nn.ACTIVATIONS)}, not {unknown or 'none'}")
-    return _modules(n_inputs, n_outputs, max_layers, max_width, tuple(activations))
+    return _module_strategy(n_inputs, n_outputs, max_layers, max_width, tuple(activations))
 
 
 @st.composite
-def _modules(
+def _module_strategy(
     draw: Draw,
     n_inputs: int | None,
     n_outputs: int | None,
@@ -451,33 +475,41 @@ def _modules(
 
 def datasets(
     n_inputs: int | None = None, n_outputs: int | None = 1, *, classes: int | None = None, max_samples: int = 5
-) -> st.SearchStrategy[Dataset]:
-    """Data to train on, (X, targets): from 1 to `max_samples` samples of n_inputs numbers each, and their targets.
+) -> st.SearchStrategy[SamplesAndTargets]:
+    """Makes data to train on: samples X and their targets.
 
-    - `n_inputs`, `n_outputs`: numbers in a sample and in its target; None is any from 1 to 3. A target of one number is
-      that number, of several a list, as `losses.mse` takes them.
-    - `classes`: with k of them, targets are labels, the ints 0 … k − 1, as `losses.cross_entropy` takes them.
+    Args:
+        n_inputs: The numbers in a sample; by default 1 to 3.
+        n_outputs: The numbers in a target; None is 1 to 3. One number is a float, several are a list, as for
+            `losses.mse`.
+        classes: With k classes, targets are the ints 0 … k − 1, as for `losses.cross_entropy`.
+        max_samples: The largest number of samples; there is at least one.
 
-    >>> from hypothesis import given
-    >>> from tinygrad_edu import losses
-    >>> @given(modules(n_inputs=2, n_outputs=3), datasets(n_inputs=2, classes=3))
-    ... def test_cross_entropy_is_not_negative(model, data):
-    ...     X, labels = data
-    ...     assert losses.cross_entropy([model(x) for x in X], labels) >= 0.0
-    >>> test_cross_entropy_is_not_negative()
+    Returns:
+        A strategy for pairs (X, targets).
 
-    Raises `ValueError` for sizes below 1, and for fewer than 2 classes.
+    Raises:
+        ValueError: A size is below 1, or there are fewer than 2 classes.
+
+    Example:
+        >>> from hypothesis import given
+        >>> from tinygrad_edu import losses
+        >>> @given(modules(n_inputs=2, n_outputs=3), datasets(n_inputs=2, classes=3))
+        ... def test_cross_entropy_is_not_negative(model, data):
+        ...     X, labels = data
+        ...     assert losses.cross_entropy([model(x) for x in X], labels) >= 0.0
+        >>> test_cross_entropy_is_not_negative()
     """
-    _positive(n_inputs=n_inputs, n_outputs=n_outputs, max_samples=max_samples)
+    _require_positive(n_inputs=n_inputs, n_outputs=n_outputs, max_samples=max_samples)
     if classes is not None and classes < 2:
         raise ValueError(f"a classification needs 2 classes or more, not {classes}")
-    return _datasets(n_inputs, n_outputs, classes, max_samples)
+    return _dataset_strategy(n_inputs, n_outputs, classes, max_samples)
 
 
 @st.composite
-def _datasets(
+def _dataset_strategy(
     draw: Draw, n_inputs: int | None, n_outputs: int | None, classes: int | None, max_samples: int
-) -> Dataset:
+) -> SamplesAndTargets:
     size, outputs = (draw(st.integers(1, 3)) if n is None else n for n in (n_inputs, n_outputs))
     sample = st.lists(floats(), min_size=size, max_size=size)
     several = st.lists(floats(), min_size=outputs, max_size=outputs)
@@ -489,32 +521,43 @@ def _datasets(
 def problems(
     n_inputs: int | None = None, n_outputs: int | None = 1, *, classes: int | None = None, max_samples: int = 5
 ) -> st.SearchStrategy[tuple[nn.Module, list[list[float]], list[Any]]]:
-    """A model with data of its sizes, (model, X, targets): `modules` and `datasets` drawn together.
+    """Makes models together with data of their sizes, as `modules` and `datasets` do.
 
-    With `classes` the model has an output, a logit, for each of them. Arguments and errors are those of `datasets`.
+    Args:
+        n_inputs: The numbers in a sample; by default 1 to 3.
+        n_outputs: The numbers in a target; None is 1 to 3.
+        classes: With k classes, targets are the ints 0 … k − 1, and the model has one output, a logit, for each class.
+        max_samples: The largest number of samples; there is at least one.
 
-    >>> from hypothesis import given
-    >>> from tinygrad_edu import losses
-    >>> @given(problems())
-    ... def test_mse_is_not_negative(problem):
-    ...     model, X, targets = problem
-    ...     assert losses.mse([model(x) for x in X], targets) >= 0.0
-    >>> test_mse_is_not_negative()
+    Returns:
+        A strategy for triples (model, X, targets).
+
+    Raises:
+        ValueError: As `datasets`.
+
+    Example:
+        >>> from hypothesis import given
+        >>> from tinygrad_edu import losses
+        >>> @given(problems())
+        ... def test_mse_is_not_negative(problem):
+        ...     model, X, targets = problem
+        ...     assert losses.mse([model(x) for x in X], targets) >= 0.0
+        >>> test_mse_is_not_negative()
     """
-    datasets(n_inputs, n_outputs, classes=classes, max_samples=max_samples)  # raises what is to be raised
-
-    def drawn_together(sizes: tuple[int, int]) -> st.SearchStrategy[tuple[nn.Module, list[list[float]], list[Any]]]:
-        pairs = st.tuples(
-            modules(sizes[0], classes or sizes[1]), datasets(*sizes, classes=classes, max_samples=max_samples)
-        )
-        return pairs.map(lambda pair: (pair[0], *pair[1]))
-
-    return st.tuples(*[st.integers(1, 3) if n is None else st.just(n) for n in (n_inputs, n_outputs)]).flatmap(
-        drawn_together
-    )
+    datasets(n_inputs, n_outputs, classes=classes, max_samples=max_samples)  # checks the arguments
+    return _problem_strategy(n_inputs, n_outputs, classes, max_samples)
 
 
-def _positive(**sizes: int | None) -> None:
+@st.composite
+def _problem_strategy(
+    draw: Draw, n_inputs: int | None, n_outputs: int | None, classes: int | None, max_samples: int
+) -> tuple[nn.Module, list[list[float]], list[Any]]:
+    sizes = [draw(st.integers(1, 3)) if n is None else n for n in (n_inputs, n_outputs)]
+    model = draw(modules(sizes[0], classes or sizes[1]))
+    return (model, *draw(datasets(*sizes, classes=classes, max_samples=max_samples)))
+
+
+def _require_positive(**sizes: int | None) -> None:
     for name, size in sizes.items():
         if size is not None and size < 1:
             raise ValueError(f"{name} is 1 or more, not {size}")

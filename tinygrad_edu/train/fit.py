@@ -11,45 +11,46 @@ from math import isfinite, isnan
 from time import perf_counter
 from typing import Any, Protocol, TypeAlias
 
-from tinygrad_edu import _io
-from tinygrad_edu._validate import length, require_function, to_float
+from tinygrad_edu._validate import common_length, require_function, require_ints, to_float
 from tinygrad_edu.data import batches
 from tinygrad_edu.engine import Value
-from tinygrad_edu.errors import described, text_of
+from tinygrad_edu.errors import describe, to_text
 from tinygrad_edu.graph import no_cycle_collection
 from tinygrad_edu.losses import mse
 from tinygrad_edu.modes import no_grad
 from tinygrad_edu.nn import Module
 from tinygrad_edu.optim import SGD, Optimizer
 
-from .checkpoint import fingerprint, flattened, resume, save
-from .history import DivergenceError, History, Path, TrainingInterrupted
-from .interrupts import Stopped, set_by_ctrl_c
-from .progress import progress_bar
+from .checkpoint import Checkpoint, compute_fingerprint, iterate_nested
+from .history import DivergenceError, History, TrainingInterrupted
+from .interrupts import StopTraining, catch_ctrl_c
+from .progress import open_progress_bar
 
-Loss: TypeAlias = Callable[[Sequence[Any], Sequence[Any]], Any]
-
+LossFunction: TypeAlias = Callable[[Sequence[Any], Sequence[Any]], Any]
 
 # A loss that has grown a millionfold will not come back: tell the user now, not when it overflows after 10³⁰⁸.
 _DIVERGED = 1e6
 
 
-class Run(Protocol):
-    """What computes the steps: on Values here, on arrays in `compiler/training.py`."""
+class Executor(Protocol):
+    """What computes the losses and the updates of a run: on Values here, on arrays in `compiler/training.py`.
+
+    While it runs, an executor may keep the numbers of the parameters and the optimizer's state in arrays of its own.
+    """
 
     optimizer: Any  # has `zero_grad()`, `step()` and `lr`
 
     def loss(self, rows: Sequence[int]) -> Any:
         """The loss on these rows of the data: it has `data` and `backward()`, as a Value."""
 
-    def measure(self, X: Sequence[Any], y: Sequence[Any]) -> float:
+    def evaluate(self, X: Sequence[Any], y: Sequence[Any]) -> float:
         """The loss on other data, as a plain number."""
 
-    def write(self) -> None:
-        """The Values get their numbers, and the optimizer its state, as somebody wants to look at them."""
+    def write_back(self) -> None:
+        """Writes its numbers to the Values and the optimizer, as code is going to read them."""
 
     def release(self) -> None:
-        """So they do; and until the next step somebody may change whatever there is."""
+        """Writes its numbers back, and reads all again before the next step, as code may change anything."""
 
 
 def fit(
@@ -57,7 +58,7 @@ def fit(
     X: Sequence[Any],
     y: Sequence[Any],
     *,
-    loss: Loss = mse,
+    loss: LossFunction = mse,
     optimizer: Optimizer | None = None,
     epochs: int = 100,
     batch_size: int | None = None,
@@ -69,69 +70,88 @@ def fit(
     callbacks: Sequence[Callable[[History], object]] = (),
     progress: bool | None = None,
     record_parameters: bool = False,
-    checkpoint: Path | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
     checkpoint_every: int = 1,
     compile: bool = False,  # noqa: A002
 ) -> History:
-    """Trains a model on n samples, X[i] → y[i], and returns the history of the run.
+    """Trains a model by gradient descent, θ ← θ − η∇L, on n samples X[i] → y[i].
 
-    Each step predicts a batch, computes `loss(predictions, targets)`, goes backward, and lets the `optimizer` update
-    the parameters (by default `SGD(lr=0.01)`). A batch is all samples (`batch_size=None`), one (1), or any number; with
-    `shuffle` the order is drawn anew for each epoch, from `seed` and the epoch's number alone.
+    Each step predicts a batch, computes `loss(predictions, targets)`, goes backward, and lets the optimizer update the
+    parameters. With one batch an epoch the loss is known before the update; where it is a reason to stop, the update is
+    not made.
 
-    A run ends after `epochs`; or when an epoch's loss is `target_loss` or less; or when it is no more than `tol` below
-    that of the epoch before; or when one of the `callbacks`, called with the history after every epoch, returns True.
-    With one batch an epoch the loss is known before the update, and an update that is no longer wanted is not made.
-    Ctrl-C lets the update in progress finish and then raises `TrainingInterrupted`, a `KeyboardInterrupt` that carries
-    the `history`; the model keeps what it has learned so far. A second Ctrl-C raises `KeyboardInterrupt` at once.
+    After Ctrl-C the update in progress is finished, then `TrainingInterrupted` is raised; the model keeps what it has
+    learned. A second Ctrl-C raises `KeyboardInterrupt` at once.
 
-    `validation=(X, y)` measures the loss on other data after each epoch. `progress` shows a bar; by default only in a
-    terminal and in a notebook. `record_parameters` keeps the path of every parameter. `checkpoint` names a file that is
-    written after every `checkpoint_every` epochs and after the last one, whole or not at all; where it exists already,
-    the run goes on from there and ends with the very same parameters, bit by bit, as one that was never stopped (on the
-    same Python: from 3.12 on `sum` rounds less). It holds parameters, optimizer and history, but not what a callback
-    remembers or changes, such as the learning rate; and a run that met its target or tolerance is over.
+    Args:
+        model: A `Module`, or any function of one sample that returns a prediction.
+        X: n samples, one or more; a sample is what the model takes.
+        y: n targets, as the loss takes them.
+        loss: A function of the predictions and the targets of a batch that returns one Value, as those of `losses` do.
+        optimizer: An optimizer of parameters of the model; by default `SGD(model.parameters(), lr=0.01)`.
+        epochs: The number of passes over the data, 0 or more.
+        batch_size: The number of samples in a batch, 1 or more; None takes all samples at once.
+        shuffle: Whether the samples are shuffled before each epoch. Their order depends on `seed` and the number of the
+            epoch alone.
+        seed: The seed of the order, an int.
+        tol: Stops when the loss of an epoch is not more than `tol` below that of the epoch before.
+        target_loss: Stops when the loss of an epoch is `target_loss` or less.
+        validation: The pair (X, y) of other data, on which the loss is measured after each epoch.
+        callbacks: Functions that are called with the history after each epoch; one that returns True stops the run.
+        progress: Whether to show a progress bar; None shows it in a terminal and in a notebook only.
+        record_parameters: Whether the history keeps the numbers of all parameters of all epochs.
+        checkpoint: A file for the state of the run: parameters, optimizer and history. Where the file exists, the run
+            goes on from there; it ends with the very same parameters, bit by bit, as a run that was never stopped, on
+            the same version of Python (from 3.12 on `sum` rounds less). A run that met its target or tolerance is over.
+            What a callback remembers or changes, such as the learning rate, is not in the file.
+        checkpoint_every: The number of epochs between two writings of the checkpoint, 1 or more; it is also written
+            after the last epoch.
+        compile: Whether to make programs of the model and the loss, which compute a batch at once with NumPy, many
+            times faster. The losses are the same but for rounding. The samples must then be numbers, or sequences of
+            numbers of one shape. The model must not branch on numbers, draw random numbers, or keep something from call
+            to call (see `tinygrad_edu.compile`); a loss that does so is computed on Values. Callbacks may change the
+            model and the loss.
 
-    `compile` makes programs of the model and the loss, and computes a batch at once with NumPy, many times faster; the
-    losses are the same but for rounding. The samples must then be numbers, or sequences of numbers of one shape, and
-    the model must not branch on them, draw random numbers, or keep something from call to call: see
-    `tinygrad_edu.compile`. A loss may do so; it is then computed on Values, the model is not. What a callback changes
-    in the model or the loss is followed.
+    Returns:
+        The history of the run.
 
-    Raises `DivergenceError` when the loss stops being finite or grows a millionfold; `ValueError` for data of different
-    lengths or none, for numbers out of range, for an optimizer that moves none of the model's parameters, and for a
-    checkpoint that is none or belongs to another run; `TypeError` for arguments of other types; and what model and loss
-    raise. Before the first step all arguments have been looked at.
+    Raises:
+        DivergenceError: The loss is no longer finite, or has grown a millionfold.
+        TrainingInterrupted: Ctrl-C was pressed; the error carries the `history`.
+        ValueError: X and y are empty or differ in length; a number is out of range; the optimizer moves none of the
+            model's parameters; or the checkpoint is none, or belongs to another run.
+        TypeError: An argument has another type. All arguments are checked before the first step.
 
-    >>> from tinygrad_edu import nn, optim
-    >>> model = nn.Linear(1, init="zeros")
-    >>> history = fit(model, [[0.0], [1.0]], [1.0, 3.0], optimizer=optim.SGD(model.parameters(), lr=0.5), epochs=200)
-    >>> round(model([2.0]).data, 6)
-    5.0
+    Example:
+        >>> from tinygrad_edu import nn, optim
+        >>> model = nn.Linear(1, init="zeros")
+        >>> sgd = optim.SGD(model.parameters(), lr=0.5)
+        >>> history = fit(model, [[0.0], [1.0]], [1.0, 3.0], optimizer=sgd, epochs=200)
+        >>> round(model([2.0]).data, 6)
+        5.0
     """
-    n = _number_of_samples("", X, y)
-    size = n if batch_size is None else batch_size
-    _require_ints({"epochs": 0, "batch_size": 1, "checkpoint_every": 1}, epochs, size, checkpoint_every)
-    if not hasattr(seed, "__index__"):
-        raise TypeError(f"the seed is an int, not {described(seed)}")
+    n = common_length(X=X, y=y)
+    require_ints(0, epochs=epochs)
+    require_ints(1, batch_size=n if batch_size is None else batch_size, checkpoint_every=checkpoint_every)
+    require_ints(None, seed=seed)
     for name, limit in (("tol", tol), ("target_loss", target_loss)):
         if limit is not None and isnan(to_float(limit, name)):
             raise ValueError(f"{name} is nan, which no loss can reach")
     if validation is not None:
         if not isinstance(validation, (tuple, list)) or len(validation) != 2:
             raise TypeError("validation is a pair of samples and targets, (X, y), on which the loss is measured")
-        _number_of_samples("validation ", *validation)
+        common_length(**{"validation X": validation[0], "validation y": validation[1]})
     callbacks = _require_functions(model, loss, callbacks)
     if not isinstance(model, Module) and (checkpoint is not None or record_parameters):
-        raise TypeError(f"to keep the parameters they need names: the model is a Module, not {described(model)}")
-    optimizer = _optimizer_of(model, optimizer)
-    run: Run = _OnValues(model, loss, optimizer, X, y)
+        raise TypeError(f"to keep the parameters they need names: the model is a Module, not {describe(model)}")
+    optimizer = _choose_optimizer(model, optimizer)
+    executor: Executor = _ValueExecutor(model, loss, optimizer, X, y)
     if compile:
-        from tinygrad_edu.compiler.training import OnArrays
+        from tinygrad_edu.compiler.training import ArrayTraining
 
-        run = OnArrays(model, loss, optimizer, X, y)
+        executor = ArrayTraining(model, loss, optimizer, X, y)
     history = History()
-    settings: dict[str, Any] = {}
+    saved = None
     if checkpoint is not None:
         settings = {
             "loss": getattr(loss, "__name__", type(loss).__name__),
@@ -139,16 +159,12 @@ def fit(
             "batch_size": batch_size if batch_size is None else int(batch_size),
             "shuffle": bool(shuffle),
             "seed": int(seed),
-            "data": fingerprint([X, y]),
+            "data": compute_fingerprint([X, y]),
         }
-        if not {*optimizer.params} <= {*model.parameters()}:
-            raise ValueError("the optimizer moves what is no parameter of the model, so a checkpoint cannot keep it")
-        if os.path.exists(_io.named(checkpoint)):
-            resume(checkpoint, settings, model, optimizer, history)
-        else:  # now, as a file that cannot be written is to be known before the first epoch, not after it
-            save(checkpoint, settings, model, optimizer, history)
+        saved = Checkpoint(checkpoint, settings, model, optimizer, history)
+        saved.open()
 
-    def reason_to_stop(loss: float) -> str:
+    def find_reason_to_stop(loss: float) -> str:
         if target_loss is not None and loss <= target_loss:
             return "target"
         if tol is not None and history.loss and history.loss[-1] - loss <= tol:
@@ -156,44 +172,44 @@ def fit(
         return ""
 
     start = perf_counter() - (history.seconds[-1] if history.seconds else 0.0)
-    with set_by_ctrl_c() as ctrl_c, progress_bar(progress, epochs, history.epochs) as bar:
+    with catch_ctrl_c() as ctrl_c, open_progress_bar(progress, epochs, history.epochs) as bar:
         try:
             while not history.stopped and history.epochs < epochs:
                 if record_parameters:
-                    run.write()
+                    executor.write_back()
                     _record_parameters(history, model)
-                n = _number_of_samples("", X, y)
+                n = common_length(X=X, y=y)  # again: a callback may have changed the data
                 order = random.Random(f"{seed}/{history.epochs}") if shuffle else None
                 mean = 0.0
                 for rows, _ in batches(range(n), range(n), batch_size, order):
                     if ctrl_c:
-                        raise Stopped
-                    last_look = reason_to_stop if len(rows) == n else None
-                    mean += len(rows) / n * _step(run, rows, history, last_look, X, y)
-                history.stopped = history.stopped or reason_to_stop(mean)
+                        raise StopTraining
+                    look = find_reason_to_stop if len(rows) == n else None
+                    mean += len(rows) / n * _take_step(executor, rows, history, look, X, y)
+                history.stopped = history.stopped or find_reason_to_stop(mean)
                 _refuse_growth(mean, history, optimizer)
                 history.loss.append(mean)
                 if validation is not None:
                     try:
-                        history.validation.append(to_float(run.measure(*validation), "the loss"))
+                        history.validation.append(to_float(executor.evaluate(*validation), "the loss"))
                     except (OverflowError, FloatingPointError) as error:
-                        raise _divergence(f"on the validation data {error}", history, optimizer) from error
+                        raise _divergence_error(f"on the validation data {error}", history, optimizer) from error
                 history.seconds.append(perf_counter() - start)
                 if callbacks:
-                    run.release()
+                    executor.release()
                 answers = [callback(history) for callback in callbacks]
                 if any(answer is True for answer in answers):
                     history.stopped = history.stopped or "callback"
-                at_the_end = history.stopped or ctrl_c or history.epochs == epochs
-                if checkpoint is not None and (at_the_end or history.epochs % checkpoint_every == 0):
-                    run.write()
-                    save(checkpoint, settings, model, optimizer, history)
+                is_last = history.stopped or ctrl_c or history.epochs == epochs
+                if saved is not None and (is_last or history.epochs % checkpoint_every == 0):
+                    executor.write_back()
+                    saved.save()
                 bar.set_postfix_str(f"loss {mean:.4g}", refresh=False)
                 bar.update()
-        except Stopped:
+        except StopTraining:
             pass
         finally:
-            run.release()
+            executor.release()
     if record_parameters:
         _record_parameters(history, model)
     if ctrl_c:
@@ -206,31 +222,31 @@ def fit(
     return history
 
 
-def evaluate(model: Module, X: Sequence[Any], y: Sequence[Any], loss: Loss = mse) -> float:
-    """The loss of a model on data, as a plain float; nothing is recorded.
+def evaluate(model: Module, X: Sequence[Any], y: Sequence[Any], loss: LossFunction = mse) -> float:
+    """Computes the loss of a model on data; no graph is recorded.
 
-    >>> from tinygrad_edu import nn
-    >>> evaluate(nn.Linear(1, init="zeros"), [[1.0], [2.0]], [3.0, 5.0])
-    17.0
+    Args:
+        model: A `Module`, or any function of one sample.
+        X: n samples, one or more.
+        y: n targets, as the loss takes them.
+        loss: A function of the predictions and the targets.
+
+    Returns:
+        The loss, as a plain float.
+
+    Raises:
+        ValueError: X and y are empty, or differ in length.
+        TypeError: The loss is not one number.
+
+    Example:
+        >>> from tinygrad_edu import nn
+        >>> evaluate(nn.Linear(1, init="zeros"), [[1.0], [2.0]], [3.0, 5.0])
+        17.0
     """
-    _number_of_samples("", X, y)
+    common_length(X=X, y=y)
     with no_grad():
         value = loss([model(x) for x in X], y)
     return to_float(value.data if isinstance(value, Value) else value, "the loss")
-
-
-def _number_of_samples(which: str, X: Sequence[Any], y: Sequence[Any]) -> int:
-    n, targets = length(f"{which}X", X), length(f"{which}y", y)
-    if n != targets or n == 0:
-        problem = f"there are {n} {which}samples, {targets} {which}targets"
-        raise ValueError(f"at least one {which}sample is needed, and as many targets: {problem}")
-    return n
-
-
-def _require_ints(least: dict[str, int], *numbers: Any) -> None:
-    for (name, at_least), n in zip(least.items(), numbers):
-        if not hasattr(n, "__index__") or n < at_least:
-            raise ValueError(f"{name} is an int of {at_least} or more, not {n!r}")
 
 
 def _require_functions(model: Any, loss: Any, callbacks: Any) -> list[Any]:
@@ -240,34 +256,34 @@ def _require_functions(model: Any, loss: Any, callbacks: Any) -> list[Any]:
     require_function("the model", model, "nn.Linear(1)")
     require_function("the loss", loss, "loss=losses.mse")
     if not isinstance(callbacks, Iterable):
-        raise TypeError(f"callbacks is a list of functions, as [print], not {described(callbacks)}")
+        raise TypeError(f"callbacks is a list of functions, as [print], not {describe(callbacks)}")
     functions = list(callbacks)
     for function in functions:
         require_function("a callback", function, "callbacks=[print]")
     return functions
 
 
-def _optimizer_of(model: Any, optimizer: Any) -> Optimizer:
-    """The optimizer, or the usual one, if it can train the model."""
+def _choose_optimizer(model: Any, optimizer: Any) -> Optimizer:
+    """The optimizer, or the default one, if it can train the model."""
+    if optimizer is None and not hasattr(model, "parameters"):
+        raise TypeError("a function has no parameters() of its own: pass an optimizer of those to train, as SGD([w])")
     parameters = model.parameters() if hasattr(model, "parameters") else []
     if optimizer is None:
-        if not hasattr(model, "parameters"):
-            raise TypeError(
-                "a function has no parameters() of its own: pass an optimizer of those to train, as SGD([w])"
-            )
         return SGD(parameters, lr=0.01)
     if not isinstance(optimizer, Optimizer):
         example = "optim.SGD(model.parameters(), lr=0.1)"
-        raise TypeError(f"the optimizer is one of optim.py, as {example}, not {described(optimizer)}")
+        raise TypeError(f"the optimizer is one of optim.py, as {example}, not {describe(optimizer)}")
     if parameters and {*parameters}.isdisjoint(optimizer.params):
         raise ValueError("the optimizer moves none of the model's parameters: make it of model.parameters()")
     return optimizer
 
 
-class _OnValues:
-    """Each step as it is written: a graph for each batch."""
+class _ValueExecutor:
+    """The executor on Values: it builds a graph for each batch, and goes backward through it."""
 
-    def __init__(self, model: Module, loss: Loss, optimizer: Optimizer, X: Sequence[Any], y: Sequence[Any]) -> None:
+    def __init__(
+        self, model: Module, loss: LossFunction, optimizer: Optimizer, X: Sequence[Any], y: Sequence[Any]
+    ) -> None:
         self.optimizer = optimizer
         self._model, self._loss, self._X, self._y = model, loss, X, y
 
@@ -275,63 +291,62 @@ class _OnValues:
         batch, targets = [self._X[i] for i in rows], [self._y[i] for i in rows]
         return self._loss([self._model(x) for x in batch], targets)
 
-    def measure(self, X: Sequence[Any], y: Sequence[Any]) -> float:
+    def evaluate(self, X: Sequence[Any], y: Sequence[Any]) -> float:
         return evaluate(self._model, X, y, self._loss)
 
-    def write(self) -> None:
-        """They always have them."""
+    def write_back(self) -> None:
+        """Nothing to do: the Values always have their numbers."""
 
-    release = write
+    release = write_back
 
 
 @no_cycle_collection()  # the decorator, as the graph has to be gone before the collector may look again
-def _step(
-    run: Run,
+def _take_step(
+    executor: Executor,
     rows: Sequence[int],
     history: History,
-    reason_to_stop: Callable[[float], str] | None,
+    find_reason_to_stop: Callable[[float], str] | None,
     X: Sequence[Any],
     y: Sequence[Any],
 ) -> float:
     """One update, θ ← θ − η∇L, unless the loss is a reason to stop; returns the loss before it."""
     try:
-        L = run.loss(rows)
+        L = executor.loss(rows)
         if not hasattr(L, "backward"):
             raise TypeError(f"fit needs a loss that is one Value of the model's parameters, not {type(L).__name__}")
         if not isfinite(L.data):
             raise FloatingPointError(f"the loss is {L.data}")
-        history.stopped = reason_to_stop(L.data) if reason_to_stop else ""
+        history.stopped = find_reason_to_stop(L.data) if find_reason_to_stop else ""
         if not history.stopped:
-            run.optimizer.zero_grad()
+            executor.optimizer.zero_grad()
             L.backward()
-            run.optimizer.step()
+            executor.optimizer.step()
             history.updates += 1
         return float(L.data)
     except (OverflowError, FloatingPointError) as error:
-        run.release()
-        way_out = _bad_data([X[i] for i in rows], [y[i] for i in rows])
-        raise _divergence(str(error), history, run.optimizer, way_out) from error
+        executor.release()
+        way_out = _find_bad_data([X[i] for i in rows], [y[i] for i in rows])
+        raise _divergence_error(str(error), history, executor.optimizer, way_out) from error
 
 
-def _bad_data(X: Sequence[Any], y: Sequence[Any]) -> str:
-    """What to do about the first sample or target of a batch that holds inf or nan, if there is one."""
+def _find_bad_data(X: Sequence[Any], y: Sequence[Any]) -> str:
+    """What to do about the first sample or target of a batch that holds inf or nan; "" where there is none."""
     for what, things in (("sample", X), ("target", y)):
         for thing in things:
-            if any(isinstance(x, float) and not isfinite(x) for x in flattened(thing)):
-                return (
-                    f"Leave out the {what} {text_of(thing)[:60]}, or fill in a number: nothing can be learned from it"
-                )
+            if any(isinstance(x, float) and not isfinite(x) for x in iterate_nested(thing)):
+                bad = f"the {what} {to_text(thing)[:60]}"
+                return f"Leave out {bad}, or fill in a number: nothing can be learned from it"
     return ""
 
 
 def _refuse_growth(loss: float, history: History, optimizer: Any) -> None:
     first = history.loss[0] if history.loss else loss
     if loss > _DIVERGED * max(abs(first), 1.0):
-        raise _divergence(f"the loss has grown from {first:.6g} to {loss:.6g}", history, optimizer)
+        raise _divergence_error(f"the loss has grown from {first:.6g} to {loss:.6g}", history, optimizer)
 
 
-def _divergence(what: str, history: History, optimizer: Optimizer, way_out: str = "") -> DivergenceError:
-    """The error of the epoch that is not in the history, as it is not whole."""
+def _divergence_error(what: str, history: History, optimizer: Optimizer, way_out: str = "") -> DivergenceError:
+    """The error of the epoch in progress, which is not in the history."""
     before = f"; the loss was {history.loss[-1]:.6g} in the last whole epoch" if history.loss else ""
     return DivergenceError(
         f"training diverged in epoch {history.epochs}: {what}{before}. "
@@ -342,7 +357,6 @@ def _divergence(what: str, history: History, optimizer: Optimizer, way_out: str 
 
 def _record_parameters(history: History, model: Module) -> None:
     for name, p in model.named_parameters():
-        path = history.parameters.setdefault(name, [])
-        path[history.epochs :] = [
-            to_float(p.data, f"parameter {name!r}")
-        ]  # in place of the beginning of an epoch that was interrupted
+        numbers = history.parameters.setdefault(name, [])
+        del numbers[history.epochs :]  # the entry of an epoch that was interrupted, if there is one
+        numbers.append(to_float(p.data, f"parameter {name!r}"))

@@ -1,21 +1,22 @@
-"""What happened in a training run, and the errors that end one before its time and carry it."""
+"""What happened in a training run, and the errors that end a run too early and carry its history."""
 
 import os
-from typing import Any, TypeAlias
+from typing import Any
 
 from tinygrad_edu import _io
 
-Path: TypeAlias = str | os.PathLike[str]
-
 
 class History:
-    """What happened in a training run; one entry an epoch in each list.
+    """What happened in a training run; each list has one entry for each epoch.
 
-    `loss`: the mean of the epoch's batch losses, each weighted by its number of samples and measured before its update;
-    with one batch an epoch that is the loss at the parameters the epoch began with. `validation`: the loss on the
-    validation data after the epoch. `seconds`: time since the beginning, at the end of the epoch. `parameters`: on
-    request, each parameter's numbers at the beginning of every epoch and at the end. `updates`: how many were made.
-    `stopped`: why the run ended: "epochs", "target", "tolerance", "callback" or "interrupted".
+    - `loss`: the mean of the epoch's batch losses, each weighted by its number of samples and measured before its
+      update; with one batch an epoch, the loss at the parameters that the epoch began with.
+    - `validation`: the loss on the validation data after the epoch; empty without such data.
+    - `seconds`: the time since the beginning, at the end of the epoch.
+    - `parameters`: the numbers of each parameter by its name, at the beginning of every epoch and at the end; empty
+      unless `fit` is called with `record_parameters=True`.
+    - `updates`: the number of updates.
+    - `stopped`: why the run ended: "epochs", "target", "tolerance", "callback" or "interrupted".
     """
 
     def __init__(self) -> None:
@@ -31,10 +32,16 @@ class History:
         """The number of epochs so far."""
         return len(self.loss)
 
-    def to_csv(self, path: Path) -> None:
-        """Writes one line an epoch: epoch, loss, validation, seconds, and each parameter at the epoch's beginning.
+    def to_csv(self, path: str | os.PathLike[str]) -> None:
+        """Writes one line for each epoch: epoch, loss, validation, seconds, and each parameter at the beginning.
 
-        Columns that were not recorded are left out. Raises `OSError` where the file cannot be written.
+        Columns that were not recorded are left out.
+
+        Args:
+            path: The CSV file to write.
+
+        Raises:
+            OSError: The file cannot be written.
         """
         import csv
         import io
@@ -61,14 +68,14 @@ class History:
 
 
 class EndedRun(BaseException):
-    """A run has ended before its time; `history` holds what came before."""
+    """A run has ended too early; `history` holds what came before."""
 
     def __init__(self, message: str, history: History) -> None:
         super().__init__(message)
         self.history = history
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (*self.args, self.history), vars(self)  # else pickle makes it of its message alone
+        return type(self), (*self.args, self.history), vars(self)  # by default pickle keeps the message alone
 
 
 class DivergenceError(EndedRun, ArithmeticError):

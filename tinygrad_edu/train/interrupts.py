@@ -1,4 +1,4 @@
-"""Ctrl-C while a model is trained: the update in progress is finished first, so that none is torn apart."""
+"""Ctrl-C while a model is trained: the update in progress is finished first."""
 
 import signal
 import threading
@@ -6,26 +6,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-class Stopped(Exception):
-    """Leaves the loops over epochs and batches: Ctrl-C was pressed, and the update that was in progress is finished."""
+class StopTraining(Exception):
+    """Ends the loops over epochs and batches after Ctrl-C, between two updates."""
 
 
 @contextmanager
-def set_by_ctrl_c() -> Iterator[list[int]]:
-    """Ctrl-C fills the list, so that no update is torn apart; a second Ctrl-C raises at once, as usual."""
+def catch_ctrl_c() -> Iterator[list[int]]:
+    """Gives a list, which Ctrl-C fills instead of raising; a second Ctrl-C raises `KeyboardInterrupt` at once."""
     pressed: list[int] = []  # no Event: its lock would hang when the second signal interrupts the handler of the first
 
-    def press(signal_number: int, frame: object) -> None:
+    def handle(signal_number: int, frame: object) -> None:
         pressed.append(signal_number)
         if len(pressed) > 1:
             raise KeyboardInterrupt
 
-    in_charge = threading.current_thread() is threading.main_thread()
-    if not in_charge or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+    is_main_thread = threading.current_thread() is threading.main_thread()
+    if not is_main_thread or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield pressed  # signals go elsewhere: to another thread, or to a handler of the user's own
         return
     try:
-        signal.signal(signal.SIGINT, press)  # in here, as Ctrl-C may come right after it
+        signal.signal(signal.SIGINT, handle)  # inside of `try`, as Ctrl-C may come right after it
         yield pressed
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)

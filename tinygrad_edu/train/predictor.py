@@ -1,7 +1,7 @@
-"""A predictor: a network together with what turns a table into its inputs and its outputs into answers.
+"""A predictor: a network, the features that make its inputs from a table, and the target that its outputs mean.
 
-`model.json`, which the command writes, is one of these, as plain JSON. Such a file is not trusted: reading one executes
-nothing, and whatever `save` would not have written is a `ValueError`. Training is left to `cli/job.py`.
+`model.json`, which the command writes, is one predictor, as plain JSON. Such a file is not trusted: reading it executes
+nothing, and whatever `save` would not have written is a `ValueError`. Training is left to `cli/experiment.py`.
 """
 
 import os
@@ -12,32 +12,42 @@ from random import Random
 from typing import Any
 
 from tinygrad_edu import _io, nn
+from tinygrad_edu._validate import look_up, require_finite
 from tinygrad_edu.data.preprocessing import Features, Target
 from tinygrad_edu.data.tables import Table
-from tinygrad_edu.errors import shown
+from tinygrad_edu.errors import short_repr
 from tinygrad_edu.functional import sigmoid, softmax
 from tinygrad_edu.modes import no_grad
 
-# Each loss with the power of the target's unit that it is measured in.
+# Each loss with the power of the target's unit that it has: 2 for squared units.
 REGRESSION_LOSSES = {"mse": 2, "half_mse": 2, "sse": 2, "half_sse": 2, "huber": 2, "mae": 1}
 TWO_CLASS_LOSSES = ("bce_with_logits", "bce", "hinge")
 CLASSIFICATION_LOSSES = ("cross_entropy", *TWO_CLASS_LOSSES)
 
-_HALF_LINEAR = ("relu", "leaky_relu", "elu", "gelu", "silu")  # the activations that Kaiming's weights are made for
-
 
 class Predictor:
-    """A network of the given `hidden` widths, none for a linear model, between encoded features and a target.
+    """A network between encoded features and a target.
 
-    The target decides on the task, the loss on the last layer: one output in a regression, k logits for k classes with
-    cross-entropy; with the losses for two classes one output, which is the larger, the likelier the second class is.
-    Weights are drawn from `seed`; those of a linear model start at 0. Raises `ValueError` for an unknown activation,
-    and for a loss that does not fit the task.
+    The target decides on the task, the loss on the last layer: one output in a regression; k logits for k classes with
+    cross-entropy; one output with the losses for two classes, which is the larger, the likelier the second class is.
 
-    >>> table = Table({"mass": [3.0, 5.0, 4.0], "species": ["Adelie", "Gentoo", "Adelie"]})
-    >>> predictor = Predictor(Features.fit(table.select("mass")), Target.fit(table, "species"), loss="hinge")
-    >>> predictor.task, len(predictor.model.parameters())
-    ('classification', 2)
+    Args:
+        features: What makes the inputs from the columns of a table.
+        target: The column to predict.
+        loss: The name of a loss that fits the target: one of `REGRESSION_LOSSES`, as "mse", for numbers, one of
+            `CLASSIFICATION_LOSSES`, as "cross_entropy", for classes.
+        hidden: The widths of the hidden layers; none makes a linear model.
+        activation: The name of the activation of the hidden layers, as "relu".
+        seed: The seed of the first weights; those of a linear model are 0.
+
+    Raises:
+        ValueError: The activation is unknown, or the loss does not fit the target.
+
+    Example:
+        >>> table = Table({"mass": [3.0, 5.0, 4.0], "species": ["Adelie", "Gentoo", "Adelie"]})
+        >>> predictor = Predictor(Features.fit(table.select("mass")), Target.fit(table, "species"), loss="hinge")
+        >>> predictor.task, len(predictor.model.parameters())
+        ('classification', 2)
     """
 
     def __init__(
@@ -49,18 +59,17 @@ class Predictor:
         activation: str = "relu",
         seed: int = 0,
     ) -> None:
-        if activation not in [*nn.ACTIVATIONS]:
-            raise ValueError(f"there is no activation {shown(activation)}: choose from {', '.join(nn.ACTIVATIONS)}")
+        look_up("activation", activation, nn.ACTIVATIONS)
         self.features, self.target, self.loss = features, target, loss
         self.hidden, self.activation = list(hidden), activation
-        inputs, *layers = _widths(features, target, loss, hidden)
-        nonlinear = "kaiming" if activation in _HALF_LINEAR else "xavier"
+        inputs, *layers = _compute_widths(features, target, loss, hidden)
+        initialiser = "kaiming" if activation in nn.LINEAR_ON_ONE_SIDE else "xavier"
         self.model = nn.MLP(
             inputs,
             layers,
             activation=activation,
             output="sigmoid" if loss == "bce" else "linear",  # bce takes probabilities
-            init=nonlinear if hidden else "zeros",  # a linear model has one minimum, wherever it starts
+            init=initialiser if hidden else "zeros",  # a linear model has one minimum, wherever it starts
             rng=Random(seed),
         )
 
@@ -70,15 +79,34 @@ class Predictor:
         return "classification" if self.target.classes else "regression"
 
     def targets(self, table: Table) -> list[Any]:
-        """y as the loss wants it; `ValueError` as `Target.transform`."""
+        """The targets of a table as the loss takes them.
+
+        Args:
+            table: n rows with the column to predict.
+
+        Returns:
+            y: n numbers, or n classes by their numbers; for the hinge loss n classes as −1 and +1.
+
+        Raises:
+            ValueError: As for `Target.transform`.
+        """
         y = self.target.transform(table)
         return [2 * number - 1 for number in y] if self.loss == "hinge" else y
 
     def predict(self, table: Table, ignore_unseen: bool = False) -> dict[str, list[Any]]:
-        """A column "prediction", and "probability", that of the predicted class, where the loss makes it one.
+        """Predicts the target of each row.
 
-        Raises `ValueError` as `Features.transform`, which explains `ignore_unseen`, and `OverflowError` or `ValueError`
-        where the numbers are too large.
+        Args:
+            table: n rows with the columns of the features.
+            ignore_unseen: Whether a category that was not seen in training counts as missing.
+
+        Returns:
+            A column "prediction" of n answers, and, where the loss has probabilities, a column "probability" with that
+            of the predicted class.
+
+        Raises:
+            ValueError: As for `Features.transform`.
+            OverflowError: A number is too large for a float.
         """
         with no_grad():
             outputs = [self.model(x) for x in self.features.transform(table, ignore_unseen)]
@@ -89,20 +117,35 @@ class Predictor:
             return {"prediction": predictions}
         if self.loss == "hinge":
             return {"prediction": self.target.inverse(int(y.data > 0) for y in outputs)}
-        probabilities = [self._probabilities(y) for y in outputs]
+        probabilities = [self._compute_probabilities(y) for y in outputs]
         best = [max(p) for p in probabilities]
         answers = self.target.inverse(p.index(top) for p, top in zip(probabilities, best))
         return {"prediction": answers, "probability": best}
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes everything to a JSON file, in one step; `OSError` where that cannot be done."""
+        """Writes everything to a JSON file, in one step.
+
+        Args:
+            path: The file to write, as "model.json".
+
+        Raises:
+            OSError: The file cannot be written.
+        """
         _io.write_json(path, "model", self._to_dict())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Predictor":
-        """The predictor that `save` wrote; it predicts the very same numbers.
+        """Reads the predictor that `save` wrote; it predicts the very same numbers.
 
-        Raises `OSError` for a file that cannot be read, `ValueError` for one that is not a model.
+        Args:
+            path: The file to read, as "model.json".
+
+        Returns:
+            The predictor.
+
+        Raises:
+            OSError: The file cannot be read.
+            ValueError: The file is not a model.
         """
         document = _io.read_json(path, "model")
         del document["format"], document["version"]
@@ -112,8 +155,8 @@ class Predictor:
             problem = f"{error} is missing" if isinstance(error, KeyError) else str(error)
             raise ValueError(f"{path} is not a model that this program wrote: {problem}") from None
 
-    def _probabilities(self, output: Any) -> list[float]:
-        """That of each class."""
+    def _compute_probabilities(self, output: Any) -> list[float]:
+        """The probability of each class."""
         if isinstance(output, list):
             return softmax([logit.data for logit in output])
         p = output.data if self.loss == "bce" else sigmoid(output.data)
@@ -135,13 +178,12 @@ class Predictor:
         features, target = Features.from_dict(state["features"]), Target.from_dict(state["target"])
         hidden, numbers = state["hidden"], state["parameters"]
         if not isinstance(hidden, list) or not all(isinstance(width, int) and width > 0 for width in hidden):
-            raise ValueError(f"hidden must be a list of widths, not {shown(hidden)}")
+            raise ValueError(f"hidden must be a list of widths, not {short_repr(hidden)}")
         if not isinstance(numbers, dict):
-            raise ValueError(f"parameters must be numbers by their names, not {shown(numbers)}")
+            raise ValueError(f"parameters must be numbers by their names, not {short_repr(numbers)}")
         for name, x in numbers.items():
-            if not isinstance(x, (int, float)) or not isfinite(x):
-                raise ValueError(f"parameter {shown(name)} must be a finite number, not {shown(x)}")
-        widths = _widths(features, target, state["loss"], hidden)
+            require_finite(f"parameter {short_repr(name)}", x)
+        widths = _compute_widths(features, target, state["loss"], hidden)
         needed = sum((n + 1) * m for n, m in pairwise(widths))
         if needed != len(numbers):  # a file of a few bytes must not make a network of a billion weights
             raise ValueError(f"such a network has {needed} parameters, not {len(numbers)}")
@@ -153,29 +195,29 @@ class Predictor:
 
 
 def load(path: str | os.PathLike[str]) -> Predictor:
-    """The predictor that the command, or `Predictor.save`, has written to a file.
+    """Reads a trained model, as the command writes it: `tg.load("model.json").predict(table)`.
 
     Args:
-        path: A JSON file, as `model.json`.
+        path: A JSON file that the command, or `Predictor.save`, has written.
 
     Returns:
         A predictor that predicts the very same numbers as the one that was saved.
 
     Raises:
         OSError: The file cannot be read.
-        ValueError: It is not a model.
+        ValueError: The file is not a model.
     """
     return Predictor.load(path)
 
 
-def _widths(features: Features, target: Target, loss: str, hidden: Sequence[int]) -> list[int]:
-    """The number of inputs, and of the outputs of each layer."""
+def _compute_widths(features: Features, target: Target, loss: str, hidden: Sequence[int]) -> list[int]:
+    """The number of inputs, and the width of each layer."""
     classes = target.classes
     fitting = CLASSIFICATION_LOSSES[: None if len(classes) == 2 else 1] if classes else (*REGRESSION_LOSSES,)
     if loss not in fitting:
         task = f"a classification with {len(classes)} classes" if classes else "a regression"
         raise ValueError(
-            f"the loss {shown(loss)} does not fit column {shown(target.name)}, the target of {task}: "
+            f"the loss {short_repr(loss)} does not fit column {short_repr(target.name)}, the target of {task}: "
             f"choose {' or '.join(fitting)}"
         )
     return [len(features.inputs), *hidden, len(classes) if loss == "cross_entropy" else 1]

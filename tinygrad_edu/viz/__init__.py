@@ -1,4 +1,4 @@
 """Pictures: computation graphs (`graph.py`), plots (`plots.py`), animations (`animations.py`), a page (`explorer`).
 
-Nothing is imported here, so that a graph can be drawn without loading Matplotlib's plots, and the other way round.
+This file imports nothing, so that drawing a graph does not load Matplotlib's plots, nor a plot Graphviz.
 """

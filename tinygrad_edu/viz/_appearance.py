@@ -1,11 +1,12 @@
-"""How a view of a graph looks: what is written in its boxes and on its arrows, their shapes and colours, its legend.
+"""How the picture of a graph looks: the texts in its boxes and on its arrows, their shapes and colours, its legend.
 
-Which nodes there are is left to `_views.py`, how a derivative is written to `_formulas.py`.
+Which nodes are shown is left to `_views.py`, how a derivative is written to `_formulas.py`.
 """
 
 import re
 from collections import Counter
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
+from contextlib import suppress
 from itertools import count
 from math import ceil, isfinite
 from typing import Literal, TypeAlias
@@ -14,16 +15,16 @@ from tinygrad_edu.engine import Value
 from tinygrad_edu.errors import ARITHMETIC_ERRORS
 from tinygrad_edu.ops import CONSTANT, LEAF
 from tinygrad_edu.rules import FLOATS
-from tinygrad_edu.viz import _render
 
-from ._digraph import Digraph, escaped
-from ._formulas import local_derivatives
-from ._views import Group, Node, View
+from ._digraph import Digraph, escape
+from ._formulas import write_local_derivatives
+from ._render import FONT, shorten
+from ._views import Box, GraphView, NodeGroup
 
 Rankdir: TypeAlias = Literal["LR", "TB"]
 Derivatives: TypeAlias = bool | Literal["formula", "number"]
 
-# Told apart by shape, by fill and by frame, so that neither colour vision nor a colour printer is needed.
+# Shape, fill and frame differ, so that nobody needs colour vision or a colour printer.
 # Source of the hues: Okabe and Ito, "Color Universal Design", 2008; the fills are tints of them, for black text.
 LOOKS = {
     "leaf": {"shape": "box", "style": "rounded,filled", "fillcolor": "#D9EEFA", "color": "#0072B2"},
@@ -38,191 +39,205 @@ LOOKS = {
     "operation": {"shape": "record", "style": "filled", "fillcolor": "#FFFFFF", "color": "#333333"},
     "group": {"shape": "folder", "style": "filled", "fillcolor": "#F8E6F0", "color": "#B0578D"},
 }
-ROOT = {"fillcolor": "#FDE7C8", "color": "#D55E00", "penwidth": "2.5"}
-_GIVEN_NAME = re.compile(r"(?<!\w)v[0-9]+")
-_PARAMETER = re.compile(r"(?:.*\.)?(?:w|b|θ|theta|weight|bias)[\[\]\d_₀-₉]*|.+\]\..+")
+ROOT_LOOK = {"fillcolor": "#FDE7C8", "color": "#D55E00", "penwidth": "2.5"}
+_NUMBERED_NAME = re.compile(r"(?<!\w)v[0-9]+")
+_PARAMETER_LABEL = re.compile(r"(?:.*\.)?(?:w|b|θ|theta|weight|bias)[\[\]\d_₀-₉]*|.+\]\..+")
 
 
-class Sheet:
-    """A view on its way to DOT: how each node looks, what is written in it, and on the arrows to it."""
+class GraphPicture:
+    """Writes a view of a graph in DOT: how each node looks, the text in it, and the texts on the arrows to it."""
 
-    def __init__(self, view: View, roots: set[Node], parameters: set[Value] | None, derivatives: Derivatives) -> None:
+    def __init__(
+        self, view: GraphView, roots: set[Box], parameters: set[Value] | None, derivatives: Derivatives
+    ) -> None:
         self.view, self.roots, self.parameters = view, roots, parameters
-        self.names = _names(view, view)
-        shown = {
-            word for texts in self._arrows(derivatives).values() for text in texts for word in _GIVEN_NAME.findall(text)
-        }
-        self.names = _names(view, {v for v, name in self.names.items() if name in shown})  # v1, v2, … without gaps
-        self.arrows = self._arrows(derivatives)
-        self.largest = max((abs(g) for g in map(_gradient, view) if isfinite(g)), default=0.0)
+        self.names = _choose_names(view, view)
+        arrow_texts = "\n".join(text for texts in self._write_arrows(derivatives).values() for text in texts)
+        shown = set(_NUMBERED_NAME.findall(arrow_texts))
+        # once more, for those that are shown only: v1, v2, … then have no gaps
+        self.names = _choose_names(view, {v for v, name in self.names.items() if name in shown})
+        self.arrows = self._write_arrows(derivatives)
+        self.largest = max((abs(g) for g in map(_read_gradient, view) if isfinite(g)), default=0.0)
 
     def dot(self, rankdir: Rankdir, legend: bool, caption: str) -> str:
-        dot = new_picture(rankdir, caption)
+        """Writes the picture in DOT."""
+        dot = make_picture(rankdir, caption)
         if legend:
             self._add_legend(dot, rankdir)
         beside = "" if rankdir == "LR" else "\u00a0"  # keeps the text off an arrow that points down
         ids = {v: f"n{i}" for i, v in enumerate(self.view)}
         for v, inputs in self.view.items():
-            dot.node(ids[v], self._text(v, rankdir), **LOOKS[self.kind(v)] | (ROOT if v in self.roots else {}))
+            dot.node(
+                ids[v], self._write_box(v, rankdir), **LOOKS[self.kind_of(v)] | (ROOT_LOOK if v in self.roots else {})
+            )
             texts = self.arrows.get(v) or [""] * len(inputs)
             arrows = list(zip(inputs, texts))
-            if any(isinstance(x, Group) for x in inputs):
+            if any(isinstance(x, NodeGroup) for x in inputs):
                 arrows = list(dict.fromkeys(arrows))  # many arrows from one group are drawn as one
             for x, text in arrows:
                 if x is not None:
-                    label = escaped(text, r"\n" + beside) if text else ""
+                    label = escape(text, r"\n" + beside) if text else ""
                     dot.edge(ids[x], ids[v], **({"label": beside + label} if label else {}))
         return str(dot.source)
 
-    def kind(self, v: Node) -> str:
-        if isinstance(v, Group):
+    def kind_of(self, v: Box) -> str:
+        """Returns the kind of a box, a key of `LOOKS`."""
+        if isinstance(v, NodeGroup):
             return "group"
         if v._rule is not LEAF:
             return "constant" if v._rule is CONSTANT else "operation"
-        known = bool(_PARAMETER.fullmatch(str(v.label))) if self.parameters is None else v in self.parameters
+        known = bool(_PARAMETER_LABEL.fullmatch(str(v.label))) if self.parameters is None else v in self.parameters
         return "parameter" if known else "leaf"
 
-    def _text(self, v: Node, rankdir: str) -> str:
-        """What is written in a node, as a label of DOT."""
-        if isinstance(v, Group):
-            lines = self._contents(v)
-            if not lines[0].endswith(f" {v.name}"):  # 12 constants need not be called constants
-                lines.insert(0, v.name)
-            if self.largest and any(x._rule is LEAF for x in v.members):
-                lines += [f"|grad| up to {number(_gradient(v))}", self._squares(v)]
-            return "".join(escaped(line, r"\l") + r"\l" for line in lines)
+    def _write_box(self, v: Box, rankdir: str) -> str:
+        """Writes the text in a box, as a label of DOT."""
+        if isinstance(v, NodeGroup):
+            return align_left(self._describe_group(v))
         line_end = r"\n" if v._rule is CONSTANT else r"\l"  # centred in an ellipse, at the left in a box
         name = v.label or self.names.get(v, "")
-        label = [escaped("\n".join(short(line, 60) for line in str(name).split("\n")), line_end)] if name else []
+        label = [escape("\n".join(shorten(line, 60) for line in str(name).split("\n")), line_end)] if name else []
         if v._rule is CONSTANT:
-            return line_end.join([*label, number(v.data)])
-        lines = [*label, f"data {number(v.data)}", f"grad {number(_gradient(v))}", self._squares(v)]
+            return line_end.join([*label, format_number(v.data)])
+        lines = [
+            *label,
+            f"data {format_number(v.data)}",
+            f"grad {format_number(_read_gradient(v))}",
+            self._draw_squares(v),
+        ]
         if hidden := self.view[v].count(None):
             lines.append(f"{hidden} input{'s' * (hidden != 1)} not shown")
         card = "".join(line + r"\l" for line in lines if line)
         if v._rule is LEAF:
             return card
-        fields = "|".join([escaped(v._op or " ", r"\n"), card])
-        return f"{{{fields}}}" if rankdir == "LR" else fields  # a record lies down where the graph does, unless braced
+        fields = "|".join([escape(v._op or " ", r"\n"), card])
+        return f"{{{fields}}}" if rankdir == "LR" else fields  # braces put the fields of a record below one another
 
-    def _contents(self, group: Group) -> list[str]:
-        """What a group holds, in words: leaves, parameters and constants, then operations, the most frequent first."""
-        kinds = Counter(map(self.kind, group.members))
+    def _describe_group(self, group: NodeGroup) -> list[str]:
+        """Writes the name of a group, how many nodes of each kind it holds, and its largest gradient."""
+        kinds = Counter(map(self.kind_of, group.members))
         symbols = Counter(v._op or "operation" for v in group.members if v._prev).most_common()
-        words = [f"{n:,} {_plural(kind, n)}" for kind, n in sorted(kinds.items()) if kind != "operation"]
+        words = [f"{n:,} {_pluralize(kind, n)}" for kind, n in sorted(kinds.items()) if kind != "operation"]
         words += [f"{n:,} × {symbol}" for symbol, n in symbols[:4]]
-        rest = sum(n for _, n in symbols[4:])
-        return [*words, *[f"{rest:,} other {_plural('operation', rest)}"] * (rest > 0)]
+        if rest := sum(n for _, n in symbols[4:]):
+            words.append(f"{rest:,} other {_pluralize('operation', rest)}")
+        if not words[0].endswith(f" {group.name}"):  # "12 constants" says the name already
+            words.insert(0, group.name)
+        if self.largest and any(x._rule is LEAF for x in group.members):
+            words += [f"|grad| up to {format_number(_read_gradient(group))}", self._draw_squares(group)]
+        return words
 
-    def _squares(self, v: Node) -> str:
-        """How large the gradient of a node is beside the largest one; nothing where all are 0."""
+    def _draw_squares(self, v: Box) -> str:
+        """Draws the size of a gradient beside the largest one as five squares; "" if all gradients are 0."""
         if not self.largest:
             return ""
-        g = abs(_gradient(v))
+        g = abs(_read_gradient(v))
         filled = ceil(5 * (g / self.largest)) if isfinite(g) else 5 * (g == g)
         return "■" * filled + "□" * (5 - filled)
 
-    def _arrows(self, wish: Derivatives) -> dict[Node, list[str]]:
-        return {v: self._arrow_texts(v, wish) for v in self.view if isinstance(v, Value)}
+    def _write_arrows(self, wish: Derivatives) -> dict[Box, list[str]]:
+        return {v: self._write_derivatives(v, wish) for v in self.view if isinstance(v, Value)}
 
-    def _arrow_texts(self, v: Value, wish: Derivatives) -> list[str]:
-        """The local derivative in each input: its formula, and its number where that says more."""
+    def _write_derivatives(self, v: Value, wish: Derivatives) -> list[str]:
+        """Writes the local derivative in each input: its formula and, if that says more, its number."""
         if not wish or all(not isinstance(x, Value) for x in self.view[v]):
             return []
         inputs = [x if isinstance(x, Value) else original for x, original in zip(self.view[v], v._prev)]
-        numbers = formulas = [""] * len(inputs)
+        formulas = [""] * len(inputs)
         try:
-            numbers = list(map(number, v._rule.derivatives(FLOATS, v.data, *[x.data for x in inputs])))
+            numbers = list(map(format_number, v._rule.derivatives(FLOATS, v.data, *[x.data for x in inputs])))
         except ARITHMETIC_ERRORS:
             numbers = ["undefined"] * len(inputs)
-        except NotImplementedError:  # an operation that the table does not know
+        except NotImplementedError:  # an operation without a rule
             return []
         if wish != "number":
-            try:
-                formulas = local_derivatives(v._rule, self._name(v), list(map(self._name, inputs)))
-            except (TypeError, AttributeError):  # a rule of the user's own that works on numbers only
-                formulas = [""] * len(inputs)
-        formulas = [short(text, 40) for text in formulas]
+            with suppress(TypeError, AttributeError):  # a user's rule may work on numbers only
+                texts = write_local_derivatives(v._rule, self._name(v), list(map(self._name, inputs)))
+                formulas = [shorten(text, 40) for text in texts]
         if wish == "formula":
             return formulas
-        return [_equation(formula, number) for formula, number in zip(formulas, numbers)]
+        return [_write_equation(formula, number) for formula, number in zip(formulas, numbers)]
 
     def _name(self, v: Value) -> str:
-        """What a node is called in a formula; one without a name, a constant or one not shown, by its number."""
-        return self.names.get(v) or _word(v.label) or (f"({number(v.data)})" if v.data < 0 else number(v.data))
+        """Returns the name of a node in formulas; a node without a name, as a constant, has its number."""
+        number = format_number(v.data)
+        return self.names.get(v) or _last_word(v.label) or (f"({number})" if v.data < 0 else number)
 
     def _add_legend(self, dot: Digraph, rankdir: Rankdir) -> None:
-        kinds = {self.kind(v) for v in self.view}
+        kinds = {self.kind_of(v) for v in self.view}
         entries = {kind: look for kind, look in LOOKS.items() if kind in kinds}
-        entries["root"] = LOOKS["operation"] | {"shape": "box"} | ROOT
+        entries["root"] = LOOKS["operation"] | {"shape": "box"} | ROOT_LOOK
         words = []
         if self.largest:
-            words.append(f"■■□□□ size of grad; ■■■■■ is {number(self.largest)}")
+            words.append(f"■■□□□ size of grad; ■■■■■ is {format_number(self.largest)}")
         if any(any(texts) for texts in self.arrows.values()):
             words.append("on an arrow: ∂output/∂input")
-        add_legend(dot, rankdir, entries, words)
+        add_graph_legend(dot, rankdir, entries, words)
 
 
-def new_picture(rankdir: Rankdir, caption: str = "") -> Digraph:
-    """A picture without anything in it yet, in the style of all of them."""
+def make_picture(rankdir: Rankdir, caption: str = "") -> Digraph:
+    """Makes an empty picture in the style of all graphs."""
     dot = Digraph("computation graph")
-    # ordering=in puts a above b in a - b; the background is white so that the picture is legible on a dark page
+    # ordering=in puts a above b in a - b; on a white background the picture is legible on a dark page, too
     dot.graph_attr.update(rankdir=rankdir, ordering="in", bgcolor="white", pad="0.15", nodesep="0.14")
-    dot.graph_attr.update(fontname=_render.FONT, fontsize="12", fontcolor="#333333")
-    dot.node_attr.update(fontname=_render.FONT, fontsize="13", height="0.3", width="0.3", margin="0.12,0.06")
-    dot.edge_attr.update(fontname=_render.FONT, fontsize="10", fontcolor="#444444", color="#555555", arrowsize="0.7")
+    dot.graph_attr.update(fontname=FONT, fontsize="12", fontcolor="#333333")
+    dot.node_attr.update(fontname=FONT, fontsize="13", height="0.3", width="0.3", margin="0.12,0.06")
+    dot.edge_attr.update(fontname=FONT, fontsize="10", fontcolor="#444444", color="#555555", arrowsize="0.7")
     if caption:
-        dot.graph_attr.update(label=escaped(caption, r"\n"), labelloc="t")
+        dot.graph_attr.update(label=escape(caption, r"\n"), labelloc="t")
     return dot
 
 
-def add_legend(dot: Digraph, rankdir: Rankdir, entries: Mapping[str, Mapping[str, str]], words: Sequence[str]) -> None:
-    """A column of boxes, each with its name and its look, and words below."""
+def add_graph_legend(
+    dot: Digraph, rankdir: Rankdir, entries: Mapping[str, Mapping[str, str]], words: Sequence[str]
+) -> None:
+    """Adds a column of boxes, each with its name and its look, and below them lines of words."""
     nodes = [("─── legend ───", {"shape": "plaintext", "fontcolor": "#777777"})]
     nodes += [(name, {key: how for key, how in look.items() if key != "margin"}) for name, look in entries.items()]
     if words:
-        nodes.append(("".join(escaped(line, r"\l") + r"\l" for line in words), {"shape": "plaintext"}))
-    # Not a cluster, in which dot forgets the order of inputs; unconnected nodes it stacks from the bottom up.
+        nodes.append((align_left(words), {"shape": "plaintext"}))
+    # no cluster, in which dot forgets the order of inputs; dot stacks unconnected nodes from the bottom up
     with dot.subgraph(name="legend") as legend:
         legend.node_attr.update(fontsize="9", height="0.15", width="0.15", margin="0.06,0.03")
         for i, (text, look) in enumerate(reversed(nodes) if rankdir == "LR" else nodes):
             legend.node(f"legend{i}", text, **look, **{"class": "legend"})
 
 
-def _names(view: View, asked: Container[Node]) -> dict[Node, str]:
-    """What nodes are called in formulas: by the last word of their label; those asked for and without one v1, v2, …"""
+def align_left(lines: Iterable[str]) -> str:
+    """Writes lines of text as a label of DOT, each at the left of its box."""
+    return "".join(escape(line, r"\l") + r"\l" for line in lines)
+
+
+def _choose_names(view: GraphView, asked: Container[Box]) -> dict[Box, str]:
+    """Names nodes in formulas by the last part of their labels; the nodes `asked` for without a label get v1, v2, …."""
     labels = {str(v.label) for v in view if isinstance(v, Value)}
     free = (name for name in map("v{}".format, count(1)) if name not in labels)
     nodes = [v for v in view if isinstance(v, Value) and (v.label or (v in asked and v._rule is not CONSTANT))]
-    return {v: _word(v.label) or next(free) for v in nodes}
+    return {v: _last_word(v.label) or next(free) for v in nodes}
 
 
-def _word(label: object) -> str:
-    """The end of a path, `w[1]` of `layers[0].neurons[3].w[1]`; a long name cut short."""
-    return short(" ".join(str(label or "").split()).split(".")[-1], 18)
+def _last_word(label: object) -> str:
+    """Returns the end of a path, `w[1]` of `layers[0].neurons[3].w[1]`, on one line and cut short."""
+    return shorten(" ".join(str(label or "").split()).split(".")[-1], 18)
 
 
-def short(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[: most - 1]}…"
-
-
-def _plural(kind: str, n: int) -> str:
+def _pluralize(kind: str, n: int) -> str:
     return kind if n == 1 else "leaves" if kind == "leaf" else f"{kind}s"
 
 
-def _gradient(v: Node) -> float:
-    """The gradient of a node; of a group the largest one of its leaves, without its sign."""
+def _read_gradient(v: Box) -> float:
+    """Returns the gradient of a node; of a group the largest gradient of its leaves, without its sign."""
     if isinstance(v, Value):
-        return v.grad or 0.0  # None, as PyTorch's users set it, is no gradient
+        return v.grad or 0.0  # PyTorch's users set a gradient to None
     return max((abs(x.grad or 0.0) for x in v.members if x._rule is LEAF), default=0.0)
 
 
-def _equation(formula: str, number: str) -> str:
-    """`formula = number`, in two lines where it is long; the number alone where it is all that the formula says."""
+def _write_equation(formula: str, number: str) -> str:
+    """Writes `formula = number`, in two lines if it is long; only the number if the formula is just this number."""
     if not formula or formula.strip("()").replace("−", "-") == number:
         return number
     return f"{formula}{' ' if len(formula) <= 10 else chr(10)}= {number}"
 
 
-def number(x: float) -> str:
-    return f"{x + 0.0:.6g}"  # + 0.0 makes 0 of -0, of which nobody learns anything
+def format_number(x: float) -> str:
+    """Writes a number with six digits; −0 is written as 0, because its sign teaches nothing."""
+    return f"{x + 0.0:.6g}"

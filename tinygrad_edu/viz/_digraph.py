@@ -1,4 +1,4 @@
-"""DOT in the making: graphviz's own class, but for its need of a program; and text that means nothing in it but itself.
+"""The class of graphviz that writes DOT, which here needs no program, and the escaping of text in DOT.
 
 What is drawn is left to `graph.py` and `_appearance.py`, layout and file formats to `_render.py`.
 """
@@ -14,15 +14,15 @@ from tinygrad_edu.viz import _render
 
 
 class Digraph(graphviz.Digraph):  # type: ignore[misc]  # graphviz has no types
-    """A graphviz.Digraph that makes SVG and PNG without the program `dot`; for all else it asks that program."""
+    """A graphviz.Digraph that makes SVG and PNG without the program `dot`; other formats need that program."""
 
     def pipe(self, format: str | None = None, *, encoding: str | None = None, **options: Any) -> Any:  # noqa: A002
-        """The picture as bytes, or as text where an `encoding` is given."""
+        """Returns the picture as bytes, or as text if an `encoding` is given."""
         kind = (format or self.format).lower()
-        if not self._is_ours(kind, options):
+        if not self._can_make(kind, options):
             return super().pipe(kind, encoding=encoding, **options)
-        picture = _render.svg(self.source)
-        content = picture.encode() if kind == "svg" else _render.png(picture)
+        picture = _render.to_svg(self.source)
+        content = picture.encode() if kind == "svg" else _render.to_png(picture)
         return content if encoding is None else content.decode(encoding)
 
     def render(
@@ -35,10 +35,10 @@ class Digraph(graphviz.Digraph):  # type: ignore[misc]  # graphviz has no types
         outfile: str | os.PathLike[str] | None = None,
         **options: Any,
     ) -> str:
-        """Writes the source and, beside it or as `outfile`, the picture; returns the name of the picture's file."""
+        """Writes the source and the picture, as `outfile` or beside the source; returns the picture's file name."""
         target = Path(outfile) if outfile is not None else None
         kind = (format or (target.suffix[1:] if target else self.format)).lower()
-        if not self._is_ours(kind, options):
+        if not self._can_make(kind, options):
             options |= {"directory": directory, "view": view, "cleanup": cleanup, "format": format, "outfile": outfile}
             return str(super().render(filename, **options))
         content = self.pipe(kind)
@@ -51,19 +51,20 @@ class Digraph(graphviz.Digraph):  # type: ignore[misc]  # graphviz has no types
             graphviz.view(picture)
         return picture
 
-    def _is_ours(self, kind: str, options: dict[str, Any]) -> bool:
-        wishes = [name for name, wish in options.items() if wish and not name.startswith("quiet")]  # we always are
+    def _can_make(self, kind: str, options: dict[str, Any]) -> bool:
+        """Whether this class makes the picture itself, without the program `dot`."""
+        wishes = [name for name, wish in options.items() if wish and not name.startswith("quiet")]  # always quiet
         return kind in ("svg", "png") and self.engine == "dot" and not wishes
 
 
-_MEANINGFUL = str.maketrans({c: "\\" + c for c in "\\{}|<>"} | {"&": "&amp;", "\t": " "})
+_ESCAPES = str.maketrans({c: "\\" + c for c in "\\{}|<>"} | {"&": "&amp;", "\t": " "})
 
 
-def escaped(text: object, line_end: str) -> str:
-    """Text that means nothing but itself in a DOT label, be it of a record or not; graphviz adds the quotes.
+def escape(text: object, line_end: str) -> str:
+    """Escapes text for a DOT label, of a record or not, so that DOT shows it as it is; graphviz adds the quotes.
 
     Source: https://graphviz.org/doc/info/shapes.html#record and https://graphviz.org/docs/attr-types/escString/
     """
-    # an empty line makes Graphviz 16 read memory that it never wrote, and crash: a no-break space stands in for it
-    lines = [line if line.strip() else "\u00a0" for line in _render.legal(str(text)).splitlines()]
-    return line_end.join(line.translate(_MEANINGFUL) for line in lines)
+    # an empty line makes Graphviz 16 read memory that it never wrote, and crash: a no-break space replaces it
+    lines = [line if line.strip() else "\u00a0" for line in _render.replace_illegal(str(text)).splitlines()]
+    return line_end.join(line.translate(_ESCAPES) for line in lines)

@@ -1,69 +1,72 @@
-"""Functions of Values on whole grids of numbers, as surfaces and boundaries need them.
+"""Evaluates functions of Values on grids of numbers, as the plots of surfaces and boundaries need them.
 
-A function is recorded and run once for all points (`compiler`); one that cannot be recorded is called point by point.
-What is drawn of the numbers is left to `plots.py` and `animations.py`.
+A function is compiled and called once for all points; a function that cannot be compiled is called for each point.
+Drawing the numbers is left to `plots.py` and `animations.py`.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing
 
 from tinygrad_edu.compiler import RecordingError, compile
 from tinygrad_edu.engine import Value, apply
-from tinygrad_edu.errors import FAILURES, described
+from tinygrad_edu.errors import FAILURES, describe
 from tinygrad_edu.graph import topological_order
 from tinygrad_edu.modes import no_grad
 
-Array = Any  # of floats
+FloatArray: TypeAlias = np.typing.NDArray[np.float64]
 
 
-def on_arrays(f: Callable[..., Any]) -> Callable[..., Array]:
-    """A function f of n numbers as a function of n arrays of one shape, or of arrays and numbers.
+def vectorize(f: Callable[..., Any]) -> Callable[..., FloatArray]:
+    """Makes a function f of n numbers a function of n arrays of one shape, or of arrays and numbers.
 
-    f takes Values or numbers and returns one, or a sequence of m; the result has the shape of the arrays, or with m in
-    front of it. The other Values that f uses are read afresh at each call. Where f is not defined, at the logarithm
-    of −1, say, the result is nan.
+    f takes Values or numbers and returns one result, or a sequence of m. The result has the shape of the arrays, or
+    (m, *shape). Other Values that f uses are read again at each call. Where f is not defined, as log at −1, the result
+    is nan. If f fails at every point, its last error is raised.
 
-    >>> on_arrays(lambda x, y: x * y)(np.array([1.0, 2.0]), 3.0)
-    array([3., 6.])
-    >>> on_arrays(lambda x: x.log())(np.array([-1.0, 1.0]))
-    array([nan,  0.])
-
-    Raises what f raises if it does so at every point.
+    Example:
+        >>> vectorize(lambda x, y: x * y)(np.array([1.0, 2.0]), 3.0)
+        array([3., 6.])
+        >>> vectorize(lambda x: x.log())(np.array([-1.0, 1.0]))
+        array([nan,  0.])
     """
     compiled = compile(f)
 
-    def function(*numbers: Any) -> Array:
+    def function(*numbers: Any) -> FloatArray:
         at_a_point: Callable[..., Any] = compiled
         try:
             return np.asarray(compiled(*numbers), dtype=float)
-        except RecordingError:  # it looks at its numbers
+        except RecordingError:  # f looks at its numbers
             at_a_point = f
         except FAILURES:
             pass
-        return _point_by_point(at_a_point, np.broadcast_arrays(*numbers))
+        return _evaluate_each_point(at_a_point, np.broadcast_arrays(*numbers))
 
     return function
 
 
-def as_function(y: Value, *xs: Value) -> Callable[..., Value]:
-    """What a graph computes, as a function of some of its nodes: all the others keep their numbers.
+def graph_as_function(y: Value, *xs: Value) -> Callable[..., Value]:
+    """Makes the graph behind y a function of its nodes `xs`; all other leaves keep their numbers.
 
-    >>> a, b = Value(2.0), Value(3.0)
-    >>> as_function(a * b + a, a)(Value(10.0))
-    Value(data=40.0, grad=0.0)
+    Raises:
+        TypeError: y or one of the xs is not a Value.
+        ValueError: y does not depend on one of the xs.
 
-    Raises `TypeError` for what is no Value, `ValueError` where y does not depend on one of the xs.
+    Example:
+        >>> a, b = Value(2.0), Value(3.0)
+        >>> graph_as_function(a * b + a, a)(Value(10.0))
+        Value(data=40.0, grad=0.0)
     """
     for v in (y, *xs):
         if not isinstance(v, Value):
-            raise TypeError(f"expected a Value of a graph, not {described(v)}")
+            raise TypeError(f"expected a Value of a graph, not {describe(v)}")
     order = topological_order(y)
     nodes = set(order)
     for x in xs:
         if x not in nodes:
-            raise ValueError(f"{_named(y)} does not depend on {_named(x)}: it is not a node of its graph")
+            raise ValueError(f"{_quote_node(y)} does not depend on {_quote_node(x)}, which is not a node of its graph")
     given, depending = set(xs), set(xs)
     for v in order:
         if not depending.isdisjoint(v._prev):
@@ -80,13 +83,13 @@ def as_function(y: Value, *xs: Value) -> Callable[..., Value]:
     return function
 
 
-def _point_by_point(f: Callable[..., Any], arrays: Sequence[Array]) -> Array:
+def _evaluate_each_point(f: Callable[..., Any], arrays: Sequence[FloatArray]) -> FloatArray:
     results: list[Any] = []
     error: Exception = ValueError("there is no point to evaluate the function at")
     for point in zip(*[array.ravel().tolist() for array in arrays]):
         try:
             with no_grad():
-                results.append(_numbers(f(*point)))
+                results.append(_to_array(f(*point)))
         except FAILURES as failure:
             results.append(None)
             error = failure
@@ -97,11 +100,11 @@ def _point_by_point(f: Callable[..., Any], arrays: Sequence[Array]) -> Array:
     return np.moveaxis(table, 0, -1).reshape(*np.shape(found), *arrays[0].shape)
 
 
-def _numbers(y: Any) -> Array:
+def _to_array(y: Any) -> FloatArray:
     if isinstance(y, (list, tuple)):
         return np.array([v.data if isinstance(v, Value) else v for v in y], dtype=float)
     return np.array(y.data if isinstance(y, Value) else y, dtype=float)
 
 
-def _named(v: Value) -> str:
+def _quote_node(v: Value) -> str:
     return repr(v.label) if v.label else f"the node of {v.data:g}"

@@ -1,6 +1,6 @@
-"""Pictures that follow one another: as a GIF, and as one HTML file with buttons and a slider that needs nothing else.
+"""Animations: frames that are shown as a GIF, or as one HTML file with buttons and a slider.
 
-What the pictures show is left to `animations.py`.
+What the frames show is left to `animations.py` and `flow.py`.
 """
 
 import base64
@@ -16,33 +16,39 @@ from PIL import Image
 
 from tinygrad_edu._io import write
 from tinygrad_edu._validate import to_float
-from tinygrad_edu.train.progress import progress_bar
+from tinygrad_edu.train.progress import open_progress_bar
 
-from ._pages import embedded, file, filled
-from ._render import legal
+from ._pages import embed_json, fill_template, read_page
+from ._render import replace_illegal
 
-_LAST = 2.0  # seconds that a GIF, which starts again by itself, stays at its end
+_LAST_FRAME_SECONDS = 2.0  # a GIF starts again by itself: it shows its end for so long
 
 
 class Frame(NamedTuple):
-    """A picture, as PNG, and what it shows in words, for those who do not see it."""
+    """A picture as PNG, and in words what it shows, for readers who do not see it."""
 
     png: bytes
     words: str = ""
 
 
 class Animation:
-    """Frames of one size, shown for `seconds` each; a notebook shows the player, `save` writes it, or a GIF.
+    """Pictures that follow one another; a notebook shows them in a player, `save` writes a page or a GIF.
 
-    >>> def dot(colour):
-    ...     file = io.BytesIO()
-    ...     Image.new("RGB", (30, 20), colour).save(file, "PNG")
-    ...     return Frame(file.getvalue(), colour)
-    >>> Animation([dot("red"), dot("green")], seconds=0.5)
-    Animation of 2 frames, 30 × 20 pixels, 1 s
+    Args:
+        frames: The pictures, each a `Frame` of a PNG and words, all of one size.
+        seconds: How long each frame is shown, from 0.02 seconds, because GIF players slow down shorter ones to 0.1.
+        title: The name of the animation, as screen readers and the title of the page say it.
 
-    Raises `ValueError` without frames, for frames of several sizes, and for less than 0.02 seconds a frame, which GIF
-    players slow down to 0.1.
+    Raises:
+        ValueError: There is no frame, the frames have several sizes, or `seconds` is below 0.02 or not below 600.
+
+    Example:
+        >>> def paint(colour):
+        ...     file = io.BytesIO()
+        ...     Image.new("RGB", (30, 20), colour).save(file, "PNG")
+        ...     return Frame(file.getvalue(), colour)
+        >>> Animation([paint("red"), paint("green")], seconds=0.5)
+        Animation of 2 frames, 30 × 20 pixels, 1 s
     """
 
     def __init__(self, frames: Sequence[Frame], *, seconds: float = 0.1, title: str = "animation") -> None:
@@ -59,10 +65,16 @@ class Animation:
         ((self.width, self.height),) = sizes
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes a .gif, or an .html page with a player, as the suffix says; whole or not at all.
+        """Writes a GIF, or an HTML page with a player, which opens by a double-click and makes no request.
 
-        The page opens by double-click and makes no request to anywhere. Raises `ValueError` for any other suffix,
-        `OSError` where the file cannot be written.
+        If writing fails, an older file stays as it was.
+
+        Args:
+            path: The name of the file, with the suffix .gif or .html.
+
+        Raises:
+            ValueError: The suffix is another one.
+            OSError: The file cannot be written.
         """
         suffix = Path(path).suffix.lower()
         if suffix not in (".gif", ".html"):
@@ -70,34 +82,42 @@ class Animation:
         write(path, self.gif() if suffix == ".gif" else self.html())
 
     def gif(self) -> bytes:
-        """The animation as a GIF, which repeats for ever."""
+        """Makes a GIF that repeats for ever.
+
+        Returns:
+            The content of a .gif file.
+        """
         first, *rest = [Image.open(io.BytesIO(frame.png)) for frame in self.frames]
-        milliseconds = [round(1000 * self.seconds)] * len(rest) + [round(1000 * max(self.seconds, _LAST))]
+        milliseconds = [round(1000 * self.seconds)] * len(rest) + [round(1000 * max(self.seconds, _LAST_FRAME_SECONDS))]
         file = io.BytesIO()
         first.save(file, "GIF", save_all=True, append_images=rest, duration=milliseconds, loop=0)
         return file.getvalue()
 
     def html(self) -> str:
-        """The page with the player: play and pause, single steps, a slider, the speed; also by keyboard."""
-        frames = [[base64.b64encode(frame.png).decode(), legal(frame.words)] for frame in self.frames]
-        return filled(
-            file("tinygrad_edu.viz", "player.html"),
-            title=html.escape(legal(self.title)),
+        """Makes a page with a player: play and pause, single steps, a slider, the speed; also by keyboard.
+
+        Returns:
+            The content of an .html file.
+        """
+        frames = [[base64.b64encode(frame.png).decode(), replace_illegal(frame.words)] for frame in self.frames]
+        return fill_template(
+            read_page("tinygrad_edu.viz", "player.html"),
+            title=html.escape(replace_illegal(self.title)),
             width=str(self.width),
             height=str(self.height),
             milliseconds=str(round(1000 * self.seconds)),
-            frames=embedded(frames),
+            frames=embed_json(frames),
         )
 
     def __len__(self) -> int:
         return len(self.frames)
 
     def _repr_html_(self) -> str:
-        """The player in a frame of its own, so that it and the notebook leave each other alone."""
+        """The player inside an `<iframe>`, so that neither it nor the notebook changes the other."""
         return (
             f'<div style="max-width: {self.width}px"><div style="position: relative; '  # its height follows its width
             f'padding-bottom: calc({100 * self.height / self.width:.4g}% + 60px)">'
-            f'<iframe srcdoc="{html.escape(self.html())}" title="{html.escape(legal(self.title))}" '
+            f'<iframe srcdoc="{html.escape(self.html())}" title="{html.escape(replace_illegal(self.title))}" '
             'sandbox="allow-scripts" style="position: absolute; border: 0; width: 100%; height: 100%"></iframe>'
             "</div></div>"
         )
@@ -107,7 +127,7 @@ class Animation:
         return f"Animation of {len(self)} frame{'s' * (len(self) != 1)}, {size}, {len(self) * self.seconds:.3g} s"
 
 
-def rendered(
+def make_animation(
     pictures: Iterable[tuple[str, Image.Image]],
     count: int,
     *,
@@ -116,14 +136,14 @@ def rendered(
     progress: bool | None,
     title: str,
 ) -> Animation:
-    """The animation of `count` pictures, each with what it shows in words, while a bar tells how far it is.
+    """Makes an animation of `count` pictures, each with words, while a bar shows the progress.
 
-    All frames share 256 colours, as many as a GIF can have, those of the picture `colours_of`: so what does not move is
-    the same in all of them, and is stored once.
+    All frames share the 256 colours, as many as a GIF can have, of the picture `colours_of`. So what does not move is
+    the same in all frames, and is stored once.
     """
-    palette = _palette(colours_of.convert("RGB"))
+    palette = _choose_palette(colours_of.convert("RGB"))
     frames = []
-    with progress_bar(progress, count, unit="frame") as bar:
+    with open_progress_bar(progress, count, unit="frame") as bar:
         for words, picture in pictures:
             file = io.BytesIO()
             picture.convert("RGB").quantize(palette=palette, dither=Image.Dither.NONE).save(file, "PNG", optimize=True)
@@ -132,13 +152,13 @@ def rendered(
     return Animation(frames, seconds=seconds, title=title)
 
 
-def _palette(picture: Image.Image) -> Image.Image:
-    """256 colours: those of most of the picture as they are, white above all, and a choice that covers all others."""
+def _choose_palette(picture: Image.Image) -> Image.Image:
+    """Chooses 256 colours: the most frequent ones as they are, and others that are close to the rest."""
     counted: Any = picture.getcolors(picture.width * picture.height)
     others = picture.quantize(256, Image.Quantize.MAXCOVERAGE).getpalette() or []
     chosen: list[tuple[int, ...]] = []
     for colour in [*[colour for _, colour in sorted(counted, reverse=True)[:64]], *zip(*[iter(others)] * 3)]:
-        # Pillow looks at six of eight bits: of two colours that are so close, either may be taken for the other
+        # Pillow compares six of eight bits: it could confuse two colours that are as close as this
         if all(max(abs(a - b) for a, b in zip(colour, other)) > 8 for other in chosen):
             chosen.append(colour)
     palette = Image.new("P", (1, 1))

@@ -1,8 +1,7 @@
-"""Pictures of array programs: blocks of numbers with their shapes, the statements that compute them, and loops.
+"""Pictures of array programs: the lines of a program's listing as boxes, with arrows between them.
 
-A box is a block: one that comes from outside, or one that a statement writes, with its operation and its formula in
-matrix notation (`_matrices.py`). What statements are stands in `compiler/program.py`, how boxes look in
-`_appearance.py`.
+A box is an array: a leaf of the program, a constant, or what lines of the listing compute. The names and formulas are
+those of `compiler/printers/listing.py`; how boxes look stands in `_appearance.py`.
 """
 
 from collections import Counter
@@ -11,29 +10,21 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from math import ceil
 
-from tinygrad_edu.compiler.program import (
-    Access,
-    Any_Statement,
-    Block,
-    Loop,
-    Operand,
-    Program,
-    Scatter,
-    Statement,
-    written,
-)
+from tinygrad_edu.compiler.printers.listing import Line, Listing, shape_text
+from tinygrad_edu.compiler.printers.notation import FORMULA, Names
+from tinygrad_edu.compiler.program import COPY, TAKE, Access, Block, Loop, Program, Scatter, Statement
+from tinygrad_edu.ops import MUL, TOTAL
 
-from ._appearance import LOOKS, ROOT, Rankdir, add_legend, new_picture, number, short
-from ._digraph import Digraph, escaped
-from ._matrices import Formulas, symbol
+from ._appearance import LOOKS, ROOT_LOOK, Rankdir, add_graph_legend, make_picture
+from ._digraph import Digraph, escape
+from ._render import shorten
 
-MAX_BOXES = 40  # of statements, and of leaves, in a picture of more blocks than are shown one by one
-LONGEST = 40  # characters of expressions that stand in another one; a formula may have twice as many
+MAX_BOXES = 40  # of statements, and of leaves, in a picture of more arrays than are shown one by one
+LONGEST_FORMULA = 80  # characters
 _LOOKS = {
     "input": LOOKS["leaf"],
     "parameter": LOOKS["parameter"],
     "data": LOOKS["constant"],
-    "carried": LOOKS["leaf"] | {"style": "rounded,filled,dashed", "fillcolor": "#FFFFFF"},
     "statement": LOOKS["operation"],
     "gradient": LOOKS["operation"] | {"style": "filled,dashed", "fillcolor": "#E4E4E4", "color": "#777777"},
     "group": LOOKS["group"],
@@ -41,238 +32,221 @@ _LOOKS = {
 _LOOP = {"style": "rounded", "color": "#B0578D", "fontcolor": "#8A3F6C", "labeljust": "l", "margin": "10"}
 
 
-@dataclass
+@dataclass(eq=False)
 class _Box:
-    """A block in the picture: its kind, the symbol of its operation if it has one, and the lines written in it."""
+    """An array in the picture, or a group of them: its kind, the symbols of its operations, the lines written in it."""
 
     kind: str
-    symbol: str
     lines: list[str]
+    symbols: dict[str, None] = field(default_factory=dict)
+    operations: int = 0
     is_result: bool = False
 
+    def text(self, rankdir: Rankdir) -> str:
+        """What is written in it, as a label of DOT."""
+        look = _LOOKS[self.kind]
+        lines = [shorten(line, LONGEST_FORMULA) for line in self.lines]
+        if self.operations > 1:
+            lines.append(f"{self.operations:,} operations on numbers")
+        line_end = r"\n" if look["shape"] == "ellipse" else r"\l"
+        text = "".join([escape(line, line_end) + line_end for line in lines])
+        if look["shape"] != "record":
+            return text
+        symbols = " ".join([*self.symbols][:3] + ["…"] * (len(self.symbols) > 3))
+        fields = f"{escape(symbols, line_end)}|{text}"
+        return f"{{{fields}}}" if rankdir == "LR" else fields
 
-@dataclass
+
+@dataclass(eq=False)
 class _Frame:
     """The picture itself, or a loop in it: what is drawn inside."""
 
     title: str = ""
-    boxes: list[Block] = field(default_factory=list)
+    boxes: list[_Box] = field(default_factory=list)
     loops: list["_Frame"] = field(default_factory=list)
+    waiting: list[tuple[str, _Box]] = field(default_factory=list)  # names that a later line of the loop may change
 
 
 class ProgramSheet:
-    """A program on its way to DOT: its boxes, and the arrows between them.
-
-    What has a line and a name in the program's text has a box here. What stands in the expression of another line is
-    part of its box.
-    """
+    """A program on its way to DOT: its boxes, and the arrows between them."""
 
     def __init__(self, program: Program, gradients: bool, max_nodes: int) -> None:
-        self.boxes: dict[Block, _Box] = {}
-        self.arrows: dict[tuple[Block, Block], bool] = {}  # False where it leads to the next turn of a loop
-        self.outer = _Frame()
-        self.formulas = Formulas(program)
-        self._group_of: dict[Block, Block] = {}
-        self._waiting: dict[Block, tuple[list[Statement], _Frame, str]] = {}  # for the box that they are a part of
-        outputs = [o for o in program.outputs if gradients or o.leaf is None]
-        forward = _behind(program, [o.access for o in program.outputs if o.leaf is None])
-        statements = [(s, s in forward) for s in program.statements if gradients or s in forward]
-        leaves = [*program.inputs, *program.parameters]
-        made = [block for s, _ in statements for block in _blocks(s) if not self.formulas.is_part(block)]
-        self.nodes, self.caption = len(leaves) + len(made), ""
+        self.listing = Listing(program, Names(()))
+        self.frames = [_Frame()]  # the picture, and the loops around the line that is added
+        self.arrows: dict[tuple[_Box, _Box], bool] = {}  # False where it leads to the next turn of a loop
+        self._box_of: dict[str, _Box] = {}  # by the name of an array, as it is at that line
+        lines = [line for line in self.listing.lines if gradients or not line.is_gradient]
+        results = [(self.listing.array_of(o), o) for o in program.outputs if gradients or o.leaf is None]
+        leaves = [(leaf, self.listing.name(leaf)) for leaf in program.leaves]
+        read = {name for line in lines for name, _ in line.reads}.union([name for name, _ in results])
+        leaves += [(Block(n, x.shape, "data"), n) for n, x in self.listing.constants.arrays.items() if n in read]
+        self.nodes, self.caption = len(leaves) + len({(line.name, line.depth) for line in lines if line.block}), ""
         if self.nodes > max_nodes:
             self.caption = f"{self.nodes:,} blocks, in groups"
-            self._add_groups(leaves, statements, max(1, min(MAX_BOXES, max_nodes)))
+            most = max(1, min(MAX_BOXES, max_nodes))
+            self._add_groups_of_leaves(leaves, most)
+            self._add_groups(lines, most)
         else:
-            for block in leaves:
-                self._add_leaf(block)
-            for statement, is_forward in statements:
-                self._add(statement, self.outer, "statement" if is_forward else "gradient")
-        for output in outputs:
-            box = self.boxes[self._at(output.access)]
+            for leaf, name in leaves:
+                self._add_leaf(leaf, name)
+            self._add_lines(lines)
+        for name, output in results:
+            if not isinstance(output.access, Access) and name not in self._box_of:
+                self._box_of[name] = self._new_box("data", name)
+            box = self._box_of[name]
             box.is_result = True
             if output.leaf and box.kind != "group":
-                box.lines.append(f"the gradient in {self.formulas.name(output.leaf)}")
-        if not self.caption:
-            self.nodes = len(self.boxes)
+                box.lines.append(f"the gradient in {self.listing.name(output.leaf)}")
 
     def dot(self, rankdir: Rankdir, legend: bool) -> str:
-        dot = new_picture(rankdir, self.caption)
+        """The picture in the language of Graphviz."""
+        dot = make_picture(rankdir, self.caption)
+        boxes = [box for frame in _all_frames(self.frames[0]) for box in frame.boxes]
         if legend:
-            kinds = {box.kind for box in self.boxes.values()}
+            kinds = {box.kind for box in boxes}
             entries = {kind: look for kind, look in _LOOKS.items() if kind in kinds}
-            add_legend(dot, rankdir, entries | {"result": LOOKS["operation"] | {"shape": "box"} | ROOT}, [])
-        ids = {block: f"b{i}" for i, block in enumerate(self.boxes)}
-        self._draw(dot, self.outer, "cluster", ids, rankdir)  # Graphviz frames what is called so
+            add_graph_legend(dot, rankdir, entries | {"result": LOOKS["operation"] | {"shape": "box"} | ROOT_LOOK}, [])
+        ids = {box: f"b{i}" for i, box in enumerate(boxes)}
+        self._draw(dot, self.frames[0], "cluster", ids, rankdir)  # Graphviz frames what is called so
         for (a, b), is_forward in self.arrows.items():
             dot.edge(ids[a], ids[b], **({} if is_forward else {"style": "dashed", "constraint": "false"}))
         return str(dot.source)
 
-    def _draw(self, dot: Digraph, frame: _Frame, name: str, ids: dict[Block, str], rankdir: Rankdir) -> None:
-        for block in frame.boxes:
-            box = self.boxes[block]
+    def _draw(self, dot: Digraph, frame: _Frame, name: str, ids: dict[_Box, str], rankdir: Rankdir) -> None:
+        for box in frame.boxes:
             look = _LOOKS[box.kind]
             if box.is_result:
-                look = look | ({"penwidth": ROOT["penwidth"]} if box.kind == "gradient" else ROOT)
-            line_end = r"\n" if look["shape"] == "ellipse" else r"\l"
-            text = "".join(escaped(line, line_end) + line_end for line in box.lines)
-            if look["shape"] == "record":
-                fields = f"{escaped(box.symbol, line_end)}|{text}"
-                text = f"{{{fields}}}" if rankdir == "LR" else fields
-            dot.node(ids[block], text, **look)
+                look = look | ({"penwidth": ROOT_LOOK["penwidth"]} if box.kind == "gradient" else ROOT_LOOK)
+            dot.node(ids[box], box.text(rankdir), **look)
         for i, loop in enumerate(frame.loops):
             with dot.subgraph(name=f"{name} {i}") as inside:
-                inside.attr(label=escaped(loop.title, r"\n"), **_LOOP)
+                inside.attr(label=escape(loop.title, r"\n"), **_LOOP)
                 self._draw(inside, loop, f"{name} {i}", ids, rankdir)
 
     # ---- boxes -------------------------------------------------------------------------------------------------------
-    def _add(self, statement: Any_Statement, frame: _Frame, kind: str) -> None:
-        if isinstance(statement, Loop):
-            self._add_loop(statement, frame, kind)
-        elif isinstance(statement, Scatter):
-            lines = [self._title(statement.out), short(self.formulas.scattered(statement), 2 * LONGEST)]
-            self._box(statement.out, frame, kind, symbol(statement), lines)
-            self._arrows([a.block for a in statement.accesses], statement.out)
-        else:
-            parts = dict.fromkeys([a.block for a in statement.accesses if a.block in self._waiting])
-            while sum([self.formulas.length(block) for block in parts]) > LONGEST:
-                longest = max(parts, key=self.formulas.length)
-                self._at(Access(longest))
-                del parts[longest]
-            whole = [s for block in parts for s in self._waiting.pop(block)[0]]
-            self.formulas.write(statement)
-            self._waiting[statement.out] = [*whole, statement], frame, kind
-            if not self.formulas.is_part(statement.out):
-                self._at(Access(statement.out))
+    def _new_box(self, kind: str, *lines: str) -> _Box:
+        box = _Box(kind, [*lines])
+        self.frames[-1].boxes.append(box)
+        return box
 
-    def _add_waiting(self, block: Block) -> None:
-        """The box of a result, with the statements that are part of it."""
-        statements, frame, kind = self._waiting.pop(block)
-        text = self.formulas.take(block)
-        lines = [self._title(block), short(text, 2 * LONGEST)]
-        operations = sum([s.origin.operations for s in statements])
-        if operations > 1:
-            lines.append(f"{operations:,} operations on numbers")
-        symbols = [*dict.fromkeys(map(symbol, statements))]
-        self._box(block, frame, kind, " ".join(symbols[:3] + ["…"] * (len(symbols) > 3)), lines)
-        own = {s.out for s in statements}
-        self._arrows([a.block for s in statements for a in s.accesses if a.block not in own], block)
+    def _add_leaf(self, leaf: Block, name: str) -> None:
+        kind = "input" if leaf.kind == "index" else leaf.kind
+        self._box_of[name] = self._new_box(kind, f"{name} {shape_text(leaf)}".rstrip())
 
-    def _add_loop(self, loop: Loop, frame: _Frame, kind: str) -> None:
-        inside = _Frame(f"{loop.turns:,} turns" + ", the last one first" * loop.backwards)
-        frame.loops.append(inside)
-        for carry in loop.carried:
-            starts = "" if isinstance(carry.initial, Access) else f"; {number(carry.initial)} at first"
-            self._box(carry.state, inside, "carried", "", [self._title(carry.state), f"of the turn before{starts}"])
-            if isinstance(carry.initial, Access):
-                self._arrows([carry.initial.block], carry.state)
-        for block, access in loop.streams:
-            row = f"a row of {self.formulas.name(access.block)} each turn"
-            self._box(block, inside, "carried", "", [self._title(block), row])
-            self._arrows([access.block], block)
-        for statement in loop.body:
-            self._add(statement, inside, kind)
-        for carry in loop.carried:
-            self._arrows([carry.result.block], carry.state, is_forward=False)
-            if carry.final:
-                self._box(carry.final, frame, kind, "last", [self._title(carry.final)])
-                self._arrows([carry.result.block], carry.final)
-        for block, outer in loop.stacked:
-            row = f"a row of {self.formulas.name(block)} each turn"
-            self._box(outer, frame, kind, "all", [self._title(outer), row])
-            self._arrows([block], outer)
+    def _add_lines(self, lines: Sequence[Line]) -> None:
+        """A box for each array; a loop is a frame around the boxes of its lines."""
+        for line in lines:
+            self._close_loops(line.depth)
+            if not line.block:
+                loop = _Frame(f"for {line.left} = {line.right}")
+                self.frames[-1].loops.append(loop)
+                self.frames.append(loop)
+                continue
+            box = self._box_of.get(line.name)
+            if box in self.frames[-1].boxes and box is not None:
+                box.lines.append(f"{line.left} {'+=' if line.adds else '='} {line.right}")
+            else:
+                title = f"{line.left} {shape_text(line.block)}".rstrip()
+                box = self._new_box("gradient" if line.is_gradient else "statement", title, line.right)
+            box.symbols |= dict.fromkeys(map(_symbol, _statements([line])))
+            box.operations += line.operations
+            self._add_arrows(line, box)
+        self._close_loops(0)
 
-    def _box(self, block: Block, frame: _Frame, kind: str, symbol: str, lines: list[str]) -> None:
-        self.boxes[block] = _Box(kind, symbol, lines)
-        frame.boxes.append(block)
+    def _add_arrows(self, line: Line, box: _Box) -> None:
+        """Arrows from what a line reads. What a turn passes on to the next one has a dashed arrow."""
+        for name, is_of_turn_before in line.reads:
+            source = self._box_of[name]
+            is_written = source in self.frames[-1].boxes
+            if is_of_turn_before and not is_written:
+                self.frames[-1].waiting.append((name, box))
+            if source is not box:
+                self.arrows.setdefault((source, box), not (is_of_turn_before and is_written))
+        self._box_of[line.name] = box
 
-    def _add_leaf(self, block: Block) -> None:
-        kind = "input" if block.kind == "index" else block.kind
-        is_number = block.kind == "data" and block.size == 1 and block.data is not None
-        lines = [number(float(block.data[0]))] if is_number and block.data is not None else [self._title(block)]
-        self._box(block, self.outer, kind, "", lines)
-
-    def _title(self, block: Block) -> str:
-        """The name of a block with its shape; n is the number of samples."""
-        sizes = ["n"] * block.samples + list(map(str, block.shape))
-        return self.formulas.name(block) + (f" ({', '.join(sizes)}{',' * (len(sizes) == 1)})" if sizes else "")
-
-    def _arrows(self, sources: Sequence[Block], target: Block, is_forward: bool = True) -> None:
-        for source in map(self._at, map(Access, sources)):
-            if source is not target:
-                self.arrows[source, target] = is_forward
-
-    def _at(self, operand: Operand) -> Block:
-        """The box where it is read: that of its block, or of the group with it; a new one for data met first."""
-        block = operand.block if isinstance(operand, Access) else Block("", kind="data", data=[operand])
-        block = self._group_of.get(block, block)
-        if block in self._waiting:
-            self._add_waiting(block)
-        elif block not in self.boxes:
-            self._add_leaf(block)
-        return block
+    def _close_loops(self, depth: int) -> None:
+        while len(self.frames) > depth + 1:
+            loop = self.frames.pop()
+            for name, box in loop.waiting:
+                source = self._box_of[name]
+                if any(source in frame.boxes for frame in _all_frames(loop)):
+                    self.arrows.setdefault((source, box), False)
+                else:
+                    self.frames[-1].waiting.append((name, box))
 
     # ---- groups ------------------------------------------------------------------------------------------------------
-    def _add_groups(self, leaves: Sequence[Block], statements: Sequence[tuple[Any_Statement, bool]], most: int) -> None:
-        """Leaves by their kind, and statements that follow one another, with all that is in their loops."""
-        self.formulas.give_all_a_name()
-        for kind in ("input", "index", "parameter"):
-            alike = [block for block in leaves if block.kind == kind]
+    def _add_groups_of_leaves(self, leaves: Sequence[tuple[Block, str]], most: int) -> None:
+        """Leaves by their kind, where there are many."""
+        for kind, some in groupby(sorted(leaves, key=lambda pair: pair[0].kind), lambda pair: pair[0].kind):
+            alike = [*some]
             if len(alike) > most:
-                first, last = self.formulas.name(alike[0]), self.formulas.name(alike[-1])
-                self._add_group(alike, [f"{len(alike):,} of kind {kind}", f"{first} … {last}"])
+                lines = [f"{len(alike):,} of kind {kind}", f"{alike[0][1]} … {alike[-1][1]}"]
+                self._box_of.update(dict.fromkeys([name for _, name in alike], self._new_box("group", *lines)))
             else:
-                for block in alike:
-                    self._add_leaf(block)
-        size = ceil(len(statements) / most)
-        for is_forward, run in groupby(statements, lambda pair: pair[1]):
-            follow = [statement for statement, _ in run]
+                for leaf, name in alike:
+                    self._add_leaf(leaf, name)
+
+    def _add_groups(self, lines: Sequence[Line], most: int) -> None:
+        """Lines that follow one another, with all that is in their loops."""
+        entries: list[list[Line]] = []
+        for line in lines:
+            if line.depth:
+                entries[-1].append(line)
+            else:
+                entries.append([line])
+        size = ceil(len(entries) / most)
+        for is_gradient, run in groupby(entries, lambda entry: entry[0].is_gradient):
+            follow = [*run]
             for i in range(0, len(follow), size):
-                some = follow[i : i + size]
-                if len(some) == 1 and not isinstance(some[0], Loop):
-                    self._add(some[0], self.outer, "statement" if is_forward else "gradient")
+                some = [line for entry in follow[i : i + size] for line in entry]
+                if len(some) == 1 and some[0].block:
+                    self._add_lines(some)
                 else:
-                    self._add_statements(some, "for the result" if is_forward else "for gradients")
+                    self._add_group(some, "for gradients" if is_gradient else "for the result")
 
-    def _add_statements(self, statements: Sequence[Any_Statement], why: str) -> None:
-        symbols = Counter([symbol(s) for s in _all(statements)])
-        n = sum(symbols.values())
-        lines = [f"{n:,} statement{'s' * (n != 1)} {why}", *[f"{n:,} × {s}" for s, n in symbols.most_common(4)]]
+    def _add_group(self, lines: Sequence[Line], why: str) -> None:
+        symbols = Counter(map(_symbol, _statements(lines)))
+        n = symbols.total()
+        most_common = symbols.most_common(4)
+        texts = [f"{n:,} statement{'s' * (n != 1)} {why}", *[f"{k:,} × {symbol}" for symbol, k in most_common]]
         if len(symbols) > 4:
-            lines.append(f"{n - sum([n for _, n in symbols.most_common(4)]):,} others")
-        group = self._add_group([block for s in statements for block in _blocks(s)], lines)
-        self._arrows([a.block for s in statements for a in s.accesses], group)
-
-    def _add_group(self, blocks: Sequence[Block], lines: list[str]) -> Block:
-        group = Block(lines[0])
-        self._group_of.update(dict.fromkeys(blocks, group))
-        self._box(group, self.outer, "group", "", lines)
-        return group
+            texts.append(f"{n - sum([k for _, k in most_common]):,} others")
+        group = self._new_box("group", *texts)
+        for line in lines:
+            self._add_arrows(line, group)
 
 
-def _behind(program: Program, results: Sequence[Operand]) -> set[Any_Statement]:
-    """The statements that the results depend on."""
-    needed = {x.block for x in results if isinstance(x, Access)}
-    found = set[Any_Statement]()
-    for statement in reversed(program.statements):
-        if not needed.isdisjoint(written(statement)):
-            found.add(statement)
-            needed.update([a.block for a in statement.accesses])
-    return found
+def _all_frames(frame: _Frame) -> Iterator[_Frame]:
+    yield frame
+    for loop in frame.loops:
+        yield from _all_frames(loop)
 
 
-def _all(statements: Sequence[Any_Statement]) -> Iterator[Statement | Scatter]:
-    """The statements, in place of a loop those in it."""
-    for statement in statements:
-        if isinstance(statement, Loop):
-            yield from _all(statement.body)
-        else:
-            yield statement
+def _statements(lines: Sequence[Line]) -> list[Statement | Scatter]:
+    return [part for line in lines for part in line.parts if not isinstance(part, Loop)]
 
 
-def _blocks(statement: Any_Statement) -> list[Block]:
-    """The blocks that a statement makes; of a loop those in it, too."""
-    if not isinstance(statement, Loop):
-        return [statement.out]
-    inside = [block for s in statement.body for block in _blocks(s)]
-    return [*[c.state for c in statement.carried], *[b for b, _ in statement.streams], *inside, *written(statement)]
+def _symbol(statement: Statement | Scatter) -> str:
+    """The sign of what a statement does, as a box opens with it."""
+    if isinstance(statement, Scatter):
+        return "+="
+    op, is_sum = statement.op, statement.reduced > 0 or statement.over_samples
+    if op is MUL and is_sum and statement.reduce is TOTAL and _has_two_factors(statement):
+        return "@"
+    own = "" if op is COPY and is_sum else op.symbol or op.name
+    if not is_sum or op is TAKE:
+        return own
+    reduction = statement.reduce if statement.reduced else TOTAL
+    return f"{FORMULA.reduction(reduction)} {own}".strip()
+
+
+def _has_two_factors(product: Statement) -> bool:
+    """Whether two arrays are read along different axes, as those of a matrix product are."""
+    walks = [_walked_axes(x) for x in product.accesses]
+    return len(walks) == 2 and walks[0] != walks[1]
+
+
+def _walked_axes(x: Access) -> tuple[set[int], bool]:
+    """The axes along which an access leads from cell to cell, and whether the samples are one of them."""
+    steps = x.strides if x.index is None else [length - 1 for length in x.index.shape]
+    return {axis for axis, step in enumerate(steps) if step}, x.block.samples

@@ -1,7 +1,8 @@
-"""Which nodes of a graph a picture shows: all of them, some, groups of them, or more than there are.
+"""Which nodes of a graph a picture shows: all of them, some, groups of them, or the products and sums in fused nodes.
 
-A view has each node that is shown, after its inputs; an input that is not shown is None in its place. Every function
-makes a view, or another one of a view. What a node looks like is left to `graph.py`.
+A view maps each box, a node or a group of nodes, to its inputs. Inputs come before the boxes that use them; an input
+that is not shown is None in its place. Every function makes a view, or another view from a view. How boxes look is left
+to `_appearance.py`.
 """
 
 import re
@@ -10,136 +11,137 @@ from typing import TypeAlias
 
 from tinygrad_edu.engine import Value
 from tinygrad_edu.graph import topological_order
-from tinygrad_edu.ops import CONSTANT, LEAF
-from tinygrad_edu.rules import FLOATS, OPS, Op
+from tinygrad_edu.ops import CONSTANT, DOT, LEAF, MUL, TOTAL
+from tinygrad_edu.rules import Op
 
-MAX_BOXES, MAX_ARROWS = 40, 80  # in a collapsed picture: what still can be followed by eye
-MAX_LEVELS = 8  # of modules in modules that are told apart
-NEAR = 8  # the nodes that a collapsed picture shows one by one behind the root, as long as whole steps are so few
+MAX_GROUP_BOXES, MAX_GROUP_ARROWS = 40, 80  # in a collapsed picture: more cannot be followed by eye
+MAX_MODULE_LEVELS = 8  # of modules in modules that groups can distinguish
+MAX_SINGLE_NEAR_ROOT = 8  # nodes close to the root that a collapsed picture shows one by one
 
-_DOT, _MUL, _TOTAL = OPS["dot"], OPS["mul"], OPS["total"]
-_SUM = Op("total", "+", _TOTAL.value, every=_TOTAL.every)  # drawn as the sum that it is
+_SUM = Op("total", "+", TOTAL.value, every=TOTAL.every)  # a total with the symbol of a sum
 
 
-class Group:
-    """Nodes of which a picture shows only that they are there: those of a module, say, or many leaves of one name."""
+class NodeGroup:
+    """Nodes that share a box, as the nodes of a module, or leaves of one name."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.members: list[Value] = []
 
 
-Node: TypeAlias = Value | Group
-View: TypeAlias = dict[Node, tuple[Node | None, ...]]
+Box: TypeAlias = Value | NodeGroup
+GraphView: TypeAlias = dict[Box, tuple[Box | None, ...]]
 
 
-def whole(roots: Sequence[Value]) -> View:
-    """All nodes behind the roots."""
+def view_all(roots: Sequence[Value]) -> GraphView:
+    """Makes the view of all nodes behind the roots."""
     return {v: v._prev for v in topological_order(*roots)}
 
 
-def paths_from(view: View, start: Value) -> View:
-    """The nodes that depend on `start`: they stand on the paths between it and the roots."""
+def keep_paths(view: GraphView, start: Value) -> GraphView:
+    """Keeps the nodes that depend on `start`: those on the paths between it and the roots."""
     if start not in view:
         raise ValueError(f"focus is a node of the graph that is drawn, and {start!r} is not: no path leads to the root")
-    on_a_path: set[Node | None] = {start}
+    on_a_path: set[Box | None] = {start}
     for v, inputs in view.items():
         if not on_a_path.isdisjoint(inputs):
             on_a_path.add(v)
-    return _restricted(view, on_a_path)
+    return _keep(view, on_a_path)
 
 
-def near(view: View, roots: Iterable[Node], depth: int) -> View:
-    """The nodes from which `depth` arrows or fewer lead to a root."""
+def keep_near(view: GraphView, roots: Iterable[Box], depth: int) -> GraphView:
+    """Keeps the nodes from which `depth` arrows or fewer lead to a root."""
     if not isinstance(depth, int) or depth < 0:
         raise ValueError(f"depth is the number of arrows to go back from the root, an int of 0 or more, not {depth!r}")
-    step: list[Node | None] = list(roots)
+    step: list[Box | None] = list(roots)
     shown = set(step)
     for _ in range(depth):
-        step = _behind(view, step, shown)
+        step = _find_inputs(view, step, shown)
         if not step:
             break
         shown.update(step)
-    return _restricted(view, shown)
+    return _keep(view, shown)
 
 
-def _behind(view: View, step: Iterable[Node | None], shown: set[Node | None]) -> list[Node | None]:
-    """The inputs of some nodes, each once, and without those that are shown already."""
+def _find_inputs(view: GraphView, step: Iterable[Box | None], shown: set[Box | None]) -> list[Box | None]:
+    """Returns the inputs of some boxes, each once, without those that are shown already."""
     return list(dict.fromkeys(x for v in step if v is not None for x in view[v] if x is not None and x not in shown))
 
 
-def _restricted(view: View, shown: set[Node | None]) -> View:
+def _keep(view: GraphView, shown: set[Box | None]) -> GraphView:
     return {v: tuple([x if x in shown else None for x in inputs]) for v, inputs in view.items() if v in shown}
 
 
 # ---- fused nodes -----------------------------------------------------------------------------------------------------
-def opened(view: View) -> tuple[View, dict[Node | None, Node]]:
-    """The view with each `dot` as products and their sum, which have the gradients that they have inside the dot.
+def open_fused(view: GraphView) -> tuple[GraphView, dict[Box | None, Box]]:
+    """Replaces each `dot` by products and their sum, with the gradients that these have inside the dot.
 
-    Also returned is which node stands for which: the sum for the dot. A `total` is drawn as the sum that it is.
+    A `total` is replaced by a sum. Also returned is which new node replaces which node: the sum the dot.
     """
-    new: View = {}
-    stands_for: dict[Node | None, Node] = {}
+    new: GraphView = {}
+    stands_for: dict[Box | None, Box] = {}
     for v, inputs in view.items():
         shown = tuple([stands_for.get(x, x) for x in inputs])
-        if isinstance(v, Group) or v._rule not in (_DOT, _TOTAL):
+        if isinstance(v, Value) and v._rule is DOT:
+            opened = _open_dot(v, shown)
+        elif isinstance(v, Value) and v._rule is TOTAL:
+            opened = {_make_stand_in(_SUM, v._prev, v.data, v.label, v.grad): shown}
+        else:
             new[v] = shown
             continue
-        terms, half = v._prev, len(inputs) // 2
-        if v._rule is _DOT:
-            products = [_stand_in(_MUL, pair, "", 0.0) for pair in zip(v._prev[:half], v._prev[half:])]
-            factors = list(zip(shown[:half], shown[half:]))
-            if half == 1:  # a sum of one product is the product
-                (product,), (new_inputs,) = products, factors
-                product.label, product.grad = v.label, v.grad
-                new[product], stands_for[v] = new_inputs, product
-                continue
-            seen = [any(x is not None for x in pair) for pair in factors]
-            new |= {product: pair for product, pair, is_seen in zip(products, factors, seen) if is_seen}
-            shown = tuple([product if is_seen else None for product, is_seen in zip(products, seen)])
-            terms = tuple(products)
-        whole_sum = _stand_in(_SUM, terms, v.label, v.grad or 0.0)
-        whole_sum.data = v.data
-        if v._rule is _DOT:
-            whole_sum._backward()  # by the rule of a sum the products get its gradient
-        new[whole_sum], stands_for[v] = shown, whole_sum
+        new |= opened
+        stands_for[v] = list(opened)[-1]  # the sum comes after its products
     return new, stands_for
 
 
-def _stand_in(op: Op, inputs: tuple[Value, ...], label: str, grad: float) -> Value:
-    """A node that is in the picture only: made past the engine, which under `no_grad` would not record it."""
-    data = op.value(FLOATS, *[x.data for x in inputs])
+def _open_dot(v: Value, shown: Sequence[Box | None]) -> GraphView:
+    """Makes the products of a `dot` that have an input in the picture, and their sum."""
+    half = len(shown) // 2
+    factors = list(zip(shown[:half], shown[half:]))
+    if half == 1:  # a sum of one product is the product
+        return {_make_stand_in(MUL, v._prev, v.data, v.label, v.grad): factors[0]}
+    products = [_make_stand_in(MUL, (a, b), a.data * b.data) for a, b in zip(v._prev[:half], v._prev[half:])]
+    whole_sum = _make_stand_in(_SUM, tuple(products), v.data, v.label, v.grad)
+    whole_sum._backward()  # by the rule of a sum the products get its gradient
+    opened: GraphView = {p: pair for p, pair in zip(products, factors) if any(x is not None for x in pair)}
+    opened[whole_sum] = tuple([p if p in opened else None for p in products])
+    return opened
+
+
+def _make_stand_in(op: Op, inputs: tuple[Value, ...], data: float, label: str = "", grad: float | None = None) -> Value:
+    """Makes a node for the picture only, without the engine, which does not record nodes under `no_grad`."""
     stand_in = Value.__new__(Value)._set(op, inputs, data, label)
-    stand_in.grad = grad
+    stand_in.grad = grad or 0.0
     return stand_in
 
 
 # ---- groups ----------------------------------------------------------------------------------------------------------
-def collapsed(view: View, kept: Sequence[Value]) -> tuple[View, str]:
-    """The view in a few boxes, and what these are: `neurons`, or else `layers`, or else `modules`; "" for none of them.
+def collapse(view: GraphView, kept: Sequence[Value]) -> tuple[GraphView, str]:
+    """Puts the nodes of a view into a few groups; also returned is the kind of the groups, as "neurons", "" for none.
 
-    A parameter belongs to the module that its label says, `layers[0].neurons[3].w[1]` to layers[0].neurons[3]; an
-    operation to the module whose parameter it takes, and so does the activation that follows on it. Other operations
-    make a group between modules, other leaves one for each name. The `kept`, and the nodes close behind the root, stay.
+    A parameter belongs to the module in its label: `layers[0].neurons[3].w[1]` to layers[0].neurons[3]. An operation
+    belongs to the module whose parameter it takes, and so does the activation after it. Other operations make a group
+    between modules, other leaves a group for each name. The nodes `kept`, and those close to the root, stay single.
     """
-    module = _modules(view)
-    stage = _stages(view, module)
-    alone = _one_by_one(view, kept, module)
-    finest = min(max(map(len, module.values()), default=0), MAX_LEVELS)
+    module = _find_modules(view)
+    stage = _count_stages(view, module)
+    alone = _choose_single(view, kept, module)
+    finest = min(max(map(len, module.values()), default=0), MAX_MODULE_LEVELS)
     attempts = [(level, staged) for level in range(finest, -1, -1) for staged in (True, False)]
     for level, staged in attempts:
-        new = _grouped(view, alone, {v: path[:level] for v, path in module.items()}, stage if staged else {})
-        if len(new) <= MAX_BOXES and sum(len(set(inputs)) for inputs in new.values()) <= MAX_ARROWS:
+        outer = {v: path[:level] for v, path in module.items()}
+        new = _replace_nodes(view, _choose_groups(view, alone, outer, stage if staged else {}))
+        if len(new) <= MAX_GROUP_BOXES and sum(len(set(inputs)) for inputs in new.values()) <= MAX_GROUP_ARROWS:
             break
     names = {path[level - 1] for path in module.values() if 0 < level <= len(path)}
-    kinds = {_without_index(name) for name in names}
+    kinds = {_strip_index(name) for name in names}
     kind = kinds.pop() if len(kinds) == 1 and kinds != names else "modules"
     return new, kind if names else ""
 
 
-def _modules(view: View) -> dict[Node, tuple[str, ...]]:
-    """The path of the module to which each node belongs that belongs to one."""
-    module: dict[Node, tuple[str, ...]] = {}
+def _find_modules(view: GraphView) -> dict[Box, tuple[str, ...]]:
+    """Maps each node that belongs to a module to the path of the module."""
+    module: dict[Box, tuple[str, ...]] = {}
     takes_a_parameter: set[Value] = set()
     for v in view:
         assert isinstance(v, Value)
@@ -152,64 +154,71 @@ def _modules(view: View) -> dict[Node, tuple[str, ...]]:
     return module
 
 
-def _stages(view: View, module: dict[Node, tuple[str, ...]]) -> dict[Node, int]:
-    """How often the ways to a node leave a module: operations before a model and after it are in different stages."""
-    stage: dict[Node, int] = {}
+def _count_stages(view: GraphView, module: dict[Box, tuple[str, ...]]) -> dict[Box, int]:
+    """Counts how often the paths to a node leave a module: operations before and after a model differ in stage."""
+    stage: dict[Box, int] = {}
     for v, inputs in view.items():
         stage[v] = max([stage[x] + (x in module and v not in module) for x in inputs if x is not None], default=0)
     return stage
 
 
-def _one_by_one(view: View, kept: Sequence[Value], module: dict[Node, tuple[str, ...]]) -> set[Node | None]:
-    """The nodes that are not put into groups: those kept, and in whole steps as many as are few behind the last one."""
-    shown: set[Node | None] = set(kept)
-    step: list[Node | None] = [kept[-1]]
+def _choose_single(view: GraphView, kept: Sequence[Value], module: dict[Box, tuple[str, ...]]) -> set[Box | None]:
+    """Chooses the nodes outside groups: the nodes kept, and those a few arrows before the last of them."""
+    shown: set[Box | None] = set(kept)
+    step: list[Box | None] = [kept[-1]]
     while step:
-        step = [x for x in _behind(view, step, shown) if x not in module]
-        if len(shown) + len(step) > len(kept) + NEAR:
+        step = [x for x in _find_inputs(view, step, shown) if x not in module]
+        if len(shown) + len(step) > len(kept) + MAX_SINGLE_NEAR_ROOT:
             break
         shown.update(step)
     return shown
 
 
-def _grouped(view: View, alone: set[Node | None], module: dict[Node, tuple[str, ...]], stage: dict[Node, int]) -> View:
-    """The view with groups in place of nodes; without stages all operations outside modules are one, and all leaves."""
-    consumer: dict[Node | None, Node] = {}
+def _choose_groups(
+    view: GraphView, alone: set[Box | None], module: dict[Box, tuple[str, ...]], stage: dict[Box, int]
+) -> dict[Box | None, Box]:
+    """Maps nodes to groups; without stages, all operations outside modules are one group, and all leaves one."""
+    consumer: dict[Box | None, Box] = {}
     for v, inputs in view.items():
         for x in inputs:
             consumer.setdefault(x, v)
-    groups: dict[tuple[str, object], Group] = {}
-    place: dict[Node | None, Node] = {}
-    for v in reversed(view):  # a constant goes where its first consumer has gone
+    groups: dict[tuple[str, object], NodeGroup] = {}
+    box_of: dict[Box | None, Box] = {}
+    for v in reversed(view):  # a constant goes into the group of its first consumer
         assert isinstance(v, Value)
         if v in alone:
-            place[v] = v
+            box_of[v] = v
             continue
         where: object = None
         if v in module:
             name = where = ".".join(module[v]) or "the model"
         elif v._rule is CONSTANT:
-            name, where = "constants", place.get(consumer.get(v))
+            name, where = "constants", box_of.get(consumer.get(v))
         elif v._rule is LEAF:
-            name = (_without_index(str(v.label)) if stage else "") or "leaves"
+            name = (_strip_index(str(v.label)) if stage else "") or "leaves"
         else:
             name, where = "operations", stage.get(v)
-        group = place[v] = groups.setdefault((name, where), Group(name))
+        group = box_of[v] = groups.setdefault((name, where), NodeGroup(name))
         group.members.append(v)
     for group in groups.values():
-        if len(group.members) == 1:  # which is no group
-            place[group.members[0]] = group.members[0]
-    new: dict[Node, dict[Node | None, None]] = {}
-    single: View = {}
+        if len(group.members) == 1:  # a single node needs no group
+            box_of[group.members[0]] = group.members[0]
+    return box_of
+
+
+def _replace_nodes(view: GraphView, box_of: dict[Box | None, Box]) -> GraphView:
+    """Replaces nodes by their boxes; a group has as inputs each box that an arrow leads from, once."""
+    new: dict[Box, dict[Box | None, None]] = {}
+    single: GraphView = {}
     for v, inputs in view.items():
-        at = place[v]
-        if at is v:
-            single[v] = tuple([place.get(x) for x in inputs])
-        arrows = new.setdefault(at, {})
-        arrows.update(dict.fromkeys(place[x] for x in inputs if x is not None and place[x] is not at))
+        box = box_of[v]
+        if box is v:
+            single[v] = tuple([box_of.get(x) for x in inputs])
+        arrows = new.setdefault(box, {})
+        arrows.update(dict.fromkeys(box_of[x] for x in inputs if x is not None and box_of[x] is not box))
     return {v: single.get(v, tuple(arrows)) for v, arrows in new.items()}
 
 
-def _without_index(name: str) -> str:
-    """`neurons[3]` and `x_12` without their numbers: what many of them have in common."""
+def _strip_index(name: str) -> str:
+    """Removes the number at the end of a name: `neurons` from `neurons[3]`, `x` from `x_12`."""
     return re.sub(r"[\W\d_]+$", "", name)

@@ -1,13 +1,13 @@
-"""Pictures that move, each by one function: a line that turns into place, a descent, a boundary, a graph at work.
+"""Animations of training, one function for each.
 
-`animate_line`, `animate_fit`, `animate_boundary`: a model while it learns. `animate_descent`: the way down on the loss
-surface. `animate_graph` (`flow.py`): values that flow forward through a graph, and gradients that flow back. Each
-returns an `Animation` (`_player.py`), which a notebook shows and `save("x.gif")` or `save("x.html")` writes. What a
-single picture looks like is left to `plots.py`.
+`animate_line`, `animate_fit`, `animate_boundary`: a model while it learns. `animate_descent`: the path of a descent on
+the surface of the loss. `animate_graph` (in `flow.py`): values that flow forward through a graph, and gradients that
+flow back. Each returns an `Animation` (in `_player.py`), which a notebook shows; `save("x.gif")` or `save("x.html")`
+writes it. How a single picture looks is left to `plots.py`.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -18,32 +18,26 @@ from PIL import Image
 from tinygrad_edu import losses, nn, optim
 from tinygrad_edu._validate import to_float
 from tinygrad_edu.engine import Value
-from tinygrad_edu.train import DivergenceError, fit
+from tinygrad_edu.train import DivergenceError, History, fit
 
-from ._grids import as_function, on_arrays
-from ._player import Animation, rendered
+from ._grids import graph_as_function, vectorize
+from ._player import Animation, make_animation
 from .flow import animate_graph
 from .plots import (
     COLOURS,
-    Losses,
-    Recorded,
-    one_feature,
     parameters_at,
     plot_boundary,
     plot_fit,
     plot_loss,
     plot_surface,
-    recorded_parameters,
+    read_parameters,
+    require_one_feature,
 )
 
 __all__ = ["Animation", "animate_boundary", "animate_descent", "animate_fit", "animate_graph", "animate_line"]
 
 _DPI = 100
 _MAX_FRAMES = 2000
-
-
-class Run(Losses, Recorded, Protocol):
-    """What is read of a History: the losses, and the path of every parameter."""
 
 
 def animate_line(
@@ -60,19 +54,36 @@ def animate_line(
     seconds: float = 0.08,
     progress: bool | None = None,
 ) -> Animation:
-    """The line y = w·x + b turning into place: linear regression on n samples of one feature, from w, b = `start`.
+    """Animates linear regression: the line ŷ = w·x + b moves through n samples of one feature while it learns.
 
-    The loss is Σ ½(ŷ − y)², an update θ ← θ − η · (the mean gradient) with the learning rate `lr` as η; the descent
-    ends when the loss has improved by no more than `tol`. `frames_per_update` may be below 1: 0.05 is a frame for every
-    20 updates; above 1 the line moves in between. `progress` shows a bar; by default only in a terminal and a notebook.
+    The loss is L = Σ ½(ŷ − y)². An update is θ ← θ − η/n · ∂L/∂θ for θ = w, b, with the learning rate η = `lr`.
 
-    >>> animate_line([0.0, 1.0, 2.0], [1.0, 3.0, 5.0], lr=0.5, frames_per_update=1, max_updates=3)
-    Animation of 4 frames, 900 × 400 pixels, 0.32 s
+    Args:
+        x: The feature of each sample; n numbers.
+        y: The target of each sample; n numbers.
+        lr: The learning rate η.
+        tol: The descent ends when an update improves the loss by no more than this number.
+        frames_per_update: The number of frames for each update: 0.05 is one frame for every 20 updates; with more than
+            1 the line also moves between two updates.
+        start: w and b at the beginning.
+        max_updates: The largest number of updates.
+        xlabel: The name of the feature.
+        ylabel: The name of the target.
+        seconds: How long each frame is shown.
+        progress: Whether a bar shows how many frames are done; None shows it in a terminal and in a notebook.
 
-    Raises `ValueError` for data of different lengths or none, and for more than 2000 frames; `DivergenceError` for a
-    learning rate that is too large.
+    Returns:
+        The animation.
+
+    Raises:
+        ValueError: The lengths differ or are 0, `frames_per_update` is not above 0, or there are more than 2000 frames.
+        DivergenceError: The learning rate is too large: the loss grows.
+
+    Example:
+        >>> animate_line([0.0, 1.0, 2.0], [1.0, 3.0, 5.0], lr=0.5, frames_per_update=1, max_updates=3)
+        Animation of 4 frames, 900 × 400 pixels, 0.32 s
     """
-    samples = [[number] for number in one_feature(x)]
+    samples = [[number] for number in require_one_feature(x)]
     model = nn.Linear(1, init="zeros")
     (w,), b = model.neurons[0].w, model.neurons[0].b
     w.data, b.data = map(to_float, start)
@@ -83,7 +94,7 @@ def animate_line(
         samples,
         y,
         loss=losses.half_sse,
-        optimizer=optim.SGD(model.parameters(), lr=lr / max(len(samples), 1)),  # the sum's gradient becomes the mean
+        optimizer=optim.SGD(model.parameters(), lr=lr / max(len(samples), 1)),  # η/n: the gradient is that of a sum
         tol=tol,
         epochs=max_updates,
         record_parameters=True,
@@ -91,22 +102,22 @@ def animate_line(
         progress=False,
     )
     first, last = history.loss[0], history.loss[-1]
-    if last > 1.01 * first:  # for `fit` that is no improvement, and a reason to stop; less may be rounding
+    if last > 1.01 * first:  # `fit` has stopped because the loss has not improved; 1 % may be rounding
         raise DivergenceError(f"the loss grows from {first:.6g} to {last:.6g}: lower the learning rate {lr:g}", history)
     frames = 1 + round(history.updates * frames_per_update)
 
     def words() -> str:
         return f"{ylabel} = {w.data:.3f}·{xlabel} {'−' if b.data < 0 else '+'} {abs(b.data):.3f}"
 
-    moments = _moments(history.updates + 1, frames)
-    return _fitting(model, samples, y, history, moments, xlabel, ylabel, seconds, progress, "update", words)
+    moments = _spread_frames(history.updates + 1, frames)
+    return _animate_curve(model, samples, y, history, moments, xlabel, ylabel, seconds, progress, "update", words)
 
 
 def animate_fit(
     model: nn.Module,
     X: Sequence[Any],
     y: Sequence[Any],
-    history: Run,
+    history: History,
     *,
     frames: int = 60,
     xlabel: str = "x",
@@ -114,30 +125,45 @@ def animate_fit(
     seconds: float = 0.08,
     progress: bool | None = None,
 ) -> Animation:
-    """The curve of a model of one feature while it learns, beside its loss.
+    """Animates the curve of a model of one feature while it learns, beside its loss.
 
-    `history` is what `fit(model, X, y, record_parameters=True)` returned; the `frames` are spread evenly over its
-    epochs, and between two epochs the parameters move along a straight line. The model is left as it is. `progress`
-    shows a bar; by default only in a terminal and in a notebook.
+    The frames are evenly spaced over the epochs; between two epochs the parameters move on a straight line. The
+    parameters of the model stay as they are.
 
-    >>> from tinygrad_edu import nn, train
-    >>> model, X, y = nn.Linear(1, init="zeros"), [[0.0], [1.0]], [1.0, 3.0]
-    >>> history = train.fit(model, X, y, epochs=5, record_parameters=True)
-    >>> animate_fit(model, X, y, history, frames=2)
-    Animation of 2 frames, 900 × 400 pixels, 0.16 s
+    Args:
+        model: A model of one feature.
+        X: The n samples: numbers, or lists of one number.
+        y: The n targets.
+        history: What `fit(model, X, y, record_parameters=True)` returned.
+        frames: The number of frames, from 1 to 2000.
+        xlabel: The name of the feature.
+        ylabel: The name of the target.
+        seconds: How long each frame is shown.
+        progress: Whether a bar shows how many frames are done; None shows it in a terminal and in a notebook.
 
-    Raises `ValueError` for samples of several features, a history without parameters or of another model, and for a
-    number of frames that is not from 1 to 2000.
+    Returns:
+        The animation.
+
+    Raises:
+        ValueError: A sample has several features; the history has no parameters or is that of another model; or the
+            number of frames is not allowed.
+
+    Example:
+        >>> from tinygrad_edu import nn, train
+        >>> model, X, y = nn.Linear(1, init="zeros"), [[0.0], [1.0]], [1.0, 3.0]
+        >>> history = train.fit(model, X, y, epochs=5, record_parameters=True)
+        >>> animate_fit(model, X, y, history, frames=2)
+        Animation of 2 frames, 900 × 400 pixels, 0.16 s
     """
-    moments = _moments(_epochs(history) + 1, frames)
-    return _fitting(model, X, y, history, moments, xlabel, ylabel, seconds, progress, "epoch", lambda: "")
+    moments = _spread_frames(_count_epochs(history) + 1, frames)
+    return _animate_curve(model, X, y, history, moments, xlabel, ylabel, seconds, progress, "epoch", lambda: "")
 
 
-def _fitting(
+def _animate_curve(
     model: nn.Module,
     X: Sequence[Any],
     y: Sequence[Any],
-    history: Run,
+    history: History,
     moments: Sequence[float],
     xlabel: str,
     ylabel: str,
@@ -146,31 +172,32 @@ def _fitting(
     unit: str,
     words: Callable[[], str],
 ) -> Animation:
-    x = one_feature(X)
+    """Animates the curve of a model at these epochs, or updates; `words` are the title of a frame."""
+    x = require_one_feature(X)
     nested = hasattr(X[0], "__len__")
-    predict = on_arrays(lambda number: model([number] if nested else number))
+    predict = vectorize(lambda number: model([number] if nested else number))
     xs = np.linspace(min(x), max(x), 200)
-    left, right = _two_panels()
+    left, right = _make_panels()
     plot_fit(x, y, y, left, xlabel=xlabel, ylabel=ylabel)
     (line,) = left.lines
-    left.set(xlim=left.get_xlim(), ylim=left.get_ylim())  # they stay with the data: the line comes into sight
-    dot = _loss_with_dot(history, right, unit)
+    left.set(xlim=left.get_xlim(), ylim=left.get_ylim())  # the limits stay those of the data
+    move_dot = _plot_loss_with_dot(history, right, unit)
 
     def update(epoch: float) -> str:
         with parameters_at(model, history, epoch):
             line.set_data(xs, predict(xs))
-            said = [dot(epoch), words()]
-        left.set_title(said[1], parse_math=False, fontsize="medium")
-        return ", ".join(filter(None, said))
+            title = words()
+        left.set_title(title, parse_math=False, fontsize="medium")
+        return ", ".join(filter(None, [move_dot(epoch), title]))
 
-    return _rendered(left, update, moments, seconds, progress, "a fit while it is learned")
+    return _render_frames(left, update, moments, seconds, progress, "a fit while it is learned")
 
 
 def animate_boundary(
     model: nn.Module,
     X: Sequence[Any],
     y: Sequence[Any],
-    history: Run,
+    history: History,
     *,
     frames: int = 60,
     threshold: float = 0.0,
@@ -180,30 +207,48 @@ def animate_boundary(
     seconds: float = 0.08,
     progress: bool | None = None,
 ) -> Animation:
-    """The decision boundary of a classifier while it learns, beside its loss.
+    """Animates the decision boundary of a classifier of two features while it learns, beside its loss.
 
-    What `threshold`, `names` and the labels mean stands at `plots.plot_boundary`, what `history`, `frames` and
-    `progress` are at `animate_fit`.
+    Each frame is a plot of `plots.plot_boundary`. The parameters of the model stay as they are.
 
-    >>> from tinygrad_edu import nn, train
-    >>> model, X, y = nn.MLP(2, [2, 1]), [[0.0, 1.0], [1.0, 0.0]], [-1, 1]
-    >>> history = train.fit(model, X, y, epochs=5, record_parameters=True)
-    >>> animate_boundary(model, X, y, history, frames=2)
-    Animation of 2 frames, 900 × 400 pixels, 0.16 s
+    Args:
+        model: A model of two features.
+        X: The n samples, each of two numbers.
+        y: The n labels of the samples.
+        history: What `fit(model, X, y, record_parameters=True)` returned.
+        frames: The number of frames, from 1 to 2000, evenly spaced over the epochs.
+        threshold: The score at the boundary: 0 for scores, 0.5 for probabilities.
+        names: The names of the classes, in the order of their labels; None takes the labels.
+        xlabel: The name of the first feature.
+        ylabel: The name of the second feature.
+        seconds: How long each frame is shown.
+        progress: Whether a bar shows how many frames are done; None shows it in a terminal and in a notebook.
 
-    Raises `ValueError` as those two do.
+    Returns:
+        The animation.
+
+    Raises:
+        ValueError: A sample does not have two features; labels or names do not fit; the history has no parameters or
+            is that of another model; or the number of frames is not allowed.
+
+    Example:
+        >>> from tinygrad_edu import nn, train
+        >>> model, X, y = nn.MLP(2, [2, 1]), [[0.0, 1.0], [1.0, 0.0]], [-1, 1]
+        >>> history = train.fit(model, X, y, epochs=5, record_parameters=True)
+        >>> animate_boundary(model, X, y, history, frames=2)
+        Animation of 2 frames, 900 × 400 pixels, 0.16 s
     """
-    left, right = _two_panels()
-    dot = _loss_with_dot(history, right, "epoch")
+    left, right = _make_panels()
+    move_dot = _plot_loss_with_dot(history, right, "epoch")
 
     def update(epoch: float) -> str:
         left.clear()
         with parameters_at(model, history, epoch):
             plot_boundary(model, X, y, left, threshold=threshold, names=names, xlabel=xlabel, ylabel=ylabel)
-        return dot(epoch)
+        return move_dot(epoch)
 
-    moments = _moments(_epochs(history) + 1, frames)
-    return _rendered(left, update, moments, seconds, progress, "a decision boundary while it is learned")
+    moments = _spread_frames(_count_epochs(history) + 1, frames)
+    return _render_frames(left, update, moments, seconds, progress, "a decision boundary while it is learned")
 
 
 def animate_descent(
@@ -222,16 +267,38 @@ def animate_descent(
     seconds: float = 0.08,
     progress: bool | None = None,
 ) -> Animation:
-    """A descent on the surface of the loss over two parameters, as the `path` says: the numbers of x, and those of y.
+    """Animates a descent on the surface of the loss L(x, y) over two parameters.
 
-    What is drawn stands at `plots.plot_surface`, what `frames` and `progress` are at `animate_fit`.
+    Each frame is a plot of `plots.plot_surface`, with the path until a step.
 
-    >>> w = Value(0.5, label="w")
-    >>> b = Value(0.5, label="b")
-    >>> animate_descent((w * 2.0 + b - 3.0) ** 2, w, b, ([0.5, 1.1], [0.5, 0.8]), frames=3)
-    Animation of 3 frames, 640 × 480 pixels, 0.24 s
+    Args:
+        loss: A Value, the root of the graph.
+        x: A node of the graph, the parameter on the horizontal axis.
+        y: Another node of the graph.
+        path: The numbers of x and those of y, as in `history.parameters`; one of each for every step.
+        kind: "contour" draws lines of equal loss; "3d" a surface in space.
+        frames: The number of frames, from 1 to 2000, evenly spaced over the steps.
+        xlim: The lowest and the highest x. None takes those of the path, and a margin.
+        ylim: The lowest and the highest y, as for x.
+        xlabel: The name of x; by default the label of the Value.
+        ylabel: The name of y; by default the label of the Value.
+        zlabel: The name of the loss.
+        seconds: How long each frame is shown.
+        progress: Whether a bar shows how many frames are done; None shows it in a terminal and in a notebook.
 
-    Raises `TypeError` and `ValueError` as `plot_surface` does, and `ValueError` for a path without a point.
+    Returns:
+        The animation.
+
+    Raises:
+        TypeError: `loss`, `x` or `y` is not a Value.
+        ValueError: The loss does not depend on x and y, or these are one Value; the path has different lengths or no
+            point; the loss is finite nowhere; or the kind or the number of frames is not allowed.
+
+    Example:
+        >>> w = Value(0.5, label="w")
+        >>> b = Value(0.5, label="b")
+        >>> animate_descent((w * 2.0 + b - 3.0) ** 2, w, b, ([0.5, 1.1], [0.5, 0.8]), frames=3)
+        Animation of 3 frames, 640 × 480 pixels, 0.24 s
     """
     figure = Figure(figsize=(6.4, 4.8), layout="constrained")
     ax = figure.add_subplot(projection=None if kind == "contour" else "3d")
@@ -239,7 +306,7 @@ def animate_descent(
     plot_surface(loss, x, y, ax, kind=kind, path=path, **options)
     track, _, end = ax.lines
     points: Any = track.get_data_3d() if kind == "3d" else track.get_data()  # type: ignore[attr-defined]
-    f = on_arrays(as_function(loss, x, y))
+    f = vectorize(graph_as_function(loss, x, y))
     names = [ax.get_xlabel(), ax.get_ylabel()]
 
     def update(k: float) -> str:
@@ -252,18 +319,19 @@ def animate_descent(
         ax.set_title(words, parse_math=False, fontsize="medium")
         return words
 
-    return _rendered(ax, update, _moments(len(points[0]), frames), seconds, progress, "a descent")
+    return _render_frames(ax, update, _spread_frames(len(points[0]), frames), seconds, progress, "a descent")
 
 
 # ---- rendering -------------------------------------------------------------------------------------------------------
-def _two_panels() -> tuple[Axes, Axes]:
+def _make_panels() -> tuple[Axes, Axes]:
+    """Makes a figure with a wide panel for a plot and a narrow panel for the loss."""
     figure = Figure(figsize=(9.0, 4.0), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=[3, 2])
     return left, right
 
 
-def _loss_with_dot(history: Run, ax: Axes, unit: str) -> Callable[[float], str]:
-    """Draws the loss; what is returned puts a dot on it and says where that is."""
+def _plot_loss_with_dot(history: History, ax: Axes, unit: str) -> Callable[[float], str]:
+    """Plots the loss; the function that is returned moves a dot on it and says in words where the dot is."""
     everything = [*history.loss, *history.validation]
     decades = bool(everything) and max(everything) > 20 * min(everything) > 0
     plot_loss(history, ax, scale="log" if decades else "linear")
@@ -280,19 +348,19 @@ def _loss_with_dot(history: Run, ax: Axes, unit: str) -> Callable[[float], str]:
     return move
 
 
-def _epochs(history: Run) -> int:
-    """How many epochs have parameters at their beginning; those at the end of the last one come on top."""
-    return min(map(len, recorded_parameters(history).values())) - 1
+def _count_epochs(history: History) -> int:
+    """Counts the epochs; the paths of the parameters have one number more, that after the last epoch."""
+    return min(map(len, read_parameters(history).values())) - 1
 
 
-def _moments(steps: int, frames: int) -> list[float]:
-    """From the first step to the last one, in as many equal parts as there are frames."""
+def _spread_frames(steps: int, frames: int) -> list[float]:
+    """Spreads frames evenly from the first step to the last one."""
     if not isinstance(frames, int) or not 1 <= frames <= _MAX_FRAMES:
         raise ValueError(f"the number of frames is an int from 1 to {_MAX_FRAMES}, not {frames!r}")
     return np.linspace(0.0, steps - 1.0, frames).tolist() if frames > 1 else [steps - 1.0]
 
 
-def _rendered(
+def _render_frames(
     ax: Axes,
     update: Callable[[float], str],
     moments: Sequence[float],
@@ -300,7 +368,7 @@ def _rendered(
     progress: bool | None,
     title: str,
 ) -> Animation:
-    """One frame for each moment: `update` changes the figure of these axes, and says what it shows."""
+    """Renders a frame for each moment: `update` changes the figure of these axes and says what the figure shows."""
     figure: Any = ax.figure
     figure.set_dpi(_DPI)
     canvas: Any = FigureCanvasAgg(figure)
@@ -311,6 +379,6 @@ def _rendered(
 
     update(moments[-1])
     last = picture()
-    figure.set_layout_engine("none")  # what is laid out once stays where it is
+    figure.set_layout_engine("none")  # the layout of the last frame is that of all frames
     pictures = ((words, picture()) for words in map(update, moments))
-    return rendered(pictures, len(moments), colours_of=last, seconds=seconds, progress=progress, title=title)
+    return make_animation(pictures, len(moments), colours_of=last, seconds=seconds, progress=progress, title=title)

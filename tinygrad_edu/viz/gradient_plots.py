@@ -1,6 +1,6 @@
-"""Plots of what gradients are: the loss with the way down, a function with its slope, and how good numeric slopes are.
+"""Plots about gradients: the surface of a loss, a function with its derivative, and the error of numeric derivatives.
 
-The functions are evaluated by `_grids.py`; how plots look is left to `_style.py`.
+`_grids.py` evaluates the functions; how plots look is left to `_style.py`.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,20 +13,20 @@ from tinygrad_edu._validate import to_float
 from tinygrad_edu.engine import Value
 from tinygrad_edu.gradients import derivative, value_and_grad
 
-from ._grids import as_function, on_arrays
+from ._grids import graph_as_function, vectorize
 from ._style import (
     COLOURS,
     INK,
     Look,
-    add_legend,
-    clean,
-    dressed,
-    equal_columns,
-    floats,
-    ink_on,
-    padded_range,
+    add_plot_legend,
+    choose_ink,
+    clean_name,
+    format_tick,
+    pad_range,
+    prepare_axes,
     require_resolution,
-    short_number,
+    to_equal_columns,
+    to_floats,
 )
 
 
@@ -45,21 +45,40 @@ def plot_surface(
     zlabel: str = "loss",
     resolution: int = 80,
 ) -> Axes:
-    """The loss over two of the parameters behind it, all others at the numbers they have now.
+    """Plots the loss L(x, y) over two parameters; all other leaves keep the numbers that they have now.
 
-    `path` is the way of a descent, the numbers of x and those of y, as `history.parameters` has them; it is drawn from
-    a ring to a dot. `kind="3d"` is a surface to look at from the side, on the axes of `add_subplot(projection="3d")`.
-    The limits are those of the path, or 2 around the present numbers, with a margin; the labels those of the Values.
-    Where the loss is not finite there is a hole. It is evaluated at `resolution`² points.
+    Where the loss is not finite, the surface has a hole.
 
-    >>> w, b = Value(0.5, label="w"), Value(0.5, label="b")
-    >>> loss = (w * 2.0 + b - 3.0) ** 2
-    >>> ax = plot_surface(loss, w, b, path=([0.5, 1.1], [0.5, 0.8]), resolution=10)
-    >>> ax.get_xlabel(), ax.lines[0].get_xdata().tolist()
-    ('w', [0.5, 1.1])
+    Args:
+        loss: A Value, the root of the graph.
+        x: A node of the graph, the parameter on the horizontal axis.
+        y: Another node of the graph.
+        ax: The Axes to draw into; None makes new ones.
+        kind: "contour" draws lines of equal loss; "3d" a surface in space, into Axes of
+            `add_subplot(projection="3d")`.
+        path: The path of a descent: the numbers of x and those of y, as in `history.parameters`. It is drawn from a
+            ring to a dot.
+        xlim: The lowest and the highest x. None takes those of the path, or 2 around the present number, and a margin.
+        ylim: The lowest and the highest y, as for x.
+        xlabel: The name of x; by default the label of the Value.
+        ylabel: The name of y; by default the label of the Value.
+        zlabel: The name of the loss.
+        resolution: The number of points along each axis; the loss is evaluated at `resolution`² points.
 
-    Raises `TypeError` for what is no Value, `ValueError` where the loss does not depend on x and y or these are the
-    same Value, for a path of different lengths, and for axes, limits, a kind or a resolution that do not fit.
+    Returns:
+        The Axes.
+
+    Raises:
+        TypeError: `loss`, `x` or `y` is not a Value.
+        ValueError: The loss does not depend on x and y, or these are one Value; the path has different lengths; the
+            loss is finite nowhere; or the Axes, the kind or the resolution do not fit.
+
+    Example:
+        >>> w, b = Value(0.5, label="w"), Value(0.5, label="b")
+        >>> loss = (w * 2.0 + b - 3.0) ** 2
+        >>> ax = plot_surface(loss, w, b, path=([0.5, 1.1], [0.5, 0.8]), resolution=10)
+        >>> ax.get_xlabel(), ax.lines[0].get_xdata().tolist()
+        ('w', [0.5, 1.1])
     """
     if kind not in ("contour", "3d"):
         raise ValueError(f"kind is 'contour' or '3d', not {kind!r}")
@@ -68,10 +87,10 @@ def plot_surface(
     require_resolution(resolution)
     if x is y:
         raise ValueError("a surface lies over two parameters: x and y are the same one")
-    f = on_arrays(as_function(loss, x, y))
-    track = np.array(equal_columns(x=path[0], y=path[1])) if path else np.empty((2, 0))
+    f = vectorize(graph_as_function(loss, x, y))
+    track = np.array(to_equal_columns(x=path[0], y=path[1])) if path else np.empty((2, 0))
     limits = [
-        given or padded_range([*row, v.data] if path else [v.data - 2.0, v.data + 2.0], 0.15)
+        given or pad_range([*row, v.data] if path else [v.data - 2.0, v.data + 2.0], 0.15)
         for given, row, v in ((xlim, track[0], x), (ylim, track[1], y))
     ]
     a, b = np.meshgrid(*[np.linspace(*limit, resolution) for limit in limits])
@@ -79,30 +98,30 @@ def plot_surface(
     z[~np.isfinite(z)] = np.nan
     if np.isnan(z).all():
         raise ValueError("the loss is finite nowhere within these limits: give xlim and ylim")
-    xlabel, ylabel = clean(xlabel or x.label or "x"), clean(ylabel or y.label or "y")
-    ax = dressed(ax, xlabel, ylabel, size=(6.4, 4.8), projection=None if kind == "contour" else "3d")
+    xlabel, ylabel = clean_name(xlabel or x.label or "x"), clean_name(ylabel or y.label or "y")
+    ax = prepare_axes(ax, xlabel, ylabel, size=(6.4, 4.8), projection=None if kind == "contour" else "3d")
     lowest, highest = float(np.nanmin(z)), float(np.nanmax(z))
-    # equal steps of the root: the lines round the minimum of a square are then as far apart as those on the slopes
+    # equal steps of the square root: the lines of a parabola are then as far apart at the minimum as on the slopes
     levels = lowest + (highest - lowest or 1.0) * np.linspace(0.0, 1.0, 15) ** 2
     look: Look = {"color": COLOURS[1], "linewidth": 1.6}
     if kind == "3d":
         three: Any = ax
         three.plot_surface(a, b, z, cmap="Blues", alpha=0.75, linewidth=0, rcount=resolution, ccount=resolution)
-        three.set_zlabel(clean(zlabel), parse_math=False, color=ink_on(ax), labelpad=12)
+        three.set_zlabel(clean_name(zlabel), parse_math=False, color=choose_ink(ax), labelpad=12)
         ax.locator_params(nbins=5)  # numbers of six digits side by side would overlap
-        three.zaxis.set_major_formatter(short_number)
+        three.zaxis.set_major_formatter(format_tick)
         for axis in (three.xaxis, three.yaxis, three.zaxis):
             axis.set_pane_color((0.5, 0.5, 0.5, 0.05))
-        three.zaxis.set_tick_params(color="#999999", labelcolor=ink_on(ax), pad=6)
+        three.zaxis.set_tick_params(color="#999999", labelcolor=choose_ink(ax), pad=6)
         heights = f(*track) if path else np.empty(0)
         track, look["zorder"] = np.array([*track, heights]), 10
-        three.computed_zorder = False  # else the surface hides the path that lies on it
+        three.computed_zorder = False  # otherwise the surface hides the path that lies on it
     else:
         filled = ax.contourf(a, b, z, levels=levels, cmap="Blues")
         ax.contour(a, b, z, levels=levels, colors=[INK], linewidths=0.5, alpha=0.5)
-        bar = ax.figure.colorbar(filled, ax=ax, format=short_number)
-        bar.set_label(clean(zlabel), color=ink_on(ax), parse_math=False)
-        bar.ax.tick_params(colors=ink_on(ax))
+        bar = ax.figure.colorbar(filled, ax=ax, format=format_tick)
+        bar.set_label(clean_name(zlabel), color=choose_ink(ax), parse_math=False)
+        bar.ax.tick_params(colors=choose_ink(ax))
         bar.outline.set_visible(False)
     if path:
         ax.plot(*track, marker="." if track.shape[1] < 40 else "", markersize=5, **look)
@@ -125,23 +144,40 @@ def plot_derivative(
     ylabel: str = "",
     resolution: int = 300,
 ) -> Axes:
-    """A function of one number and its derivative in an interval and, at one number, its tangent.
+    """Plots a function f(x) of one number, its derivative f′(x), and its tangent at one number.
 
-    >>> ax = plot_derivative(lambda x: x**2, at=1.0)
-    >>> [text.get_text() for text in ax.get_legend().get_texts()]
-    ['f(x)', 'f′(x)', 'tangent at x = 1, slope 2']
+    Where f or its derivative is not defined, the curve has a gap. An error of f at `at` is raised, and so is an error
+    of f at all points.
 
-    Where f or its derivative is not defined, the curve has a gap. Raises `ValueError` for an interval that is none,
-    what f raises at `at`, and what it raises if it does so everywhere.
+    Args:
+        f: A function that takes a Value and returns a Value.
+        ax: The Axes to draw into; None makes new ones.
+        interval: The lowest and the highest x.
+        at: The x of the tangent; None draws no tangent.
+        name: The name of the function, for the legend.
+        xlabel: The name of x.
+        ylabel: The label of the vertical axis; by default both names, "f, f′".
+        resolution: The number of points at which f is evaluated, 2 or more.
+
+    Returns:
+        The Axes.
+
+    Raises:
+        ValueError: The interval is empty, or the resolution is below 2.
+
+    Example:
+        >>> ax = plot_derivative(lambda x: x**2, at=1.0)
+        >>> [text.get_text() for text in ax.get_legend().get_texts()]
+        ['f(x)', 'f′(x)', 'tangent at x = 1, slope 2']
     """
     low, high = map(to_float, interval)
     if not (low < high and resolution >= 2):
         raise ValueError(f"an interval is (low, high) with two points or more in it, not {interval}, {resolution}")
     xs = np.linspace(low, high, resolution)
     tangent = None if at is None else value_and_grad(f)(to_float(at))
-    ax = dressed(ax, clean(xlabel), clean(ylabel or f"{name}, {name}′"))
-    lines = ax.plot(xs, on_arrays(f)(xs), color=COLOURS[0], linewidth=2.2)
-    lines += ax.plot(xs, on_arrays(derivative(f))(xs), "--", color=COLOURS[1], linewidth=1.8)
+    ax = prepare_axes(ax, clean_name(xlabel), clean_name(ylabel or f"{name}, {name}′"))
+    lines = ax.plot(xs, vectorize(f)(xs), color=COLOURS[0], linewidth=2.2)
+    lines += ax.plot(xs, vectorize(derivative(f))(xs), "--", color=COLOURS[1], linewidth=1.8)
     names = [f"{name}({xlabel})", f"{name}′({xlabel})"]
     if at is not None and tangent is not None:
         value, (slope,) = tangent
@@ -149,7 +185,7 @@ def plot_derivative(
         lines.append(ax.axline((at, value), slope=slope, color=COLOURS[2], linewidth=1.5))
         names.append(f"tangent at {xlabel} = {at:.4g}, slope {slope:.4g}")
     ax.set_xlim(low, high)
-    add_legend(ax, lines, names, limit=60)
+    add_plot_legend(ax, lines, names, limit=60)
     return ax
 
 
@@ -160,30 +196,40 @@ def plot_numeric_gradient(
     *,
     steps: Sequence[float] | None = None,
 ) -> Axes:
-    """How far numeric derivatives are from the automatic one, over their step h, both axes logarithmic.
+    """Plots the error of numeric derivatives over their step h, on logarithmic axes.
 
-    Numeric are (f(x + h) − f(x)) / h and (f(x + h) − f(x − h)) / 2h, for 10⁻¹⁵ ≤ h ≤ 1 unless other `steps` are given.
-    Thin lines are what is to be expected: on the right the terms of Taylor's series that are cut off, ½h·|f″| and
-    ⅙h²·|f‴|, on the left the rounding of f to 53 bits, 2⁻⁵²·|f| / h.
+    The numeric derivatives are (f(x + h) − f(x)) / h and (f(x + h) − f(x − h)) / 2h; their error is the distance from
+    the automatic derivative. Thin lines are the expected errors: on the right the next terms of Taylor's series,
+    ½h·|f″| and ⅙h²·|f‴|, on the left the rounding of f to 53 bits, 2⁻⁵²·|f| / h. An error of 0 has no point.
 
-    >>> ax = plot_numeric_gradient(lambda x: x.exp(), 1.0, steps=[1e-12, 1e-6, 1e-1])
-    >>> forward, central, *expected = ax.lines
-    >>> bool(forward.get_ydata()[2] > central.get_ydata()[2] > forward.get_ydata()[1])
-    True
+    Args:
+        f: A function that takes a Value and returns a Value; an error that it raises is raised.
+        x: The number at which the derivatives are compared.
+        ax: The Axes to draw into; None makes new ones.
+        steps: The numbers h, all above 0; None takes 91 numbers from 10⁻¹⁵ to 1.
 
-    Where both are equal to the last bit there is no point. Raises `ValueError` for a step that is not above 0, and what
-    f raises.
+    Returns:
+        The Axes.
+
+    Raises:
+        ValueError: There is no step, or a step is not above 0.
+
+    Example:
+        >>> ax = plot_numeric_gradient(lambda x: x.exp(), 1.0, steps=[1e-12, 1e-6, 1e-1])
+        >>> forward, central, *expected = ax.lines
+        >>> bool(forward.get_ydata()[2] > central.get_ydata()[2] > forward.get_ydata()[1])
+        True
     """
     x = to_float(x)
-    h = np.array(floats(np.logspace(-15, 0, 91).tolist() if steps is None else steps))
+    h = np.array(to_floats(np.logspace(-15, 0, 91).tolist() if steps is None else steps))
     if not (h > 0).all() or not len(h):
         raise ValueError(f"the steps of a numeric derivative are above 0, not {h.tolist()[:5]}")
     value, (slope,) = value_and_grad(f)(x)
     curvature, third = (abs(float(derivative(f, n)(x))) for n in (2, 3))
-    g = on_arrays(f)
+    g = vectorize(f)
     with np.errstate(invalid="ignore"):
         forward, central = (g(x + h) - value) / h, (g(x + h) - g(x - h)) / (2.0 * h)
-    ax = dressed(ax, "step h", "|numeric − automatic|")
+    ax = prepare_axes(ax, "step h", "|numeric − automatic|")
     errors = [np.where(error > 0, error, np.nan) for error in (abs(forward - slope), abs(central - slope))]
     lines = ax.plot(h, errors[0], "o-", color=COLOURS[0], linewidth=1.2, markersize=3.5)
     lines += ax.plot(h, errors[1], "s-", color=COLOURS[1], linewidth=1.2, markersize=3.5)
@@ -191,15 +237,15 @@ def plot_numeric_gradient(
     ax.set_xscale("log")
     ax.set_yscale("log")
     if np.isnan(errors).all():
-        ax.set_ylim(2.0**-53, 1.0)  # nothing to see, but the axis needs limits above 0
-    ax.set_autoscaley_on(False)  # what is expected far below the errors is of no interest
+        ax.set_ylim(2.0**-53, 1.0)  # no point to show, but the axis needs limits above 0
+    ax.set_autoscaley_on(False)  # expected errors far below the measured ones need no room
     for expected, style, name in (
         (0.5 * curvature * h, "--", "cut off: ½h·|f″|"),
         (third * h**2 / 6.0, "-.", "cut off: ⅙h²·|f‴|"),
         (2.0**-52 * abs(value) / h, ":", "rounded: 2⁻⁵²·|f| / h"),
     ):
         if (expected > 0).all():
-            lines += ax.plot(h, expected, style, color=ink_on(ax), linewidth=1.2)
+            lines += ax.plot(h, expected, style, color=choose_ink(ax), linewidth=1.2)
             names.append(name)
-    add_legend(ax, lines, names, limit=60)
+    add_plot_legend(ax, lines, names, limit=60)
     return ax

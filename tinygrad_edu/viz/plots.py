@@ -1,45 +1,46 @@
-"""Plots of training and of gradients, each by one function.
+"""Plots of training and of gradients, one function for each.
 
 A run: `plot_loss`, `plot_parameters`. A model and its data: `plot_fit`, `plot_rounds`, `plot_residuals`,
 `plot_predictions`, `plot_confusion`, `plot_boundary`. The loss over two parameters: `plot_surface`. A function of one
-number: `plot_derivative`, `plot_numeric_gradient`. The last three stand in `gradient_plots.py`.
+number: `plot_derivative`, `plot_numeric_gradient`. The last three are defined in `gradient_plots.py`.
 
-Every function draws into the Axes it is given, or into new ones, and returns them, so that titles, limits and whatever
-else is wanted can be added with Matplotlib itself; on a dark background its lines and letters are light. `save` writes
-the figure. What all plots have in common is left to `_style.py`, what moves to `animations.py`, graphs to `graph.py`.
+Every function draws into the Axes that it is given, or into new ones, and returns them. So titles, limits and other
+things can be added with Matplotlib itself. On a dark background lines and letters are light. `save` writes the figure.
+The common style is left to `_style.py`, animations to `animations.py`, graphs to `graph.py`.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
 
 from tinygrad_edu._validate import to_float
-from tinygrad_edu.errors import described
+from tinygrad_edu.errors import describe
 from tinygrad_edu.nn import Module
+from tinygrad_edu.train import History
 
-from ._grids import on_arrays
+from ._grids import FloatArray, vectorize
 from ._style import (
     COLOURS,
     INK,
     MARKERS,
     STYLES,
     Look,
-    add_legend,
-    check_lengths,
-    clean,
-    dressed,
-    equal_columns,
-    floats,
-    ink_on,
-    padded_range,
-    quantity_label,
+    add_plot_legend,
+    choose_ink,
+    clean_name,
+    integer_ticks,
+    label_quantity,
+    pad_range,
+    prepare_axes,
+    require_equal_lengths,
     require_resolution,
     save,
-    scattered,
-    whole_numbers,
+    scatter_samples,
+    to_equal_columns,
+    to_floats,
 )
 from .gradient_plots import plot_derivative, plot_numeric_gradient, plot_surface
 
@@ -60,45 +61,39 @@ __all__ = [
     "save",
 ]
 
-Array = Any  # of floats
-
-
-class Losses(Protocol):
-    """What `plot_loss` reads of a History: the loss of each epoch, and that on validation data, which may be empty."""
-
-    @property
-    def loss(self) -> Sequence[float]: ...
-    @property
-    def validation(self) -> Sequence[float]: ...
-
-
-class Recorded(Protocol):
-    """What is read of a History with the path of every parameter, as `fit(…, record_parameters=True)` returns it."""
-
-    @property
-    def parameters(self) -> Mapping[str, Sequence[float]]: ...
-
 
 # ---- a run -----------------------------------------------------------------------------------------------------------
 def plot_loss(
-    runs: Losses | Mapping[Any, Losses],
+    runs: History | Mapping[Any, History],
     ax: Axes | None = None,
     *,
     scale: Literal["linear", "log", "log2"] = "linear",
     against: Literal["epochs", "updates", "seconds"] = "epochs",
     unit: str = "",
 ) -> Axes:
-    """The loss of each epoch, the first being epoch 0: of one history, or of several by name; validation is dashed.
+    """Plots the loss of each epoch, from epoch 0, of one run or of several; validation losses are dashed.
 
-    `against` says what is on the other axis: epochs, or the updates or the seconds before each of them, by which runs
-    with batches of different sizes are compared. `unit` is that of the loss.
+    Args:
+        runs: What `fit` returned, or several such histories by name.
+        ax: The Axes to draw into; None makes new ones.
+        scale: The scale of the loss: "linear", or logarithmic with base 10 ("log") or 2 ("log2").
+        against: The horizontal axis: "epochs", or the "updates" or the "seconds" before each epoch. Updates and seconds
+            compare runs with batches of different sizes.
+        unit: The unit of the loss, for the label of the axis.
 
-    >>> from types import SimpleNamespace
-    >>> ax = plot_loss(SimpleNamespace(loss=[4.0, 2.0, 1.0], validation=[]), scale="log2")
-    >>> ax.get_xlabel(), ax.get_ylabel()
-    ('epoch', 'loss')
+    Returns:
+        The Axes.
 
-    Raises `ValueError` for another scale or axis, for runs without a loss, and on a log scale if no loss is above 0.
+    Raises:
+        TypeError: One of the runs is not a history.
+        ValueError: The scale or the axis is another one; no epoch has been run; or no loss is above 0, on a
+            logarithmic scale.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> ax = plot_loss(SimpleNamespace(loss=[4.0, 2.0, 1.0], validation=[]), scale="log2")
+        >>> ax.get_xlabel(), ax.get_ylabel()
+        ('epoch', 'loss')
     """
     histories = {str(name): run for name, run in runs.items()} if isinstance(runs, Mapping) else {"": runs}
     for history in histories.values():
@@ -106,36 +101,36 @@ def plot_loss(
     everything = [loss for history in histories.values() for loss in [*history.loss, *history.validation]]
     if scale not in ("linear", "log", "log2"):
         raise ValueError(f"scale is 'linear', 'log' or 'log2', not {scale!r}")
-    if against not in _COSTS:
+    if against not in _COST_LABELS:
         raise ValueError(f"against is 'epochs', 'updates' or 'seconds', not {against!r}")
     if not everything:
         raise ValueError("there is no loss to plot: no epoch has been run")
     if scale != "linear" and not max(everything) > 0:
         raise ValueError(f'no loss is above 0, which a {scale} scale needs: use scale="linear"')
-    ax = dressed(ax, _COSTS[against], quantity_label("loss", unit=unit))
+    ax = prepare_axes(ax, _COST_LABELS[against], label_quantity("loss", unit=unit))
     lines, names = [], []
     for i, (name, history) in enumerate(histories.items()):
         for losses, style, kind in (history.loss, "-", "training"), (history.validation, "--", "validation"):
             if len(losses):
-                marker = "o" if len(losses) == 1 else ""  # a line of one point would not be seen
+                marker = "o" if len(losses) == 1 else ""  # a line of one point cannot be seen
                 colour = COLOURS[i % len(COLOURS)]
-                places = _places(history, len(losses), against)
+                places = _locate_epochs(history, len(losses), against)
                 lines += ax.plot(places, losses, style, color=colour, linewidth=1.8, marker=marker)
                 names.append(f"{name}, {kind}" if name and len(history.validation) else name or kind)
     if len(lines) > 1:
-        add_legend(ax, lines, names)
+        add_plot_legend(ax, lines, names)
     if scale != "linear":
         ax.set_yscale("log", base=10 if scale == "log" else 2)
     if against != "seconds":
-        ax.xaxis.set_major_locator(whole_numbers())
+        ax.xaxis.set_major_locator(integer_ticks())
     return ax
 
 
-_COSTS = {"epochs": "epoch", "updates": "update", "seconds": "time (s)"}
+_COST_LABELS = {"epochs": "epoch", "updates": "update", "seconds": "time (s)"}
 
 
-def _places(history: Any, n: int, against: str) -> list[float]:
-    """Where n epochs begin on the axis."""
+def _locate_epochs(history: History, n: int, against: str) -> list[float]:
+    """Returns the places on the axis where n epochs begin."""
     if against == "seconds":
         return [0.0, *history.seconds][:n]
     updates = history.updates / len(history.loss) if against == "updates" else 1
@@ -143,23 +138,33 @@ def _places(history: Any, n: int, against: str) -> list[float]:
 
 
 def plot_parameters(
-    paths: Recorded | Mapping[Any, Sequence[Any]], ax: Axes | None = None, *, xlabel: str = "epoch"
+    paths: History | Mapping[Any, Sequence[Any]], ax: Axes | None = None, *, xlabel: str = "epoch"
 ) -> Axes:
-    """The parameters over the steps: those of a history that recorded them, or lists of numbers by name.
+    """Plots the paths of parameters, with a legend for up to 28 of them.
 
-    One entry is one step on the axis, the first being 0. Only lines that can be told apart, up to 28, have a legend.
+    Args:
+        paths: What `fit(…, record_parameters=True)` returned, or lists of numbers by name. The numbers of a list are at
+            0, 1, 2, … on the axis.
+        ax: The Axes to draw into; None makes new ones.
+        xlabel: The label of the horizontal axis.
 
-    >>> ax = plot_parameters({"a": [0.3, 1.2, 1.8], "b": [0.8, 1.0, 1.1]}, xlabel="round")
-    >>> [line.get_ydata().tolist() for line in ax.lines]
-    [[0.3, 1.2, 1.8], [0.8, 1.0, 1.1]]
+    Returns:
+        The Axes.
 
-    Raises `ValueError` where there is nothing to plot, `TypeError` for what is no number.
+    Raises:
+        TypeError: `paths` is not a history, or has something else than numbers.
+        ValueError: There are no parameters to plot.
+
+    Example:
+        >>> ax = plot_parameters({"a": [0.3, 1.2, 1.8], "b": [0.8, 1.0, 1.1]}, xlabel="round")
+        >>> [line.get_ydata().tolist() for line in ax.lines]
+        [[0.3, 1.2, 1.8], [0.8, 1.0, 1.1]]
     """
-    rows = paths if isinstance(paths, Mapping) else recorded_parameters(paths)
-    paths = {str(name): floats(row) for name, row in rows.items()}
+    rows = paths if isinstance(paths, Mapping) else read_parameters(paths)
+    paths = {str(name): to_floats(row) for name, row in rows.items()}
     if not any(paths.values()):
         raise ValueError("there is no parameter to plot: no step has been recorded")
-    ax = dressed(ax, clean(xlabel), "parameter")
+    ax = prepare_axes(ax, clean_name(xlabel), "parameter")
     told_apart = len(paths) <= len(COLOURS) * len(STYLES)
     lines = []
     for i, row in enumerate(paths.values()):
@@ -168,18 +173,19 @@ def plot_parameters(
             look |= {"linestyle": STYLES[i // len(COLOURS)], "linewidth": 1.8}
         lines += ax.plot(row, **look, marker="o" if len(row) == 1 else "")
     if told_apart:
-        add_legend(ax, lines, list(paths), ncols=1 + len(paths) // 8)
-    ax.xaxis.set_major_locator(whole_numbers())
+        add_plot_legend(ax, lines, list(paths), ncols=1 + len(paths) // 8)
+    ax.xaxis.set_major_locator(integer_ticks())
     return ax
 
 
 def _require_history(history: object, *lists: str) -> None:
+    """Raises `TypeError` unless an object has the lists of a History."""
     if not all(hasattr(history, name) for name in lists):
-        raise TypeError(f"a history is needed, what fit(…) returns, not {described(history)}")
+        raise TypeError(f"a history is needed, what fit(…) returns, not {describe(history)}")
 
 
-def recorded_parameters(history: Recorded) -> dict[str, list[float]]:
-    """The path of every parameter by its name. Raises `ValueError` for a history that did not record them."""
+def read_parameters(history: History) -> dict[str, list[float]]:
+    """Returns the path of every parameter by its name. Raises `ValueError` if the history has none."""
     _require_history(history, "parameters")
     if not history.parameters:
         raise ValueError("the history has no parameters: record them with fit(…, record_parameters=True)")
@@ -187,22 +193,33 @@ def recorded_parameters(history: Recorded) -> dict[str, list[float]]:
 
 
 @contextmanager
-def parameters_at(model: Module, history: Recorded, epoch: float) -> Iterator[None]:
-    """Inside the `with`, a model has the parameters of the beginning of an epoch; afterwards those it had before.
+def parameters_at(model: Module, history: History, epoch: float) -> Iterator[None]:
+    """Gives a model, inside a `with` block, the parameters that it had at the beginning of an epoch.
 
-    Between two epochs, at 2.5, say, they are on the straight line between the two.
+    After the block the model has its present parameters again.
 
-    >>> from types import SimpleNamespace
-    >>> from tinygrad_edu.nn import Linear
-    >>> model = Linear(1, init="zeros")
-    >>> history = SimpleNamespace(parameters={name: [0.0, 2.0] for name, _ in model.named_parameters()})
-    >>> with parameters_at(model, history, 0.5):
-    ...     model([1.0]).data
-    2.0
+    Args:
+        model: The model.
+        history: What `fit(model, X, y, record_parameters=True)` returned.
+        epoch: The number of the epoch, from 0. Between two epochs, as at 2.5, the parameters are on the straight line
+            between the two.
 
-    Raises `ValueError` for an epoch that is not in the history, for a history without parameters or of another model.
+    Yields:
+        Nothing; the model has changed.
+
+    Raises:
+        ValueError: The epoch is not in the history, or the history has no parameters or is that of another model.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> from tinygrad_edu.nn import Linear
+        >>> model = Linear(1, init="zeros")
+        >>> history = SimpleNamespace(parameters={name: [0.0, 2.0] for name, _ in model.named_parameters()})
+        >>> with parameters_at(model, history, 0.5):
+        ...     model([1.0]).data
+        2.0
     """
-    paths, before = recorded_parameters(history), model.state_dict()
+    paths, before = read_parameters(history), model.state_dict()
     last = min(map(len, paths.values())) - 1
     if not 0 <= epoch <= last:
         raise ValueError(f"the history has the parameters of the epochs 0 to {last}, not of {epoch}")
@@ -223,25 +240,37 @@ def plot_fit(
     xlabel: str = "x",
     ylabel: str = "y",
 ) -> Axes:
-    """One feature against the target: the n samples as points, the n predictions as a line through them in order of x.
+    """Plots n samples of one feature as points (x, y), and the predictions for them as a line in order of x.
 
-    Predictions by name, such as those after some rounds of training, are a line each.
+    Args:
+        x: The feature of each sample; n numbers or Values.
+        y: The target of each sample; n numbers or Values.
+        predictions: The prediction for each sample, n numbers or Values; or several such lists by name, a line each.
+        ax: The Axes to draw into; None makes new ones.
+        xlabel: The name of the feature.
+        ylabel: The name of the target.
 
-    >>> ax = plot_fit([2.0, 1.0], [3.9, 2.1], [4.0, 2.0], xlabel="hours", ylabel="points")
-    >>> ax.lines[-1].get_xdata().tolist()
-    [1.0, 2.0]
+    Returns:
+        The Axes.
 
-    Numbers may be Values. Raises `ValueError` where the lengths differ or are 0, `TypeError` for what is no number.
+    Raises:
+        TypeError: An item is not a number.
+        ValueError: The lengths differ or are 0.
+
+    Example:
+        >>> ax = plot_fit([2.0, 1.0], [3.9, 2.1], [4.0, 2.0], xlabel="hours", ylabel="points")
+        >>> ax.lines[-1].get_xdata().tolist()
+        [1.0, 2.0]
     """
     fits = predictions if isinstance(predictions, Mapping) else {"prediction": predictions}
-    xs, ys = equal_columns(x=x, y=y)
-    rows = [equal_columns(x=x, y=y, predictions=row)[2] for row in fits.values()]
-    ax = dressed(ax, clean(xlabel), clean(ylabel))
-    artists: list[Any] = [scattered(ax, xs, ys)]
+    xs, ys = to_equal_columns(x=x, y=y)
+    rows = [to_equal_columns(x=x, y=y, predictions=row)[2] for row in fits.values()]
+    ax = prepare_axes(ax, clean_name(xlabel), clean_name(ylabel))
+    artists: list[Any] = [scatter_samples(ax, xs, ys)]
     for i, row in enumerate(rows):
         look: Look = {"color": COLOURS[1 + i % (len(COLOURS) - 1)], "linestyle": STYLES[i % len(STYLES)]}
         artists += ax.plot(*zip(*sorted(zip(xs, row))), **look, linewidth=2.2)
-    add_legend(ax, artists, ["data", *map(str, fits)])
+    add_plot_legend(ax, artists, ["data", *map(str, fits)])
     return ax
 
 
@@ -249,27 +278,42 @@ def plot_rounds(
     model: Module,
     X: Sequence[Any],
     y: Sequence[Any],
-    history: Recorded,
+    history: History,
     rounds: Sequence[int] = (1, 3, 5),
     ax: Axes | None = None,
     *,
     xlabel: str = "x",
     ylabel: str = "y",
 ) -> Axes:
-    """The data, and what a model of one feature predicted after some rounds of its training; a round is an epoch.
+    """Plots samples of one feature, and what a model predicted after some rounds, or epochs, of its training.
 
-    `history` is what `fit(model, X, y, record_parameters=True)` returned. The model is left as it is.
+    The parameters of the model stay as they are.
 
-    >>> from tinygrad_edu import nn, train
-    >>> model, X, y = nn.Linear(1, init="zeros"), [[0.0], [1.0]], [1.0, 3.0]
-    >>> history = train.fit(model, X, y, epochs=5, record_parameters=True)
-    >>> ax = plot_rounds(model, X, y, history, rounds=[0, 5])
-    >>> [text.get_text() for text in ax.get_legend().get_texts()]
-    ['data', 'round 0', 'round 5']
+    Args:
+        model: A model of one feature.
+        X: The n samples: numbers, or lists of one number.
+        y: The n targets.
+        history: What `fit(model, X, y, record_parameters=True)` returned.
+        rounds: The numbers of the epochs, from 0, the beginning of training.
+        ax: The Axes to draw into; None makes new ones.
+        xlabel: The name of the feature.
+        ylabel: The name of the target.
 
-    Raises `ValueError` for samples of several features, and for a round that is not in the history.
+    Returns:
+        The Axes.
+
+    Raises:
+        ValueError: A sample has several features, or a round is not in the history.
+
+    Example:
+        >>> from tinygrad_edu import nn, train
+        >>> model, X, y = nn.Linear(1, init="zeros"), [[0.0], [1.0]], [1.0, 3.0]
+        >>> history = train.fit(model, X, y, epochs=5, record_parameters=True)
+        >>> ax = plot_rounds(model, X, y, history, rounds=[0, 5])
+        >>> [text.get_text() for text in ax.get_legend().get_texts()]
+        ['data', 'round 0', 'round 5']
     """
-    x = one_feature(X)
+    x = require_one_feature(X)
     fits = {}
     for k in rounds:
         with parameters_at(model, history, k):
@@ -277,8 +321,8 @@ def plot_rounds(
     return plot_fit(x, y, fits, ax, xlabel=xlabel, ylabel=ylabel)
 
 
-def one_feature(X: Sequence[Any]) -> list[Any]:
-    """The numbers of samples that are one number each, by itself or in a sequence; else `ValueError`."""
+def require_one_feature(X: Sequence[Any]) -> list[Any]:
+    """Returns the numbers of samples of one feature each. Raises `ValueError` if a sample has several."""
     rows = [[*row] if hasattr(row, "__len__") and len(row) else [row] for row in X]
     for row in rows:
         if len(row) != 1:
@@ -289,64 +333,101 @@ def one_feature(X: Sequence[Any]) -> list[Any]:
 def plot_residuals(
     y: Sequence[Any], predictions: Sequence[Any], ax: Axes | None = None, *, quantity: str = "y", unit: str = ""
 ) -> Axes:
-    """What is left to explain, measured − predicted, against what was predicted; a perfect model is on the line at 0.
+    """Plots the residuals y − ŷ, measured − predicted, over the predictions ŷ; a perfect model is on the line at 0.
 
-    >>> ax = plot_residuals([1.0, 2.0], [1.5, 1.5], quantity="income", unit="francs")
-    >>> ax.get_xlabel(), ax.get_ylabel()
-    ('income, predicted (francs)', 'income, measured − predicted (francs)')
-    >>> ax.collections[0].get_offsets().tolist()
-    [[1.5, -0.5], [1.5, 0.5]]
+    Args:
+        y: The measured target of each sample; n numbers or Values.
+        predictions: The prediction for each sample; n numbers or Values.
+        ax: The Axes to draw into; None makes new ones.
+        quantity: The name of the target.
+        unit: The unit of the target.
 
-    Numbers may be Values. Raises `ValueError` where the lengths differ or are 0, `TypeError` for what is no number.
+    Returns:
+        The Axes.
+
+    Raises:
+        TypeError: An item is not a number.
+        ValueError: The lengths differ or are 0.
+
+    Example:
+        >>> ax = plot_residuals([1.0, 2.0], [1.5, 1.5], quantity="income", unit="francs")
+        >>> ax.get_xlabel(), ax.get_ylabel()
+        ('income, predicted (francs)', 'income, measured − predicted (francs)')
+        >>> ax.collections[0].get_offsets().tolist()
+        [[1.5, -0.5], [1.5, 0.5]]
     """
-    measured, predicted = equal_columns(y=y, predictions=predictions)
+    measured, predicted = to_equal_columns(y=y, predictions=predictions)
     residuals = [a - b for a, b in zip(measured, predicted)]
-    ax = dressed(
-        ax, quantity_label(quantity, ", predicted", unit), quantity_label(quantity, ", measured − predicted", unit)
+    ax = prepare_axes(
+        ax, label_quantity(quantity, ", predicted", unit), label_quantity(quantity, ", measured − predicted", unit)
     )
-    scattered(ax, predicted, residuals)
+    scatter_samples(ax, predicted, residuals)
     ax.vlines(predicted, 0.0, residuals, color=COLOURS[0], alpha=0.3, linewidth=0.8)
-    ax.axhline(0.0, color=ink_on(ax), linewidth=1.2, linestyle="--")
+    ax.axhline(0.0, color=choose_ink(ax), linewidth=1.2, linestyle="--")
     return ax
 
 
 def plot_predictions(
     y: Sequence[Any], predictions: Sequence[Any], ax: Axes | None = None, *, quantity: str = "y", unit: str = ""
 ) -> Axes:
-    """Predicted against measured, for n samples of any number of features; a perfect model is on the diagonal.
+    """Plots predictions over measured targets; a perfect model is on the diagonal.
 
-    >>> ax = plot_predictions([1.0, 2.0], [1.1, 1.9], quantity="income")
-    >>> ax.get_xlabel(), ax.get_ylabel()
-    ('income, measured', 'income, predicted')
+    Args:
+        y: The measured target of each sample; n numbers or Values.
+        predictions: The prediction for each sample; n numbers or Values.
+        ax: The Axes to draw into; None makes new ones.
+        quantity: The name of the target.
+        unit: The unit of the target.
 
-    Numbers may be Values. Raises `ValueError` where the lengths differ or are 0, `TypeError` for what is no number.
+    Returns:
+        The Axes.
+
+    Raises:
+        TypeError: An item is not a number.
+        ValueError: The lengths differ or are 0.
+
+    Example:
+        >>> ax = plot_predictions([1.0, 2.0], [1.1, 1.9], quantity="income")
+        >>> ax.get_xlabel(), ax.get_ylabel()
+        ('income, measured', 'income, predicted')
     """
-    measured, predicted = equal_columns(y=y, predictions=predictions)
-    ax = dressed(
-        ax, quantity_label(quantity, ", measured", unit), quantity_label(quantity, ", predicted", unit), size=(4.5, 4.5)
+    measured, predicted = to_equal_columns(y=y, predictions=predictions)
+    ax = prepare_axes(
+        ax, label_quantity(quantity, ", measured", unit), label_quantity(quantity, ", predicted", unit), size=(4.5, 4.5)
     )
-    diagonal = ax.axline((measured[0], measured[0]), slope=1, color=ink_on(ax), linewidth=1.2, linestyle="--")
-    points = scattered(ax, measured, predicted)
+    diagonal = ax.axline((measured[0], measured[0]), slope=1, color=choose_ink(ax), linewidth=1.2, linestyle="--")
+    points = scatter_samples(ax, measured, predicted)
     ax.set_aspect("equal", adjustable="datalim")
     ax.locator_params(nbins=5)  # numbers of six digits side by side would overlap
-    add_legend(ax, [points, diagonal], ["data", "perfect prediction"])
+    add_plot_legend(ax, [points, diagonal], ["data", "perfect prediction"])
     return ax
 
 
 def plot_confusion(
     actual: Sequence[int], predicted: Sequence[int], names: Sequence[str], ax: Axes | None = None
 ) -> Axes:
-    """How many samples of each class (rows) were taken for each class (columns); the diagonal is what went right.
+    """Plots a confusion matrix: how many samples of each class (row) were predicted as each class (column).
 
-    Classes are numbers 0, 1, …, the places of their names. A cell is the darker, the larger its share of its row.
+    The diagonal has the right predictions. A cell is darker if its share of the row is larger.
 
-    >>> ax = plot_confusion([0, 0, 1], [0, 1, 1], ["cat", "dog"])
-    >>> [text.get_text() for text in ax.texts]
-    ['1', '1', '0', '1']
+    Args:
+        actual: The class of each sample; n numbers 0, 1, …, each the position of a name.
+        predicted: The predicted class of each sample; n numbers.
+        names: The names of the classes.
+        ax: The Axes to draw into; None makes new ones.
 
-    Raises `ValueError` where the lengths differ or are 0, and for a number that is not the place of a name.
+    Returns:
+        The Axes.
+
+    Raises:
+        ValueError: The lengths differ or are 0, or a number is not the position of a name.
+
+    Example:
+        >>> ax = plot_confusion([0, 0, 1], [0, 1, 1], ["cat", "dog"])
+        >>> [text.get_text() for text in ax.texts]
+        ['1', '1', '0', '1']
     """
-    check_lengths(actual=actual, predicted=predicted)
+    require_equal_lengths(actual=actual, predicted=predicted)
     counts = [[0] * len(names) for _ in names]
     for row, column in zip(actual, predicted):
         for k in (row, column):
@@ -354,7 +435,7 @@ def plot_confusion(
                 raise ValueError(f"a class is a number from 0 to {len(names) - 1}, the place of its name, not {k!r}")
         counts[int(row)][int(column)] += 1
     shares = [[count / max(sum(row), 1) for count in row] for row in counts]
-    ax = dressed(ax, "predicted class", "actual class", size=(1.8 + 0.7 * len(names), 1.4 + 0.7 * len(names)))
+    ax = prepare_axes(ax, "predicted class", "actual class", size=(1.8 + 0.7 * len(names), 1.4 + 0.7 * len(names)))
     edges, places = [k - 0.5 for k in range(len(names) + 1)], range(len(names))
     ax.pcolormesh(edges, edges, shares, cmap="Blues", vmin=0.0, vmax=1.2, edgecolors="white", linewidth=2)
     ax.set_aspect("equal")
@@ -363,7 +444,7 @@ def plot_confusion(
         for j in places:
             ink = "white" if shares[i][j] > 0.75 else INK
             ax.text(j, i, str(counts[i][j]), ha="center", va="center", color=ink, fontsize="large")
-    labels = [clean(name) for name in names]
+    labels = [clean_name(name) for name in names]
     ax.set_xticks(places, labels, parse_math=False)
     ax.set_yticks(places, labels, parse_math=False)
     if max(map(len, labels)) > 8:
@@ -387,36 +468,51 @@ def plot_boundary(
     ylabel: str = "x₂",
     resolution: int = 120,
 ) -> Axes:
-    """What a classifier says of every point of a plane, and n samples of two features with their classes.
+    """Plots the decision boundary of a classifier of two features: which class it predicts at every point of a plane.
 
-    `model` takes a list of two numbers. One number as its output is a score: above the `threshold` (0 for scores, 0.5
-    for probabilities) it means the larger of the two labels in y. With several outputs the largest one wins, and the
-    labels are the places 0, 1, … of the outputs. `names` are those of the classes, in the order of their labels. The
-    model is evaluated at `resolution`² points.
+    If the model returns one score s, it predicts the larger of two labels where s > `threshold`, else the smaller one.
+    If it returns several scores, it predicts the position 0, 1, … of the largest score.
 
-    >>> ax = plot_boundary(lambda x: x[0] - x[1], [[0.0, 1.0], [1.0, 0.0]], [-1, 1], resolution=5)
-    >>> [text.get_text() for text in ax.get_legend().get_texts()]
-    ['-1', '1']
+    Args:
+        model: A function that takes a list of two numbers and returns a number, or a list of numbers. An error that it
+            raises at every point is raised.
+        X: The n samples, each of two numbers.
+        y: The n labels of the samples.
+        ax: The Axes to draw into; None makes new ones.
+        threshold: The score at the boundary: 0 for scores, 0.5 for probabilities.
+        names: The names of the classes, in the order of their labels; None takes the labels.
+        xlabel: The name of the first feature.
+        ylabel: The name of the second feature.
+        resolution: The number of points along each axis; the model is evaluated at `resolution`² points.
 
-    Raises `ValueError` for samples that do not have two features, for labels that do not fit the outputs, for another
-    number of names, and for a resolution below 2; and what the model raises.
+    Returns:
+        The Axes.
+
+    Raises:
+        ValueError: A sample does not have two features; the labels do not fit the outputs of the model; the number of
+            names is another one; or the resolution is below 2.
+
+    Example:
+        >>> ax = plot_boundary(lambda x: x[0] - x[1], [[0.0, 1.0], [1.0, 0.0]], [-1, 1], resolution=5)
+        >>> [text.get_text() for text in ax.get_legend().get_texts()]
+        ['-1', '1']
     """
-    a, b, labels = *_two_features(X), [*y]
-    check_lengths(X=a, y=labels)
+    a, b, labels = *_split_two_features(X), [*y]
+    require_equal_lengths(X=a, y=labels)
     require_resolution(resolution)
     threshold = to_float(threshold, "threshold")
-    horizontal, vertical = np.meshgrid(*[np.linspace(*padded_range(column, 0.1), resolution) for column in (a, b)])
-    margins = _margins(on_arrays(lambda p, q: model([p, q]))(horizontal, vertical), threshold)
-    classes = _classes(labels, margins)
+    horizontal, vertical = np.meshgrid(*[np.linspace(*pad_range(column, 0.1), resolution) for column in (a, b)])
+    margins = _compute_margins(vectorize(lambda p, q: model([p, q]))(horizontal, vertical), threshold)
+    classes = _match_classes(labels, margins)
     shown = [str(label) for label in classes] if names is None else [*names]
     if len(shown) != len(classes):
         raise ValueError(f"there are {len(classes)} classes, and {len(shown)} names: {', '.join(shown)}")
-    ax = dressed(ax, clean(xlabel), clean(ylabel), size=(5.6, 4.6))
+    ax = prepare_axes(ax, clean_name(xlabel), clean_name(ylabel), size=(5.6, 4.6))
     for k, margin in enumerate(margins):
         if (top := np.nanmax(margin)) > 0:
             ax.contourf(horizontal, vertical, margin, levels=[0.0, top], colors=[COLOURS[k % 7]], alpha=0.22)
         if np.nanmin(margin) < 0 < top and k:
-            ax.contour(horizontal, vertical, margin, levels=[0.0], colors=[ink_on(ax)], linewidths=1.4)
+            ax.contour(horizontal, vertical, margin, levels=[0.0], colors=[choose_ink(ax)], linewidths=1.4)
     samples = []
     for k, label in enumerate(classes):
         places = [i for i, other in enumerate(labels) if other == label]
@@ -424,29 +520,29 @@ def plot_boundary(
         samples.append(ax.scatter([a[i] for i in places], [b[i] for i in places], s=34, **look, zorder=3))
     ax.grid(visible=False)
     ax.margins(0)
-    add_legend(ax, samples, shown)
+    add_plot_legend(ax, samples, shown)
     return ax
 
 
-def _two_features(X: Sequence[Any]) -> list[list[float]]:
+def _split_two_features(X: Sequence[Any]) -> list[list[float]]:
+    """Returns the first and the second feature of all samples."""
     for i, row in enumerate(X):
         if not hasattr(row, "__len__") or len(row) != 2:
             raise ValueError(f"a decision boundary is drawn over two features, and sample {i} is {row!r}")
-    return [floats([row[0] for row in X]), floats([row[1] for row in X])]
+    return [to_floats([row[0] for row in X]), to_floats([row[1] for row in X])]
 
 
-def _margins(scores: Array, threshold: float) -> Array:
-    """For each class how far it is ahead of the best of the others; it is chosen where that is above 0."""
+def _compute_margins(scores: FloatArray, threshold: float) -> FloatArray:
+    """Returns for each class its score minus the best other score: the class is predicted where this is above 0."""
     if scores.ndim == 2:
-        scores = np.array([threshold - scores, scores - threshold])
-        return scores
+        return np.array([threshold - scores, scores - threshold])
     if len(scores) == 1:
-        return _margins(scores[0], threshold)
+        return _compute_margins(scores[0], threshold)
     return np.array([score - np.delete(scores, k, axis=0).max(axis=0) for k, score in enumerate(scores)])
 
 
-def _classes(labels: Sequence[Any], margins: Array) -> list[Any]:
-    """The labels of the classes, in the order of the margins."""
+def _match_classes(labels: Sequence[Any], margins: FloatArray) -> list[Any]:
+    """Returns the labels of the classes, in the order of the margins."""
     n, known = len(margins), sorted(set(labels))
     if n == 2 and len(known) == 2:
         return known

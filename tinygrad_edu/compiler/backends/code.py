@@ -1,4 +1,4 @@
-"""Texts of programs as functions."""
+"""Texts of programs as functions. The texts are left to `printers/`."""
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -8,15 +8,17 @@ from typing import Any
 from tinygrad_edu.compiler.printers.parts import Source
 
 
-def compiled(source: Source) -> Callable[..., Sequence[Any]]:
-    """The function that a text in Python defines; it returns all outputs, also where there is but one."""
+def compile_source(source: Source) -> Callable[..., Sequence[Any]]:
+    """The function that a text in Python defines. It returns a sequence of outputs, also of a single one."""
     scope: dict[str, Any] = dict(source.constants)
-    exec(_code(source.text()), scope)  # of our own making: labels are in it as plain names only, numbers as numbers
+    exec(
+        _compile_text(source.text()), scope
+    )  # of our own making: labels are in it as plain names only, numbers as numbers
     run: Callable[..., Any] = scope[source.name]
     return run if source.outputs > 1 else lambda *leaves: (run(*leaves),)
 
 
 @lru_cache(maxsize=256)
-def _code(text: str) -> CodeType:
-    """Programs of one structure are one text, and share it."""
+def _compile_text(text: str) -> CodeType:
+    """The code of a text; programs of one structure have one text, and share it."""
     return compile(text, "<array program>", "exec")

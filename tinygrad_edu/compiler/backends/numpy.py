@@ -6,9 +6,9 @@ from typing import Any
 from tinygrad_edu.compiler.printers import numpy as printer
 from tinygrad_edu.compiler.program import Program
 
-from .code import compiled
+from .code import compile_source
 
 
-def function(program: Program) -> Callable[..., Sequence[Any]]:
+def make_function(program: Program) -> Callable[..., Sequence[Any]]:
     """A function of the leaves: arrays of their shapes, with the samples in front where they have them."""
-    return compiled(printer.source(program))
+    return compile_source(printer.write_source(program))

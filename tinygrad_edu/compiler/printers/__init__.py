@@ -8,22 +8,31 @@ LANGUAGES = ("numpy", "jax", "python", "javascript", "latex")
 
 
 def source(program: Program, language: str) -> str:
-    """The text of a program in one of `LANGUAGES`.
+    """Writes a program in a language.
 
-    Raises `ValueError` for another language, and for samples in Python and JavaScript, whose programs compute one;
-    `TypeError` for an operation whose rule looks at its numbers.
+    Args:
+        program: An array program.
+        language: One of `LANGUAGES`.
+
+    Returns:
+        The text: what it imports, the constants, and the function; in LaTeX, formulas.
+
+    Raises:
+        ValueError: The language is another one, or the program computes many samples, which Python and JavaScript
+            cannot.
+        TypeError: The rule of an operation looks at its numbers.
     """
     if language not in LANGUAGES:
         raise ValueError(f"a program can be written in {', '.join(LANGUAGES)}, not in {language!r}")
-    return _text(language, program)
+    return _print_with(language, program)
 
 
-def listed(program: Program) -> str:
-    """What `print(program)` shows: each array with its shape, and where it comes from."""
-    return _text("listing", program)
+def list_program(program: Program) -> str:
+    """Writes what `print(program)` shows: each array with its shape, its formula, and where it comes from."""
+    return _print_with("listing", program)
 
 
-def _text(printer: str, program: Program) -> str:
-    """What a printer writes; it is loaded when it is needed."""
-    text: str = import_module(f".{printer}", __name__).text(program)
+def _print_with(printer: str, program: Program) -> str:
+    """Calls a printer, which is imported when it is needed."""
+    text: str = import_module(f".{printer}", __name__).write_text(program)
     return text

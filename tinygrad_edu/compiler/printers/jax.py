@@ -7,55 +7,63 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from tinygrad_edu.compiler.program import Loop, Program
-from tinygrad_edu.rules import Op
+from tinygrad_edu.ops import LOGSUMEXP
+from tinygrad_edu.rules import ATOM, Op
 
-from ._arrays import Value, Writer, source_of
-from .notation import ATOM, JAX, Text
-from .numpy import constant
-from .parts import Source
+from ._arrays import ArrayText, ArrayWriter, one_or_tuple
+from .notation import JAX, Text
+from .numpy import write_constant
+from .parts import Source, write_parts
+from .plan import Expansions
 
 
-class Jax(Writer):
+class Jax(ArrayWriter):
+    """Writes functions on arrays of JAX."""
+
     notation, module = JAX, "jnp"
 
     def reduction_text(self, op: Op, text: Text, places: Sequence[int], rank: int) -> Text:
-        if op.name != "logsumexp":
+        """How an operation reduces axes of an array."""
+        if op is not LOGSUMEXP:
             return super().reduction_text(op, text, places, rank)
         self.used.add("logsumexp")
-        return f"logsumexp({text[0]}, axis={places[0] if len(places) == 1 else tuple(places)})", ATOM
+        return f"logsumexp({text[0]}, axis={one_or_tuple(places)})", ATOM
 
     def as_integer(self, text: Text, is_number: bool) -> Text:
+        """Makes an integer of an index that was computed."""
         return f"jnp.asarray({text[0]}, int)", ATOM
 
-    def update(self, value: Value, base: Text, items: Sequence[str], text: Text, repeated: bool = False) -> None:
+    def update(self, value: ArrayText, base: Text, items: Sequence[str], text: Text, repeated: bool = False) -> None:
+        """Adds to what there is."""
         if base[0] == value.text and set(items) <= {":"}:
             self.line(f"{value.text} = {value.text} + {text[0]}")
         else:
-            back = "" if base[0] == value.text else f".reshape({self.shape(value)})"
+            back = "" if base[0] == value.text else f".reshape({self.shape_text(value)})"
             self.line(f"{value.text} = {base[0]}.at[{', '.join(items)}].add({text[0]}){back}")
 
     def loop(self, loop: Loop) -> None:
+        """Writes a loop."""
         outside, states = dict(self.values), set(self.states)
         turn = self.names.new("turn")
         streams, rows = [], []
         for block, access in loop.streams:
-            x = self.seen(access, (loop.turns, *block.shape))
+            x = self.read_value(access, (loop.turns, *block.shape))
             name = self.plan.name(block)
             if x.has[0]:
-                text = self.numbers(x)[0]
+                text = self.number_text(x)[0]
                 streams.append(f"jnp.moveaxis({text}, 1, 0)" if x.samples else text)
                 rows.append(name)
                 x = replace(x, text=name, level=ATOM, boolean=False)
             self.values[block] = replace(x, shape=block.shape, has=x.has[1:])
         names, starts = [], []
         for carry in loop.carried:
-            start = self.filled(self.seen(carry.initial, carry.state.shape), carry.state.shape, carry.state.samples)
+            start = self.read_array(carry.initial, carry.state)
             names.append(self.plan.name(carry.state))
             starts.append(start.text)
             self.values[carry.state] = replace(start, text=names[-1], level=ATOM)
         self.states.update(names)
-        for result, state in self.plan.reused(loop).items():
-            self.plan.call(result, state)
+        for result, state in self.plan.reusable_results(loop).items():
+            self.plan.share_name(result, state)
         state_name = names[0] if len(names) == 1 else self.names.new("state") if names else "_"
         row_name = rows[0] if len(rows) == 1 else self.names.new("row") if rows else "_"
         self.line(f"def {turn}({state_name}, {row_name if row_name != state_name else '_row'}):")
@@ -64,50 +72,47 @@ class Jax(Writer):
             if len(all_names) > 1:
                 self.line(f"{', '.join(all_names)} = {name}")
         self.body(loop.body)
-        results = []
-        for carry in loop.carried:
-            shape = carry.state.shape
-            results.append(self.filled(self.seen(carry.result, shape), shape, carry.state.samples).text)
-        made = [self.filled(self.value(block), block.shape, block.samples).text for block, _ in loop.stacked]
-        self.line(f"return {one_or_all(results)}, {one_or_all(made)}")
+        results = [self.read_array(carry.result, carry.state).text for carry in loop.carried]
+        made = [self.as_array(self.value(block), block.shape, block.samples).text for block, _ in loop.stacked]
+        self.line(f"return {join_texts(results)}, {join_texts(made)}")
         self.depth -= 1
         finals = [self.plan.name(carry.state) if carry.final else "_" for carry in loop.carried]
         stacks = [self.plan.name(outer) for _, outer in loop.stacked]
         xs = f", length={loop.turns}" if not streams else ""
         reverse = ", reverse=True" if loop.backwards else ""
-        call = f"jax.lax.scan({turn}, {one_or_all(starts)}, {one_or_all(streams)}{xs}{reverse})"
+        call = f"jax.lax.scan({turn}, {join_texts(starts)}, {join_texts(streams)}{xs}{reverse})"
         self.used.add("scan")
-        self.line(f"{one_or_all(finals, '_')}, {one_or_all(stacks, '_')} = {call}")
+        self.line(f"{join_texts(finals, '_')}, {join_texts(stacks, '_')} = {call}")
         for carry in loop.carried:
             if carry.final:
                 outside[carry.final] = self.values[carry.state]
-        for block, outer in loop.stacked:
-            name, shape = self.plan.name(outer), (loop.turns, *block.shape)
+        for _, outer in loop.stacked:
+            name = self.plan.name(outer)
             if outer.samples:
                 self.line(f"{name} = jnp.moveaxis({name}, 0, 1)")
-            outside[outer] = Value(name, ATOM, shape, (True,) * len(shape), outer.samples)
+            outside[outer] = self.named_array(outer)
         self.values, self.states = outside, states
         self.names.taken.discard(turn)
 
 
-def one_or_all(texts: Sequence[str], none: str = "None") -> str:
+def join_texts(texts: Sequence[str], none: str = "None") -> str:
+    """One text as such, several as a tuple."""
     return none if not texts else texts[0] if len(texts) == 1 else f"({', '.join(texts)})"
 
 
-def source(program: Program) -> Source:
+def write_source(program: Program) -> Source:
     """A program as a function on JAX's arrays."""
-    return source_of(program, Jax, _imports)
-
-
-def _imports(writer: Writer) -> list[str]:
-    special = [name for name in ("erfc", "logsumexp") if name in writer.used]
-    return [
-        *["import jax"] * ("scan" in writer.used),
+    source = write_parts(program, Jax, Expansions(JAX, products=True))
+    special = [name for name in ("erfc", "logsumexp") if name in source.used]
+    source.imports = [
+        *["import jax"] * ("scan" in source.used),
         "import jax.numpy as jnp",
         *[f"from jax.scipy.special import {', '.join(special)}"] * bool(special),
     ]
+    return source
 
 
-def text(program: Program) -> str:
-    written = source(program)
-    return written.text([constant(name, x, "jnp") for name, x in written.constants.items()])
+def write_text(program: Program) -> str:
+    """Writes the text of a program."""
+    source = write_source(program)
+    return source.text([write_constant(name, x, "jnp") for name, x in source.constants.items()])

@@ -11,11 +11,10 @@ from math import inf, prod
 from tinygrad_edu.compiler.program import (
     COPY,
     EQUAL,
-    MUL,
     ONE,
     TAKE,
     Access,
-    Any_Statement,
+    AnyStatement,
     Block,
     Loop,
     Operand,
@@ -24,18 +23,16 @@ from tinygrad_edu.compiler.program import (
     Statement,
     strides_of,
     whole,
-    written,
+    written_blocks,
 )
 from tinygrad_edu.compiler.symbols import SYMBOLS, Symbol
 from tinygrad_edu.compiler.tape import Builder
-from tinygrad_edu.ops import CONSTANT, DETACH
-from tinygrad_edu.rules import OPS, Op, find
+from tinygrad_edu.ops import CONSTANT, DETACH, MUL, POW, TOTAL
+from tinygrad_edu.rules import Op, find
 
 from .notation import Names, Notation, identifier, plain
 
-BUILT_IN = (COPY, EQUAL, ONE, TAKE, DETACH)
-POW = OPS["pow"]
-ARITHMETIC = {OPS[name] for name in ("add", "sub", "mul", "div", "neg")}
+SPECIAL_OPS = (COPY, EQUAL, ONE, TAKE, DETACH)
 
 
 # ---- operations as simpler ones --------------------------------------------------------------------------------------
@@ -45,29 +42,20 @@ class Expansions:
 
     So max(x, 0) takes the place of a `relu`, but a `sigmoid` stays: it is better written as a function, once. Those are
     in `functions`, each after the ones that it uses. With `products` small whole powers are multiplied out.
+    `folds` says that the language reduces lists by operations on two numbers, except for sums.
     """
 
     notation: Notation
     products: bool = False
+    folds: bool = False
     functions: dict[tuple[Op, int], Program] = field(default_factory=dict)
     _short: dict[tuple[Op, int], Program | None] = field(default_factory=dict)
 
     def program(self, program: Program) -> Program:
+        """The program in which those operations are expanded."""
         return replace(program, statements=tuple(self._body(program.statements)))
 
-    def reductions(self, program: Program, of_two: dict[str, Op]) -> None:
-        """Takes in the operations of two numbers that a language reduces lists by."""
-        stack = [*program.statements]
-        while stack:
-            s = stack.pop()
-            if isinstance(s, Loop):
-                stack += s.body
-            elif isinstance(s, Statement) and s.reduced and s.reduce.name in of_two:
-                op = of_two[s.reduce.name]
-                if self.notation.form(op) is None and (op, 2) not in self.functions:
-                    self.functions[op, 2] = self.program(expansion(op, 2))
-
-    def _body(self, statements: Sequence[Any_Statement]) -> Iterator[Any_Statement]:
+    def _body(self, statements: Sequence[AnyStatement]) -> Iterator[AnyStatement]:
         for s in statements:
             if isinstance(s, Loop):
                 yield replace(s, body=tuple(self._body(s.body)))
@@ -78,6 +66,8 @@ class Expansions:
 
     def _statement(self, s: Statement) -> Iterator[Statement]:
         op, operands = s.op, s.operands
+        if self.folds and s.reduced and s.reduce.of_two and s.reduce is not TOTAL:
+            self._add_reduction(s.reduce.of_two)
         if op is POW and isinstance(operands[0], Access) and not isinstance(operands[1], Access):
             exponent = operands[1]
             op, operands = find("power", int(exponent) if exponent.is_integer() else exponent), operands[:1]
@@ -90,21 +80,25 @@ class Expansions:
         else:
             yield s
 
+    def _add_reduction(self, op: Op) -> None:
+        if self.notation.form(op) is None and (op, 2) not in self.functions:
+            self.functions[op, 2] = self.program(expand_operation(op, 2))
+
     def _simpler(self, op: Op, arity: int) -> Program | None:
-        """What is written in place of an operation; None where that is the operation, or the function that it is."""
+        """What is written in place of an operation; None where the language has the operation, or it is a function."""
         if op.name == "power" and self.products and op.parameters[0] in range(3, 9):
-            return _product(int(op.parameters[0]))
-        if op in BUILT_IN or self.notation.form(op):
+            return _power_as_product(int(op.parameters[0]))
+        if op in SPECIAL_OPS or self.notation.form(op):
             return None
         if (op, arity) not in self._short:
-            body = expansion(op, arity)
-            self._short[op, arity] = body if _is_short(body) else None
-            if not _is_short(body):
+            body = expand_operation(op, arity)
+            self._short[op, arity] = body if _is_readable(body) else None
+            if not _is_readable(body):
                 self.functions[op, arity] = self.program(body)
         return self._short[op, arity]
 
     def _applied(self, body: Program, s: Statement) -> Iterator[Statement]:
-        """A function of numbers, applied to the operands of a statement."""
+        """The statements that apply a function of numbers to the operands of a statement."""
         of: dict[Block, Operand] = dict(zip(body.inputs, s.operands))
         for step in body.statements:
             assert isinstance(step, Statement)
@@ -118,10 +112,11 @@ class Expansions:
                 yield from self._statement(Statement(out, step.op, operands, s.axes, origin=s.origin))
 
 
-def expansion(op: Op, arity: int) -> Program:
-    """What the rule of an operation on so many inputs computes, as a program of numbers.
+def expand_operation(op: Op, arity: int) -> Program:
+    """Writes what the rule of an operation on `arity` inputs computes as a program of numbers.
 
-    Raises `TypeError` for a rule that looks at its numbers.
+    Raises:
+        TypeError: The rule looks at its numbers.
     """
     builder = Builder()
     names = "x" if arity == 1 else "ab" if arity == 2 else [f"x{i}" for i in range(arity)]
@@ -135,7 +130,7 @@ def expansion(op: Op, arity: int) -> Program:
         ) from error
     inputs = tuple([Block(name, kind="input") for name in names])
     of: dict[int, Operand] = {place: Access(block) for place, block in zip(places, inputs)}
-    for place, node in enumerate(builder.nodes):
+    for place, node in enumerate(builder.entries):
         if node.op is CONSTANT:
             of[place] = node.number
     wanted, stack = set[int](), [y.place] if isinstance(y, Symbol) else []
@@ -143,10 +138,10 @@ def expansion(op: Op, arity: int) -> Program:
         place = stack.pop()
         if place not in wanted:
             wanted.add(place)
-            stack.extend(builder.nodes[place].inputs)
+            stack.extend(builder.entries[place].inputs)
     statements = []
     for place in sorted(wanted - of.keys()):
-        node = builder.nodes[place]
+        node = builder.entries[place]
         statements.append(Statement(Block(""), node.op, tuple([of[i] for i in node.inputs])))
         of[place] = Access(statements[-1].out)
     if not statements:  # one of the inputs, or a constant
@@ -154,15 +149,15 @@ def expansion(op: Op, arity: int) -> Program:
     return Program(op.name, inputs, (), tuple(statements), (Output(Access(statements[-1].out)),))
 
 
-def _is_short(body: Program) -> bool:
+def _is_readable(body: Program) -> bool:
     """Whether an expansion reads as well as its name: it names no input twice, or is arithmetic."""
     operations = {s.op for s in body.statements if isinstance(s, Statement)}
     count = Counter([a.block for s in body.statements for a in s.accesses])
-    return all(count[x] <= 1 for x in body.inputs) or operations <= ARITHMETIC
+    return all(count[x] <= 1 for x in body.inputs) or all(op.precedence for op in operations)
 
 
-def _product(n: int) -> Program:
-    """x·x·…·x"""
+def _power_as_product(n: int) -> Program:
+    """The product x·x·…·x of n factors."""
     x = Block("x", kind="input")
     statements: list[Statement] = []
     for _ in range(n - 1):
@@ -187,20 +182,20 @@ class Plan:
         for output in program.outputs:
             if isinstance(output.access, Access):
                 self.readers.setdefault(output.access.block, []).append(output)
-        self._count(program.statements)
-        self._choose(program.statements)
+        self._count_readers(program.statements)
+        self._choose_inline(program.statements)
         for output in program.outputs[: len(program.outputs) == 1]:  # it follows `return`
             access = output.access
             if isinstance(access, Access) and len(self.readers[access.block]) == 1 and is_whole(access, output.shape):
                 self.inline.update(
                     [s.out for s in program.statements if isinstance(s, Statement) and s.out is access.block]
                 )
-        self._forward = _needed(program)
-        self._of = dict(zip(_leaves(program), map(names.new, _names_of_leaves(program, arrays))))
+        self._forward = _blocks_of_values(program)
+        self._of = dict(zip(program.leaves, map(names.new, _names_of_leaves(program, arrays))))
         self._wishes = self._names_of_outputs(program)
 
     def name(self, block: Block) -> str:
-        """What a block is called: as its label says, or else h0, h1, …, of numbers v0, v1, …, of adjoints g0, g1, …"""
+        """What a block is called: as its label says; else h0, h1, …, numbers v0, v1, …, adjoints g0, g1, … ."""
         if block not in self._of:
             if block in self._wishes:
                 self._of[block] = self._names.new(self._wishes[block])
@@ -214,15 +209,16 @@ class Plan:
         return self._of[block]
 
     def is_for_gradients(self, block: Block) -> bool:
+        """Whether no value needs a block."""
         return block not in self._forward
 
-    def reused(self, loop: Loop) -> dict[Block, Block]:
-        """Results of a turn that may take the names of the states they become, as nothing reads these any more."""
+    def reusable_results(self, loop: Loop) -> dict[Block, Block]:
+        """Results of a turn that may take the name of the state that they become, as nothing reads it any more."""
         makers = {s.out: s for s in loop.body if isinstance(s, Statement)}
         where = {s: i for i, s in enumerate(loop.body)}
 
         def line(s: object) -> float:
-            """Of a statement, the place of the line it is in; anything else reads at the end."""
+            """The place of the line that a statement is in; anything else reads at the end."""
             while isinstance(s, Statement) and s.out in self.inline:
                 s = self.readers[s.out][0]
             return where.get(s, inf)  # type: ignore[call-overload, no-any-return]
@@ -236,13 +232,14 @@ class Plan:
                 reused[result] = carry.state
         return reused
 
-    def call(self, result: Block, state: Block) -> None:
+    def share_name(self, result: Block, state: Block) -> None:
+        """Gives a result the name of the state that it becomes."""
         self._of[result] = self.name(state)
 
-    def _count(self, statements: Sequence[Any_Statement]) -> None:
+    def _count_readers(self, statements: Sequence[AnyStatement]) -> None:
         for s in statements:
             if isinstance(s, Loop):
-                self._count(s.body)
+                self._count_readers(s.body)
                 starts = [c.initial for c in s.carried if isinstance(c.initial, Access)]
                 read = [a.block for a in [*starts, *[a for _, a in s.streams], *[c.result for c in s.carried]]]
                 read += [block for block, _ in s.stacked]
@@ -252,11 +249,11 @@ class Plan:
             for block in read:
                 self.readers.setdefault(block, []).append(s)
 
-    def _choose(self, statements: Sequence[Any_Statement]) -> None:
+    def _choose_inline(self, statements: Sequence[AnyStatement]) -> None:
         here = set(statements)
         for s in statements:
             if isinstance(s, Loop):
-                self._choose(s.body)
+                self._choose_inline(s.body)
             elif isinstance(s, Statement) and not s.out.name:
                 readers = self.readers.get(s.out, [])
                 if len(readers) == 1 and readers[0] in here and self._may_stand_in(readers[0], s):
@@ -276,7 +273,7 @@ class Plan:
         return both_are_one or (reader.axes == kept and is_whole(access, kept))
 
     def _names_of_outputs(self, program: Program) -> dict[Block, str]:
-        leaves = {*_leaves(program)}
+        leaves = {*program.leaves}
         wishes: dict[Block, str] = {}
         values = [o for o in program.outputs if o.leaf is None]
         for output in program.outputs:
@@ -298,13 +295,9 @@ def is_whole(access: Access, axes: Sequence[int]) -> bool:
     return all_cells and access.index is None and access.mask is None and access.offset == 0
 
 
-def _leaves(program: Program) -> list[Block]:
-    return [*program.inputs, *program.parameters]
-
-
-def _needed(program: Program) -> set[Block]:
+def _blocks_of_values(program: Program) -> set[Block]:
     """The blocks that the values are made of; all others are there for the gradients."""
-    maker = {out: s for s in program.statements for out in written(s)}
+    maker = {out: s for s in program.statements for out in written_blocks(s)}
     needed = set[Block]()
     stack = [o.access.block for o in program.outputs if o.leaf is None and isinstance(o.access, Access)]
     while stack:
@@ -312,22 +305,22 @@ def _needed(program: Program) -> set[Block]:
         if block not in needed:
             needed.add(block)
             if block in maker:
-                stack += [*_blocks(maker[block])]
+                stack += [*_touched_blocks(maker[block])]
     return needed
 
 
-def _blocks(s: Any_Statement) -> Iterator[Block]:
-    """All that it reads, and all that is written inside."""
+def _touched_blocks(s: AnyStatement) -> Iterator[Block]:
+    """All blocks that a statement reads, and those that are written in a loop."""
     yield from [a.block for a in s.accesses]
     if isinstance(s, Loop):
         yield from [c.state for c in s.carried] + [block for block, _ in s.streams]
         for inner in s.body:
-            yield from [*_blocks(inner), *written(inner)]
+            yield from [*_touched_blocks(inner), *written_blocks(inner)]
 
 
 def _names_of_leaves(program: Program, arrays: bool) -> list[str]:
-    """Short where others are not called so, too: a matrix `layers[0].w` is W0."""
-    leaves = _leaves(program)
+    """Short names where they are unique: a matrix `layers[0].w` is W0."""
+    leaves = program.leaves
     short = [_short_name(leaf) if arrays else identifier(leaf.name, "x") for leaf in leaves]
     count = Counter(short)
     return [name if count[name] == 1 else plain(leaf.name, "x") for name, leaf in zip(short, leaves)]

@@ -7,15 +7,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from math import prod
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from tinygrad_edu.compiler.program import Access, Block, Part, strides_of
+from tinygrad_edu.compiler.program import COPY, Access, Array, Block, Part, Scatter, Statement, strides_of
 
-Array = Any  # of NumPy
-SAMPLES = -1  # the axis of samples, in front of axes 0, 1, …
+SAMPLE_AXIS = -1  # the axis of samples, in front of axes 0, 1, …
 
 
-class Step(NamedTuple):
+class AxisStep(NamedTuple):
     """How one axis of a statement walks along a dimension of an array."""
 
     axis: int
@@ -25,23 +24,26 @@ class Step(NamedTuple):
 
 @dataclass
 class Dimension:
-    """One dimension of an array: where reading starts, and the axes that step along it; without any it is one cell."""
+    """A dimension of an array: where reading starts, and the axes that step along it. Without axes it is one cell."""
 
     length: int
     start: int = 0
-    steps: list[Step] = field(default_factory=list)
+    steps: list[AxisStep] = field(default_factory=list)
 
     @property
     def is_whole(self) -> bool:
+        """Whether one axis walks through all of the dimension."""
         return [step[1:] for step in self.steps] == [(self.length, 1)]
 
 
-def moving(access: Access, axes: Sequence[int]) -> list[Step]:
+def moving_steps(access: Access, axes: Sequence[int]) -> list[AxisStep]:
     """The axes along which an affine access moves, with their strides."""
-    return [Step(a, n, s) for a, (n, s) in enumerate(zip(axes, access.strides)) if n > 1 and s]
+    return [AxisStep(a, n, s) for a, (n, s) in enumerate(zip(axes, access.strides)) if n > 1 and s]
 
 
-def along(shape: Sequence[int], offset: int, steps: Sequence[Step], shared: bool = False) -> list[Dimension] | None:
+def find_dimensions(
+    shape: Sequence[int], offset: int, steps: Sequence[AxisStep], shared: bool = False
+) -> list[Dimension] | None:
     """The dimensions of an array as an access walks along them; None where it leaves them on its way.
 
     No two axes go along one dimension, unless it may be `shared`.
@@ -51,7 +53,7 @@ def along(shape: Sequence[int], offset: int, steps: Sequence[Step], shared: bool
     for axis, length, stride in sorted(steps, key=lambda step: -abs(step.step)):
         for dimension, unit in zip(dimensions, units):
             if stride % unit == 0 and (shared or not dimension.steps) and dimension.length > 1:
-                taken = [*dimension.steps, Step(axis, length, stride // unit)]
+                taken = [*dimension.steps, AxisStep(axis, length, stride // unit)]
                 low = dimension.start + sum([min(0, step * (n - 1)) for _, n, step in taken])
                 high = dimension.start + sum([max(0, step * (n - 1)) for _, n, step in taken])
                 if low >= 0 and high < dimension.length:
@@ -62,10 +64,10 @@ def along(shape: Sequence[int], offset: int, steps: Sequence[Step], shared: bool
     return dimensions
 
 
-def shapes(size: int, offset: int, steps: Sequence[Step]) -> Iterator[tuple[int, int, tuple[int, ...]]]:
+def other_shapes(size: int, offset: int, steps: Sequence[AxisStep]) -> Iterator[tuple[int, int, tuple[int, ...]]]:
     """Other shapes of an array, or of a part of it, in which an access may be slices: where it starts, ends, its shape.
 
-    >>> list(shapes(12, 1, [Step(0, 3, 4)]))
+    >>> list(other_shapes(12, 1, [AxisStep(0, 3, 4)]))
     [(0, 12, (3, 4)), (0, 12, (3, 4)), (0, 12, (12,))]
     """
     lengths = sorted([(abs(stride), n) for _, n, stride in steps], reverse=True)
@@ -82,47 +84,75 @@ def shapes(size: int, offset: int, steps: Sequence[Step]) -> Iterator[tuple[int,
     yield 0, size, (size,)
 
 
-def cells(access: Access, axes: Sequence[int]) -> Array:
-    """The cells that an access leads to, with length 1 along the axes that repeat."""
+def cell_table(access: Access, axes: Sequence[int]) -> Array:
+    """The table of cells that an access leads to, with length 1 along the axes that repeat."""
     import numpy as np
 
     if access.index is not None:
-        index = np.asarray(access.index)
-        return index.reshape((1,) * (len(axes) - index.ndim) + index.shape)
+        return over_axes(access.index, axes)
     table = np.full((1,) * len(axes), access.offset)
-    for axis, length, stride in moving(access, axes):
+    for axis, length, stride in moving_steps(access, axes):
         table = table + (np.arange(length) * stride).reshape([-1 if a == axis else 1 for a in range(len(axes))])
     return table
 
 
-def simpler(access: Access, axes: Sequence[int]) -> Access:
-    """An access without a table, where that has but one cell."""
+def over_axes(table: Array, axes: Sequence[int]) -> Array:
+    """An index or a mask with a dimension for each axis, of length 1 along the axes that repeat."""
+    return table.reshape((1,) * (len(axes) - table.ndim) + table.shape)
+
+
+def without_table(access: Access, axes: Sequence[int]) -> Access:
+    """An access without a table, if the table has only one cell."""
     if access.block.size > 1 and (access.index is None or access.index.size > 1):
         return access
     offset = int(access.index.ravel()[0]) if access.index is not None else access.offset
     return replace(access, strides=(0,) * len(axes), offset=offset, index=None)
 
 
-def covers(part: Part, out: Block) -> bool:
+def split_scatter(s: Scatter) -> tuple[Statement | None, list[Part]]:
+    """A part that covers all cells, as the statement that a scatter begins with; and the parts that are added then."""
+    parts = sorted(map(turn_forwards, s.parts), key=lambda part: not covers_block(part, s.out))
+    if parts and covers_block(parts[0], s.out):
+        return as_statement(parts[0], s.out), parts[1:]
+    return None, parts
+
+
+def as_statement(part: Part, out: Block) -> Statement:
+    """A part that covers a block, as a copy: its axes are in the order in which they walk through the block."""
+    steps = sorted(moving_steps(part.target, part.axes), key=lambda step: -step.step)
+    order = [step.axis for step in steps]
+    order += [axis for axis in range(len(part.axes)) if axis not in order]
+    axes, source = tuple([part.axes[axis] for axis in order]), part.source
+
+    def in_order(table: Array | None) -> Array | None:
+        # laid out as it will be printed: sums over it are rounded in that order
+        return None if table is None else over_axes(table, axes).transpose(order).copy()
+
+    strides = tuple([source.strides[axis] for axis in order]) if source.index is None else ()
+    source = replace(source, strides=strides, index=in_order(source.index), mask=in_order(source.mask))
+    return Statement(out, COPY, (source,), axes, len(order) - len(steps))
+
+
+def covers_block(part: Part, out: Block) -> bool:
     """Whether a part meets each cell of a block once, walking forwards."""
     if part.target.index is not None or part.target.offset:
         return False
-    steps = sorted(moving(part.target, part.axes), key=lambda step: -step.step)
+    steps = sorted(moving_steps(part.target, part.axes), key=lambda step: -step.step)
     lengths = [n for _, n, _ in steps]
     return prod(lengths) == out.size and [step for _, _, step in steps] == [*strides_of(lengths)]
 
 
-def forwards(part: Part) -> Part:
-    """A part that walks through its target forwards."""
-    target, source = simpler(part.target, part.axes), part.source
-    for axis, length, stride in moving(target, part.axes):
+def turn_forwards(part: Part) -> Part:
+    """A part with its axes turned so that they walk through its target forwards."""
+    target, source = without_table(part.target, part.axes), part.source
+    for axis, length, stride in moving_steps(target, part.axes):
         if stride < 0:
-            target, source = _turned(target, axis, length), _turned(source, axis, length)
+            target, source = _turn(target, axis, length), _turn(source, axis, length)
     return replace(part, target=target, source=source)
 
 
-def _turned(access: Access, axis: int, length: int) -> Access:
-    """An access that walks along an axis from its end."""
+def _turn(access: Access, axis: int, length: int) -> Access:
+    """An access that walks along an axis from the end."""
     turn = [slice(None)] * axis + [slice(None, None, -1)]
     index = None if access.index is None else access.index[tuple(turn)]
     mask = None if access.mask is None else access.mask[tuple(turn)]
@@ -145,6 +175,6 @@ def slice_text(start: int, length: int, step: int, size: int) -> str:
     return f"{first}:{last}" + (f":{step}" if step != 1 else "")
 
 
-def letters(axes: Sequence[int]) -> str:
-    """The axes as einsum calls them: n is that of the samples."""
-    return "".join(["n" if axis == SAMPLES else "ijklmopqrstuvwxyzabcdefgh"[axis] for axis in axes])
+def einsum_letters(axes: Sequence[int]) -> str:
+    """The axes as letters of einsum: n is the axis of samples."""
+    return "".join(["n" if axis == SAMPLE_AXIS else "ijklmopqrstuvwxyzabcdefgh"[axis] for axis in axes])

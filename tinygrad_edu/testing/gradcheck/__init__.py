@@ -1,4 +1,4 @@
-"""`gradcheck`: is a gradient right, and if not, where and why. `check.py` is the place to begin."""
+"""`gradcheck`: whether a gradient is right, and if not, where and why. Begin to read with `check.py`."""
 
 from .check import GradientCheck, assert_gradients, gradcheck
 

@@ -1,7 +1,8 @@
-"""`grade` examines anybody's engine, concept by concept. `grade.py` is the place to begin."""
+"""The grader examines anybody's engine, concept by concept. Begin to read with `grade.py`."""
 
+from ._examination import examine
 from .concepts import CONCEPTS, Concept
 from .grade import grade, grade_file, suite
-from .grades import Grade, Place, Result
+from .grades import Grade, Location, Result
 
-__all__ = ["CONCEPTS", "Concept", "Grade", "Place", "Result", "grade", "grade_file", "suite"]
+__all__ = ["CONCEPTS", "Concept", "Grade", "Location", "Result", "examine", "grade", "grade_file", "suite"]

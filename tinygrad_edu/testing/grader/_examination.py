@@ -1,8 +1,8 @@
 """Examines one concept of one engine: runs its programs there and on our own engine, and compares what they show.
 
-The class that is examined may do anything, also raise or run forever: whatever comes of it becomes a `Result`. Where
-the operating system has timers, a program that does not end is interrupted, and the line is named where it was; what
-cannot be interrupted is left to `_isolation.py`, which runs all this in a process that it can end.
+The examined class may do anything: raise, or run forever. The outcome is always a `Result`. Where the operating system
+has timers, a program that does not end is interrupted, and its line is named. A program that cannot be interrupted is
+left to `_isolation.py`, which runs all of this in a process that it can end.
 """
 
 import ast
@@ -16,7 +16,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,104 +24,113 @@ from typing import Any
 
 from tinygrad_edu._validate import to_float
 from tinygrad_edu.engine import Value
-from tinygrad_edu.ops import CONSTANT
-from tinygrad_edu.rules import Op, find
+from tinygrad_edu.ops import ADD, CONSTANT, DIV, MUL, NEG, SUB, power
+from tinygrad_edu.rules import OPS, Op
 
 from .concepts import CONCEPTS, REFUSALS, Concept
-from .grades import MISSING, NOT_RUN, PASSED, WRONG, Place, Result, printable
+from .grades import MISSING, NOT_RUN, PASSED, WRONG, Location, Result, make_printable
 
-SECONDS = 5.0  # a concept may take: our own engine needs less than 0.5 for the slowest one
-EXPRESSIONS = 150  # to generate, and a tenth of it for each operation by itself before
+SECONDS = 5.0  # for one concept: our own engine needs less than 0.5 for the slowest one
+EXPRESSIONS = 150  # to generate from all operations; before that, a tenth of it for each single operation
 _PROGRAM = "<program of the grader>"
 _OUR_FOLDER = Path(__file__).parent.parent
 
-# the operations that generated expressions are made of, each where its own concept passes
+# the operations of generated expressions: each is used if its own concept passes
 _OPERATIONS: dict[str, list[Op]] = {
-    "addition": [find("add")],
-    "multiplication": [find("mul")],
-    "negation": [find("neg")],
-    "subtraction": [find("sub")],
-    "division": [find("div")],
-    "power": [find("power", 2), find("power", 3), find("power", -1)],
-    "relu": [find("relu")],
-    "tanh": [find("tanh")],
-    "exp": [find("exp")],
-    "log": [find("log")],
+    "addition": [ADD],
+    "multiplication": [MUL],
+    "negation": [NEG],
+    "subtraction": [SUB],
+    "division": [DIV],
+    "power": [power(2), power(3), power(-1)],
+    **{concept.name: [OPS[concept.name]] for concept in CONCEPTS if concept.name in OPS},
 }
 _REFLECTED = {
-    "add": "reflected-addition",
-    "mul": "reflected-multiplication",
-    "sub": "reflected-subtraction",
-    "div": "reflected-division",
+    ADD: "reflected-addition",
+    MUL: "reflected-multiplication",
+    SUB: "reflected-subtraction",
+    DIV: "reflected-division",
 }
 
 
 class TimeLimitError(BaseException):
-    """Raised in a program that has run too long; not an Exception, which the examined class may catch."""
+    """A program has run too long. It is no Exception, as the examined class may catch those."""
 
 
 def examine(
     concept: Concept, value_class: type, *, seconds: float = SECONDS, watch: Callable[[str], object] | None = None
 ) -> Result:
-    """The result for one concept of a class that has micrograd's interface.
+    """Examines one concept of a class that has micrograd's interface.
 
-    `seconds` is a time limit for all its programs, kept where there are timers (not on Windows) and in the main thread
-    alone; `watch` is called with each program before it runs.
+    Args:
+        concept: The concept, one of `CONCEPTS`.
+        value_class: The class to examine.
+        seconds: A time limit for all programs of the concept, in the main thread where there are timers (not on
+            Windows).
+        watch: Is called with each program before it runs.
 
-    >>> from tinygrad_edu import Value
-    >>> examine(CONCEPTS[0], Value).status
-    'passed'
+    Returns:
+        The result, whatever the class does.
+
+    Example:
+        >>> from tinygrad_edu import Value
+        >>> examine(CONCEPTS[0], Value).status
+        'passed'
     """
     start = time.monotonic()
-    lacking = [name for name in concept.needs if not _has(value_class, name)]
+    lacking = [name for name in concept.needs if not _has_method(value_class, name)]
     if lacking:
         return Result(concept.name, MISSING, reason=f"the class has no method {lacking[0]}")
     if concept.generated and not find_spec("hypothesis"):
         return Result(concept.name, NOT_RUN, reason="it needs Hypothesis: pip install 'tinygrad-edu[test]'")
-    run = _Run(value_class, start + seconds, seconds, watch or (lambda program: None))
-    found = _generated(concept, run) if concept.generated else _first_that_fails(concept, run)
-    return replace(found or Result(concept.name, PASSED), seconds=time.monotonic() - start)
+    examination = _Examination(concept, value_class, start + seconds, seconds, watch or (lambda program: None))
+    failed = _search_expression(examination) if concept.generated else _run_programs(examination)
+    return replace(failed or Result(concept.name, PASSED), seconds=time.monotonic() - start)
 
 
-def _first_that_fails(concept: Concept, run: "_Run") -> Result | None:
+def _run_programs(examination: "_Examination") -> Result | None:
+    """The result of the first program that fails."""
+    concept = examination.concept
     for program in concept.programs:
-        if ".backward()" in program and not _has(run.value_class, "backward"):
+        if ".backward()" in program and not _has_method(examination.value_class, "backward"):
             return Result(concept.name, MISSING, reason="the class has no method backward")
-        result = run.compared(concept, program, rel_tol=1e-9, abs_tol=1e-12)
+        result = examination.compare(program, rel_tol=1e-9, abs_tol=1e-12)
         if result:
             return result
     return None
 
 
-def _generated(concept: Concept, run: "_Run") -> Result | None:
-    """Hypothesis looks for an expression whose numbers differ, and shrinks it to the smallest."""
+def _search_expression(examination: "_Examination") -> Result | None:
+    """The result of the smallest expression whose numbers differ, if Hypothesis finds one."""
     import hypothesis
 
     from tinygrad_edu.testing import strategies
 
+    value_class, seconds, watch = examination.value_class, examination.seconds, examination.watch
     names = {*_OPERATIONS, *_REFLECTED.values()}
-    examined = [examine(c, run.value_class, seconds=run.seconds, watch=run.watch) for c in CONCEPTS if c.name in names]
+    examined = [examine(c, value_class, seconds=seconds, watch=watch) for c in CONCEPTS if c.name in names]
     working = {result.name for result in examined if result.passed}
     ops = [op for name, its_ops in _OPERATIONS.items() if name in working for op in its_ops]
     if not ops:
-        return Result(concept.name, MISSING, reason="no operation has passed, of which to make expressions")
+        reason = "no operation has passed, so there is nothing to make expressions of"
+        return Result(examination.concept.name, MISSING, reason=reason)
     not_reflected = {op for op, name in _REFLECTED.items() if name not in working}
     failures: dict[str, Result] = {}
-    until = time.thread_time() + run.seconds  # of computing: what is found does not depend on who else computes
+    until = time.thread_time() + seconds  # time of this thread: the result does not depend on other programs
 
     def differs(f: Any) -> bool:
         if time.thread_time() > until:
             raise TimeLimitError
-        if any(step.op.name in not_reflected and f.tape.ops[step.inputs[0]] is CONSTANT for step in f.steps):
+        if any(step.op in not_reflected and f.tape.ops[step.inputs[0]] is CONSTANT for step in f.steps):
             return False
         names = f.names
         gradients = [f"{name}.grad" for name in names[: len(f.inputs)]]
         program = "\n".join([f.source(""), f"{names[-1]}.data", *gradients])
-        run.deadline = time.monotonic() + run.seconds
-        result = failures.get(program) or run.compared(concept, program, rel_tol=1e-6, abs_tol=1e-7)
+        examination.deadline = time.monotonic() + seconds
+        result = failures.get(program) or examination.compare(program, rel_tol=1e-6, abs_tol=1e-7)
         if result:
             failures[program] = result
-        if time.monotonic() > run.deadline:
+        if time.monotonic() > examination.deadline:
             raise TimeLimitError
         return bool(result)
 
@@ -145,126 +154,132 @@ def _generated(concept: Concept, run: "_Run") -> Result | None:
     return failures[smallest] if smallest else None
 
 
-class _Run:
-    """The programs of one concept on one class, up to a common deadline."""
+@dataclass
+class _Examination:
+    """One concept of one class, with the deadline of its programs."""
 
-    def __init__(self, value_class: type, deadline: float, seconds: float, watch: Callable[[str], object]) -> None:
-        self.value_class, self.deadline, self.seconds, self.watch = value_class, deadline, seconds, watch
+    concept: Concept
+    value_class: type
+    deadline: float
+    seconds: float
+    watch: Callable[[str], object]
 
-    def compared(self, concept: Concept, program: str, **tolerance: float) -> Result | None:
-        """The result if the program fails; nothing if it shows what it should."""
-        expected = _expected(program)
+    def compare(self, program: str, **tolerance: float) -> Result | None:
+        """The result if the program fails; None if it shows the numbers of our own engine."""
+        expected = _run_on_our_engine(program)
         self.watch(program)
-        shown = _shown(program, self.value_class)
-        failed = Result(concept.name, WRONG, program=program)
+        shown = _run_program(program, self.value_class)
+        failed = Result(self.concept.name, WRONG, program=program)
         try:
-            with _interrupted_after(self.deadline - time.monotonic()):
+            with _interrupt_after(self.deadline - time.monotonic()):
                 for (expression, right), (_, got) in zip(expected, shown):
-                    if not _same(right, got, **tolerance):
-                        return replace(failed, expression=expression, expected=_text(right), got=_text(got))
+                    if not _is_close(right, got, **tolerance):
+                        return replace(failed, expression=expression, expected=_format(right), got=_format(got))
         except KeyboardInterrupt:
             raise
         except TimeLimitError as error:
             ended = f"it was still running after {self.seconds:g} s"
-            return replace(failed, error=ended, place=_place(error, self.value_class))
+            return replace(failed, error=ended, location=self.locate(error))
         except BaseException as error:
-            place = _place(error, self.value_class)
-            if isinstance(error, NotImplementedError) or (concept.optional and isinstance(error, REFUSALS)):
-                reason = f"the class refuses it: {described(error)}"
-                return replace(failed, status=MISSING, program="", reason=reason, place=place)
-            return replace(failed, error=described(error), place=place)
+            location = self.locate(error)
+            if isinstance(error, NotImplementedError) or (self.concept.optional and isinstance(error, REFUSALS)):
+                reason = f"the class refuses it: {describe_error(error)}"
+                return replace(failed, status=MISSING, program="", reason=reason, location=location)
+            return replace(failed, error=describe_error(error), location=location)
         return None
+
+    def locate(self, error: BaseException) -> Location | None:
+        """The line of an error in the folder of the class; without a folder, in no file of ours."""
+        try:
+            folder = Path(inspect.getfile(self.value_class)).resolve().parent
+        except Exception:  # the class was made by exec, or in a notebook
+            folder = None
+        return locate_error(error, folder)
 
 
 # ---- a program, and what it shows ------------------------------------------------------------------------------------
-def _shown(program: str, value_class: type) -> Iterator[tuple[str, Any]]:
-    """Runs a program line by line; of each line that is an expression, its text and its value."""
+def _run_program(program: str, value_class: type) -> Iterator[tuple[str, Any]]:
+    """Runs a program line by line, and yields the text and the value of each line that is an expression."""
     names: dict[str, Any] = {"Value": value_class}
     for statement in ast.parse(program).body:
-        text = ast.get_source_segment(program, statement) or ""
-        if isinstance(statement, ast.Expr) and not text.endswith(".backward()"):
-            yield text, eval(compile(ast.Expression(statement.value), _PROGRAM, "eval"), names)
+        if isinstance(statement, ast.Expr):
+            value = eval(compile(ast.Expression(statement.value), _PROGRAM, "eval"), names)
+            text = ast.get_source_segment(program, statement) or ""
+            if not text.endswith(".backward()"):
+                yield text, value
         else:
             exec(compile(ast.Module([statement], []), _PROGRAM, "exec"), names)
 
 
 @cache
-def _expected(program: str) -> list[tuple[str, Any]]:
-    return list(_shown(program, Value))
+def _run_on_our_engine(program: str) -> list[tuple[str, Any]]:
+    return list(_run_program(program, Value))
 
 
-def _same(right: Any, got: Any, **tolerance: float) -> bool:
+def _is_close(right: Any, got: Any, **tolerance: float) -> bool:
     if isinstance(right, tuple):
-        return all(_same(a, b, **tolerance) for a, b in zip(right, got))
-    number = _number(got)
+        return all(_is_close(a, b, **tolerance) for a, b in zip(right, got))
+    number = _as_float(got)
     return number is not None and math.isclose(right, number, **tolerance)
 
 
-def _number(x: Any) -> float | None:
-    """The float of a number; nothing for whatever is none, as a Value or None."""
+def _as_float(x: Any) -> float | None:
+    """The float of a number; None for what is not a number, as a Value."""
     try:
         return to_float(x)
     except Exception:
         return None
 
 
-def _text(x: Any) -> str:
-    """A number as Python shows it; of anything else the type alone, for its repr may be part of the trouble."""
+def _format(x: Any) -> str:
+    """A number as Python shows it; the type of anything else, as its repr may be wrong too."""
     if isinstance(x, tuple):
-        return ", ".join(map(_text, x))
+        return ", ".join(map(_format, x))
     if x is None or type(x) in (bool, int, float):
         return repr(x)
-    number = _number(x)
-    return f"a {type(x).__name__}, no number" if number is None else repr(number)
+    number = _as_float(x)
+    return f"a {type(x).__name__}, not a number" if number is None else repr(number)
 
 
-def _has(value_class: type, method: str) -> bool:
-    """Whether the class has the method itself, not only from `object`."""
+def _has_method(value_class: type, method: str) -> bool:
+    """Whether the class has the method, and not only from `object`."""
     try:
         found = getattr(value_class, method, None)
-    except Exception:  # of a metaclass
+    except Exception:  # raised by a metaclass
         return False
     return found is not None and found is not getattr(object, method, None)
 
 
 # ---- errors and time -------------------------------------------------------------------------------------------------
-def described(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """The type and the message of an error, in one printable line."""
     name = type(error).__name__
     try:
         message = " ".join(str(error).split())
     except Exception:
         message = "(its message cannot be shown)"
-    return printable(f"{name}: {message[:200]}" if message else name)
+    return make_printable(f"{name}: {message[:200]}" if message else name)
 
 
-def _place(error: BaseException, value_class: type) -> Place | None:
-    try:
-        home = Path(inspect.getfile(value_class)).resolve().parent
-    except Exception:  # made by exec, or in a notebook
-        home = None
-    return place_of(error, home)
-
-
-def place_of(error: BaseException, home: Path | None) -> Place | None:
-    """The last line of the traceback that stands in a file of that folder; without one, in none of our own files."""
+def locate_error(error: BaseException, folder: Path | None) -> Location | None:
+    """The last line of the traceback in a file of that folder; without a folder, in a file that is not ours."""
     if isinstance(error, SyntaxError) and error.filename and error.lineno:
-        return Place(Path(error.filename).name, error.lineno, printable((error.text or "").strip()))
+        return Location(Path(error.filename).name, error.lineno, make_printable((error.text or "").strip()))
     frames = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
-    if home:
-        frames = [(file, line) for file, line in frames if Path(file).resolve().parent == home]
+    if folder:
+        frames = [(file, line) for file, line in frames if Path(file).resolve().parent == folder]
     else:
         frames = [(f, n) for f, n in frames if f != _PROGRAM and _OUR_FOLDER not in Path(f).parents]
     if not frames:
         return None
-    deep = isinstance(error, RecursionError)  # then it is the call that repeats, not where it happened to end
-    file, line = Counter(frames).most_common(1)[0][0] if deep else frames[-1]
-    return Place(Path(file).name, line, printable(linecache.getline(file, line).strip()))
+    is_deep = isinstance(error, RecursionError)  # then the line that is repeated counts, not the last one
+    file, line = Counter(frames).most_common(1)[0][0] if is_deep else frames[-1]
+    return Location(Path(file).name, line, make_printable(linecache.getline(file, line).strip()))
 
 
 @contextmanager
-def _interrupted_after(seconds: float) -> Iterator[None]:
-    """Raises `TimeLimitError` in the block when the time is over, where there are timers."""
+def _interrupt_after(seconds: float) -> Iterator[None]:
+    """Raises `TimeLimitError` in the block when the time is over, if there are timers."""
     if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -277,5 +292,5 @@ def _interrupted_after(seconds: float) -> Iterator[None]:
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, *timer)  # somebody else's, as a test runner's
+        signal.setitimer(signal.ITIMER_REAL, *timer)  # of another program, as a test runner
         signal.signal(signal.SIGALRM, handler)

@@ -1,27 +1,33 @@
 """What the grader examines: a table of concepts, in the order in which they are taught.
 
-A concept is data: small programs, the smallest first, and what to look at where one goes wrong. Each line of a program
-that is an expression shows its value, as in an interactive session, and that value is compared with the one that our
-own engine gives: no expected number is written here. Examined is what micrograd and PyTorch agree on; so interior
-gradients after a second backward pass, which micrograd adds up and PyTorch does not keep, are left to each engine. How
-programs are run and compared is left to `_examination.py`.
+A concept is data: small programs, the smallest first, and advice for a program that goes wrong. Each line of a program
+that is an expression shows its value, as in an interactive session. This value is compared with the value of our own
+engine, so no expected number is written here. Only what micrograd and PyTorch agree on is examined. They do not agree
+on interior gradients after a second backward pass: micrograd adds them up, PyTorch keeps none. How programs are run and
+compared is left to `_examination.py`.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from textwrap import dedent
 
-from tinygrad_edu.data.tables import listing
+from tinygrad_edu.errors import quote_list
 
 
 @dataclass(frozen=True)
 class Concept:
-    """One thing to get right: its name, its group, and one sentence on what is examined.
+    """One thing that an engine must get right.
 
-    `programs` are run one after the other up to the first that goes wrong; `look_at` is the advice that is then given.
-    `needs` are the methods without which the concept is missing rather than wrong, `builds_on` the concepts whose
-    faults show here too. An engine may refuse a concept that is `optional` by one of `REFUSALS`: that is missing too.
-    One that is `generated` has no programs here: they are made by Hypothesis.
+    Args:
+        name: The name of the concept.
+        group: The name of its group.
+        examines: What is examined, in a few words.
+        programs: The programs, which run one after the other up to the first that goes wrong.
+        look_at: The advice if one goes wrong.
+        needs: The methods that the class must have, or else the concept is missing.
+        builds_on: The names of the concepts whose faults show in this one too.
+        optional: Whether an engine may refuse the concept with one of `REFUSALS`: then it is missing, not wrong.
+        generated: Whether Hypothesis makes the programs, and `programs` is empty.
     """
 
     name: str
@@ -41,7 +47,7 @@ REFUSALS = (TypeError, AssertionError)
 def _concept(
     name: str, examines: str, programs: str, look_at: str, *, needs: str = "", builds_on: str = "", **kind: bool
 ) -> Concept:
-    """A concept whose programs stand in one text with an empty line between them, and names with a space."""
+    """A concept, from programs with an empty line between them, and from names with a space between them."""
     texts = tuple(dedent(programs).strip().split("\n\n")) if programs else ()
     return Concept(name, "", examines, texts, look_at, tuple(needs.split()), tuple(builds_on.split()), **kind)
 
@@ -82,7 +88,7 @@ CONCEPTS: tuple[Concept, ...] = (
             a.data = 4.0
             a.data, b.data
             """,
-            "__init__ sets self.grad = 0.0: both numbers belong to the object, not to the class.",
+            "__init__ sets self.data and self.grad = 0.0: both belong to the object, not to the class.",
             builds_on="value",
         ),
         _concept(
@@ -135,7 +141,7 @@ CONCEPTS: tuple[Concept, ...] = (
             b.backward()
             a.grad
             """,
-            "__add__: a plain number becomes a Value first; both inputs get out.grad, the derivatives being 1.",
+            "__add__: make a plain number a Value first; both inputs get out.grad, as both derivatives are 1.",
             needs="__add__",
             builds_on="data-and-grad root-gradient",
         ),
@@ -225,7 +231,7 @@ CONCEPTS: tuple[Concept, ...] = (
             d.backward()
             a.grad, b.grad
             """,
-            "in the backward step of each operation, every local derivative is multiplied by out.grad.",
+            "the backward step of each operation multiplies every local derivative by out.grad.",
             needs="__add__ __mul__",
             builds_on="addition multiplication",
         ),
@@ -272,13 +278,13 @@ CONCEPTS: tuple[Concept, ...] = (
             d.backward()
             a.grad
             """,
-            "gradients are added with +=, not set with =, and the inputs kept so that one used twice counts twice.",
+            "add gradients with +=, do not set them with =; an input that is used twice counts twice.",
             needs="__add__ __mul__",
             builds_on="chain-rule",
         ),
         _concept(
             "shared-nodes",
-            "a node goes back once: b = a + a; c = b + b",
+            "each node goes once: b = a + a; c = b + b",
             """
             a = Value(3.0)
             b = a + a
@@ -293,13 +299,13 @@ CONCEPTS: tuple[Concept, ...] = (
             d.backward()
             a.grad
             """,
-            "each node comes into the topological order once: remember in a set which nodes have been visited.",
+            "each node is in the topological order once: keep the visited nodes in a set.",
             needs="__add__ __mul__",
             builds_on="accumulation",
         ),
         _concept(
             "order",
-            "a node goes back after all that use it",
+            "a node waits for all nodes that use it",
             """
             a = Value(3.0)
             b = a * 2.0
@@ -333,13 +339,13 @@ CONCEPTS: tuple[Concept, ...] = (
             g.backward()
             a.grad
             """,
-            "reverse topological order: each node keeps all its inputs, is listed after them, and goes back before.",
+            "keep all inputs of each node, list a node after its inputs, and go back in the reverse order.",
             needs="__add__ __mul__",
             builds_on="shared-nodes",
         ),
         _concept(
             "constants",
-            "plain numbers: whole ones, and 0",
+            "plain numbers: ints, and 0",
             """
             a = Value(3)
             b = a * 2 + 1
@@ -361,13 +367,13 @@ CONCEPTS: tuple[Concept, ...] = (
             c.backward()
             a.grad
             """,
-            "0 is a number as any other: test with isinstance(other, Value), not with the truth of other.",
+            "0 is a number like any other: test with isinstance(other, Value), not with `if other`.",
             needs="__add__ __mul__",
             builds_on="addition multiplication accumulation",
         ),
         _concept(
             "equal-numbers",
-            "two Values with equal numbers stay two",
+            "two Values with equal numbers are not one",
             """
             a = Value(3.0)
             b = Value(3.0)
@@ -383,13 +389,13 @@ CONCEPTS: tuple[Concept, ...] = (
             c.backward()
             a.grad
             """,
-            "tell nodes apart by identity, not by their numbers: mind what __eq__ and __hash__ do to a set of nodes.",
+            "compare nodes by identity, not by their numbers: a set of nodes uses __eq__ and __hash__.",
             needs="__add__ __mul__",
             builds_on="addition multiplication chain-rule",
         ),
         _concept(
             "inputs-unchanged",
-            "operations leave their inputs as they are",
+            "operations do not change their inputs",
             """
             a = Value(3.0)
             b = Value(2.0)
@@ -409,7 +415,7 @@ CONCEPTS: tuple[Concept, ...] = (
             d.backward()
             a.data, b.data, c.data, d.data
             """,
-            "operations compute out = Value(...) and never assign to self.data; backward() changes grad alone.",
+            "operations make out = Value(...) and never assign to self.data; backward() changes only grad.",
             needs="__add__ __mul__",
             builds_on="addition multiplication",
         ),
@@ -511,7 +517,7 @@ CONCEPTS: tuple[Concept, ...] = (
             d.backward()
             a.grad
             """,
-            "__rsub__: for 5 - a Python calls a.__rsub__(5), so the result is other - self, and its derivative -1.",
+            "__rsub__: for 5 - a Python calls a.__rsub__(5): the result is other - self, its derivative is -1.",
             needs="__rsub__",
             builds_on="reflected-addition negation subtraction",
         ),
@@ -561,13 +567,13 @@ CONCEPTS: tuple[Concept, ...] = (
             d.backward()
             a.grad
             """,
-            "__pow__: the derivative of x**n is n * x**(n-1), to be multiplied by out.grad.",
+            "__pow__: the derivative of x**n is n * x**(n-1); multiply it by out.grad.",
             needs="__pow__",
             builds_on="chain-rule accumulation equal-numbers",
         ),
         _concept(
             "power-of-negative",
-            "a ** n for a negative a and a whole n",
+            "a ** n for a negative a and an int n",
             """
             a = Value(-3.0)
             b = a ** 2
@@ -584,7 +590,7 @@ CONCEPTS: tuple[Concept, ...] = (
             b.backward()
             b.data, a.grad
             """,
-            "a plain exponent needs no logarithm: a negative number has none; the derivative is n * x**(n-1).",
+            "a plain exponent needs no logarithm, which a negative number lacks; the derivative is n * x**(n-1).",
             needs="__pow__",
             builds_on="power",
         ),
@@ -607,7 +613,7 @@ CONCEPTS: tuple[Concept, ...] = (
             b.backward()
             b.data, a.grad
             """,
-            "x**0 is 1 everywhere, so its derivative is 0; the formula n * x**(n-1) would divide by zero at x = 0.",
+            "x**0 is 1 everywhere, so its derivative is 0; the formula n * x**(n-1) divides by zero at x = 0.",
             needs="__pow__",
             builds_on="power",
         ),
@@ -668,7 +674,7 @@ CONCEPTS: tuple[Concept, ...] = (
             d.backward()
             a.grad
             """,
-            "__rtruediv__: for 5 / a Python calls a.__rtruediv__(5), so the result is other / self: 5 * a**-1.",
+            "__rtruediv__: for 5 / a Python calls a.__rtruediv__(5): the result is other / self, or 5 * a**-1.",
             needs="__rtruediv__",
             builds_on="reflected-multiplication power division",
         ),
@@ -696,7 +702,7 @@ CONCEPTS: tuple[Concept, ...] = (
                 (
                     "relu",
                     (3.0, -2.0, 0.0),
-                    "relu: max(0, x); its derivative is 1 where x > 0 and 0 elsewhere, at x = 0 too.",
+                    "relu: max(0, x); its derivative is 1 where x > 0, and 0 elsewhere, also at x = 0.",
                 ),
                 ("tanh", (0.5, -2.0), "tanh: the derivative is 1 - t**2, where t = tanh(x) is the output."),
                 ("exp", (0.5, -2.0), "exp: the derivative is exp(x) itself, the output."),
@@ -756,7 +762,7 @@ CONCEPTS: tuple[Concept, ...] = (
         "several-passes",
         _concept(
             "separate-graphs",
-            "backward() reaches its own graph alone",
+            "backward() changes only its own graph",
             """
             a = Value(3.0)
             b = a * 2.0
@@ -779,13 +785,13 @@ CONCEPTS: tuple[Concept, ...] = (
             d.backward()
             a.grad, c.grad
             """,
-            "inputs and gradients are kept in each object, not in a list or a number that all objects share.",
+            "keep inputs and gradients in each object, not in a list or a number that all objects share.",
             needs="__mul__",
             builds_on="multiplication",
         ),
         _concept(
             "gradients-add-up",
-            "another backward() adds to a leaf's grad",
+            "a second backward() adds to a leaf's grad",
             """
             a = Value(3.0)
             b = a * 2.0
@@ -794,13 +800,13 @@ CONCEPTS: tuple[Concept, ...] = (
             c.backward()
             a.grad
             """,
-            "backward() does not set the gradients of its leaves to zero; that is left to the training loop.",
+            "backward() does not set the gradients of leaves to zero: the training loop does.",
             needs="__mul__",
             builds_on="accumulation separate-graphs",
         ),
         _concept(
             "zeroing",
-            "a grad set to 0 starts anew",
+            "after a.grad = 0 the sum starts again",
             """
             a = Value(3.0)
             b = a * 2.0
@@ -810,13 +816,13 @@ CONCEPTS: tuple[Concept, ...] = (
             c.backward()
             a.grad
             """,
-            "grad is the only place where a gradient is kept: a.grad = 0 is what zero_grad() does.",
+            "keep the gradient in grad and nowhere else: zero_grad() does a.grad = 0.",
             needs="__mul__",
             builds_on="separate-graphs",
         ),
         _concept(
             "second-backward",
-            "a graph goes back again after zeroing",
+            "backward() runs again after zeroing",
             """
             a = Value(3.0)
             b = a * a
@@ -833,7 +839,7 @@ CONCEPTS: tuple[Concept, ...] = (
             c.backward()
             a.grad, b.grad
             """,
-            "backward() starts afresh each time: what has been visited is kept in a local set, not in the nodes.",
+            "backward() starts from nothing each time: keep the visited nodes in a local set, not in the nodes.",
             needs="__mul__",
             builds_on="shared-nodes zeroing",
         ),
@@ -851,18 +857,18 @@ CONCEPTS: tuple[Concept, ...] = (
             b.backward()
             b.data, a.grad
             """,
-            "each node is visited once, however many paths lead to it: remember visited nodes in a set.",
+            "visit each node once, however many paths lead to it: keep the visited nodes in a set.",
             needs="__add__",
             builds_on="shared-nodes",
         ),
         _concept(
             "deep-chains",
-            "1,000, 10,000 and 30,000 operations in line",
+            "chains of 1,000, 10,000, 30,000 operations",
             "\n\n".join(
                 f"a = Value(1.0)\nb = a\nfor _ in range({n}):\n    b = b + 1.0\nb.backward()\nb.data, a.grad"
                 for n in (1_000, 10_000, 30_000)
             ),
-            "Python allows about 1,000 calls inside one another: find the order with a loop and a list as a stack.",
+            "Python allows about 1,000 nested calls: find the order with a loop, and a list as a stack.",
             needs="__add__",
             builds_on="addition",
         ),
@@ -873,7 +879,7 @@ CONCEPTS: tuple[Concept, ...] = (
             "generated-expressions",
             "generated expressions against tinygrad_edu",
             "",
-            "go through it line by line: it is an operation at other numbers, or how nodes share their inputs.",
+            "go through the program line by line: an operation is wrong at some numbers, or with shared inputs.",
             needs="__add__ __mul__",
             builds_on="addition multiplication chain-rule accumulation shared-nodes order constants equal-numbers",
             generated=True,
@@ -882,19 +888,28 @@ CONCEPTS: tuple[Concept, ...] = (
 )
 
 
-def chosen(only: Iterable[str] = (), skip: Iterable[str] = ()) -> tuple[Concept, ...]:
-    """The concepts with these names or of these groups, all if none is named, without those to skip; in their order.
+def choose_concepts(only: Iterable[str] = (), skip: Iterable[str] = ()) -> tuple[Concept, ...]:
+    """The concepts to examine, in the order of the table.
 
-    >>> [concept.name for concept in chosen(only=["functions"], skip=["log"])]
-    ['relu', 'tanh', 'exp']
+    Args:
+        only: The names of concepts or groups; all by default.
+        skip: The names of concepts or groups to leave out.
 
-    Raises `ValueError` for a name that is not in the table, and where nothing is left.
+    Raises:
+        ValueError: A name is not in the table, or no concept is left.
+
+    Example:
+        >>> [concept.name for concept in choose_concepts(only=["functions"], skip=["log"])]
+        ['relu', 'tanh', 'exp']
     """
-    only, skip = _names(only), _names(skip)
-    known = dict.fromkeys(name for concept in CONCEPTS for name in (concept.group, concept.name))
+    only, skip = _list_names(only), _list_names(skip)
+    groups = dict.fromkeys(concept.group for concept in CONCEPTS)
+    names = {group: [concept.name for concept in CONCEPTS if concept.group == group] for group in groups}
+    known = {*groups, *[concept.name for concept in CONCEPTS]}
     unknown = [name for name in (*only, *skip) if name not in known]
     if unknown:
-        raise ValueError(f"{listing(unknown)} is no concept; there are, by groups: {overview()}")
+        table = "; ".join(f"{group}: {', '.join(names[group])}" for group in groups)
+        raise ValueError(f"no concept and no group is called {quote_list(unknown)}; there are {table}")
     concepts = tuple(
         concept
         for concept in CONCEPTS
@@ -905,11 +920,5 @@ def chosen(only: Iterable[str] = (), skip: Iterable[str] = ()) -> tuple[Concept,
     return concepts
 
 
-def overview() -> str:
-    """The names of all concepts, by groups, in one line."""
-    groups = dict.fromkeys(concept.group for concept in CONCEPTS)
-    return "; ".join(f"{group}: {', '.join(c.name for c in CONCEPTS if c.group == group)}" for group in groups)
-
-
-def _names(names: Iterable[str]) -> Sequence[str]:
+def _list_names(names: Iterable[str]) -> Sequence[str]:
     return [names] if isinstance(names, str) else list(names)

@@ -1,7 +1,7 @@
-"""What the grader found: the result for one concept, the grade of an engine, and how both are shown.
+"""The grade of an engine: the result for each concept, and how a person or a program reads it.
 
-A grade is text for a terminal (`report`) or JSON for a teacher's own programs (`json`). How it comes about is left to
-`_examination.py` and `_isolation.py`.
+A grade is text for a terminal (`report`), or JSON for the programs of a teacher (`json`). How a concept is examined is
+left to `_examination.py`, how a file is kept apart to `_isolation.py`.
 """
 
 import json
@@ -16,17 +16,23 @@ from .concepts import CONCEPTS
 
 PASSED, MISSING, WRONG, NOT_RUN = "passed", "missing", "wrong", "not run"
 STATUSES = (PASSED, MISSING, WRONG, NOT_RUN)
-FORMAT = 1  # of the JSON: a number more when a key changes its meaning or goes
+FORMAT = 1  # of the JSON: it grows when a key changes its meaning or is removed
 
 _WIDTH = 80
-_COLOURS = {PASSED: "32", MISSING: "35", WRONG: "31", NOT_RUN: "35"}  # read well on light and on dark ground
+_COLOURS = {PASSED: "32", MISSING: "35", WRONG: "31", NOT_RUN: "35"}  # ANSI; readable on light and on dark background
 _BY_NAME = {concept.name: concept for concept in CONCEPTS}
-_PRINTED_LINES = 6  # of what the file itself printed
+_MAX_PRINTED = 6  # lines of what the file printed
 
 
 @dataclass(frozen=True)
-class Place:
-    """A line of the examined file, or of a file beside it."""
+class Location:
+    """A line of the examined file, or of a file beside it.
+
+    Args:
+        file: The name of the file.
+        line: The number of the line, from 1.
+        code: The text of the line, empty if it is not known.
+    """
 
     file: str
     line: int
@@ -35,25 +41,33 @@ class Place:
     def __str__(self) -> str:
         return f"{self.file}, line {self.line}{f': {self.code}' if self.code else ''}"
 
-    @staticmethod
-    def of(record: dict[str, Any]) -> "Place | None":
-        """The place that a record tells of, if any."""
-        return Place(record["file"], record["line"], record["code"]) if record.get("file") else None
+
+def location_keys(location: Location | None) -> dict[str, Any]:
+    """The keys of a location in JSON; of none too."""
+    return dict(vars(location)) if location else {"file": "", "line": None, "code": ""}
 
 
-def placed(place: Place | None) -> dict[str, Any]:
-    """The record of a place, or of none."""
-    return dict(vars(place)) if place else {"file": "", "line": None, "code": ""}
+def read_location(keys: dict[str, Any]) -> Location | None:
+    """The location that `location_keys` has written, if any."""
+    return Location(keys["file"], keys["line"], keys["code"]) if keys.get("file") else None
 
 
 @dataclass(frozen=True)
 class Result:
-    """What was found of one concept. Texts that do not apply are empty.
+    """The result for one concept. Texts that do not apply are empty.
 
-    `status` is passed, missing, wrong or not run. Where it is wrong, `program` is the smallest one that fails,
-    `expression` its line that shows another number (`got`) than it should (`expected`); or `error` says what was
-    raised, and `place` where. `reason` says why it is missing or was not run. `follows` names an earlier
-    concept that is not passed either, and may be the cause.
+    Args:
+        name: The name of the concept.
+        status: "passed", "missing", "wrong" or "not run".
+        reason: Why the concept is missing or was not run.
+        program: The smallest program that fails.
+        expression: The line of the program that shows a wrong number.
+        expected: The number that this line should show.
+        got: The number that it shows.
+        error: What was raised, if no number was shown.
+        location: The line of the file that raised the error.
+        follows: An earlier concept that has not passed either, and may be the cause.
+        seconds: The time it took.
     """
 
     name: str
@@ -64,35 +78,41 @@ class Result:
     expected: str = ""
     got: str = ""
     error: str = ""
-    place: Place | None = None
+    location: Location | None = None
     follows: str = ""
     seconds: float = 0.0
 
     @property
     def passed(self) -> bool:
+        """Whether the status is "passed"."""
         return self.status == PASSED
 
     @property
     def examines(self) -> str:
-        """One sentence on what is examined."""
+        """What is examined, in a few words."""
         return _BY_NAME[self.name].examines
 
     @property
     def group(self) -> str:
+        """The group of the concept."""
         return _BY_NAME[self.name].group
 
     @property
     def look_at(self) -> str:
-        """One sentence on what to look at; empty if all is well."""
+        """One sentence of advice; empty if there is nothing to mend."""
         return "" if self.status in (PASSED, NOT_RUN) else _BY_NAME[self.name].look_at
 
     @property
     def remark(self) -> str:
-        """What to say of it in a line: why it is missing, what it may follow from, or what it examines."""
+        """The text beside the name in a report: why it is missing, what it may follow from, or what it examines."""
         return self.reason or (f"may follow from {self.follows}" if self.follows else self.examines)
 
     def as_dict(self) -> dict[str, Any]:
-        """What `Grade.json` says of the concept."""
+        """The object for this concept in the JSON of a grade.
+
+        Returns:
+            A dict of strings and numbers, with the keys that the documentation lists.
+        """
         texts = ("reason", "program", "expression", "expected", "got", "error")
         return {
             "name": self.name,
@@ -100,43 +120,64 @@ class Result:
             "examines": self.examines,
             "status": self.status,
             **{key: getattr(self, key) for key in texts},
-            **placed(self.place),
+            **location_keys(self.location),
             "look_at": self.look_at,
             "follows": self.follows,
             "seconds": round(self.seconds, 3),
         }
 
     @staticmethod
-    def from_dict(record: dict[str, Any]) -> "Result":
-        """The result that `as_dict` made it of."""
-        texts = ("name", "status", "reason", "program", "expression", "expected", "got", "error", "follows", "seconds")
-        return Result(**{key: record[key] for key in texts}, place=Place.of(record))
+    def from_dict(keys: dict[str, Any]) -> "Result":
+        """Makes a result again.
+
+        Args:
+            keys: What `as_dict` has returned.
+
+        Returns:
+            An equal result.
+        """
+        names = ("name", "status", "reason", "program", "expression", "expected", "got", "error", "follows", "seconds")
+        return Result(**{name: keys[name] for name in names}, location=read_location(keys))
 
     def explained(self, width: int = _WIDTH) -> str:
-        """What went wrong, with the program that shows it and the advice; a few lines."""
+        """Explains what went wrong, with the program that shows it and the advice.
+
+        Args:
+            width: The largest number of characters in a line.
+
+        Returns:
+            A few lines of text.
+        """
         program = [f"    {line}" for line in self.program.splitlines()]
         shows = f"{self.expression} is {self.got}, and should be {self.expected}" if self.expression else ""
         facts = {
             "instead": self.error,
-            "at": str(self.place or ""),
+            "at": str(self.location or ""),
             "why": self.reason,
             "look at": self.look_at,
-            "note": self.follows and f"may follow from {self.follows}, so begin there",
+            "note": self.follows and f"may follow from {self.follows}: begin there",
         }
-        lines = [line for key, text in facts.items() for line in _wrapped(text, width, f"{key:9}")]
-        return "\n".join([*program, *([""] * bool(program)), *_wrapped(shows, width), *lines])
+        lines = [line for key, text in facts.items() for line in _wrap(text, width, f"{key:9}")]
+        return "\n".join([*program, *([""] * bool(program)), *_wrap(shows, width), *lines])
 
     def __str__(self) -> str:
-        head = "\n".join(_wrapped(f"{self.name}: {self.status}. Examined: {self.examines}.", _WIDTH))
+        head = "\n".join(_wrap(f"{self.name}: {self.status}. Examined: {self.examines}.", _WIDTH))
         return head if self.passed else f"{head}\n\n{self.explained()}"
 
 
 @dataclass(frozen=True)
 class Grade:
-    """The results for an engine, concept by concept, in the order in which they are taught.
+    """The results for an engine, in the order in which the concepts are taught.
 
-    `problem` says why the file could not be examined at all, and `place` where; `notes` are remarks, and `printed` is
-    the beginning of what the file itself printed. `seconds` is the time that all took.
+    Args:
+        file: The name of the examined file.
+        class_name: The name of the examined class.
+        results: One `Result` for each concept that was asked for.
+        seconds: The time it took.
+        problem: Why the file could not be examined at all; else empty.
+        location: The line of the problem.
+        notes: Remarks, such as that the class is tinygrad_edu's own.
+        printed: The beginning of what the file printed.
     """
 
     file: str
@@ -144,28 +185,40 @@ class Grade:
     results: tuple[Result, ...]
     seconds: float
     problem: str = ""
-    place: Place | None = None
+    location: Location | None = None
     notes: tuple[str, ...] = ()
     printed: str = ""
 
     @property
     def passed(self) -> bool:
-        """Whether all has passed that was asked for: a missing concept is none that has passed."""
+        """Whether all concepts that were asked for have passed. A missing concept has not passed."""
         return not self.problem and all(result.passed for result in self.results)
 
     def counts(self) -> dict[str, int]:
-        """How many concepts there are of each status."""
+        """Counts the concepts of each status.
+
+        Returns:
+            The numbers of concepts that are "passed", "missing", "wrong" and "not run".
+        """
         return {status: sum(result.status == status for result in self.results) for status in STATUSES}
 
     def __getitem__(self, name: str) -> Result:
-        """The result for the concept of that name; `KeyError` where it has not been asked for."""
+        """The result for the concept of that name.
+
+        Raises:
+            KeyError: The concept was not asked for.
+        """
         for result in self.results:
             if result.name == name:
                 return result
-        raise KeyError(f"{name!r} is none of the {len(self.results)} concepts of this grade")
+        raise KeyError(f"the grade has no concept {name!r}; it has {', '.join(result.name for result in self.results)}")
 
     def json(self) -> str:
-        """The grade as JSON: an object whose keys stay, as the documentation lists them."""
+        """Writes the grade as JSON.
+
+        Returns:
+            The text of one object. Its keys stay the same; the documentation lists them.
+        """
         return json.dumps(
             {
                 "format": FORMAT,
@@ -174,7 +227,7 @@ class Grade:
                 "class": self.class_name,
                 "passed": self.passed,
                 "counts": self.counts(),
-                "problem": {"message": self.problem, **placed(self.place)} if self.problem else None,
+                "problem": {"message": self.problem, **location_keys(self.location)} if self.problem else None,
                 "notes": list(self.notes),
                 "printed": self.printed,
                 "seconds": round(self.seconds, 3),
@@ -184,78 +237,98 @@ class Grade:
         )
 
     def report(self, colour: bool = False, width: int = _WIDTH) -> str:
-        """The grade for a person to read: a line for each concept, and below them what to mend. `colour` is ANSI's.
+        """Writes the grade for a person: one line for each concept, and below them what to mend.
 
-        What may follow from an earlier concept has its line, but is not explained before that one is mended.
+        A concept that may follow from an earlier one has its line, but no explanation.
+
+        Args:
+            colour: Whether to use the colours of a terminal (ANSI).
+            width: The largest number of characters in a line.
+
+        Returns:
+            The text of the report.
         """
 
-        def painted(text: str, code: str = "1") -> str:
+        def paint(text: str, code: str = "1") -> str:
             return f"\033[{code}m{text}\033[0m" if colour else text
 
-        lines = [painted(f"{self.file}, class {self.class_name}")]
+        lines = [paint(f"{self.file}, class {self.class_name}")]
         for note in self.notes:
-            lines += _wrapped(f"Note: {note}.", width)
+            lines += _wrap(f"Note: {note}.", width)
         if self.problem:
-            lines += ["", *_wrapped(self.problem, width), *_wrapped(str(self.place or ""), width, "  ")]
+            lines += ["", *_wrap(self.problem, width), *_wrap(str(self.location or ""), width, "  ")]
         else:
             for result, before in zip(self.results, [None, *self.results]):
                 if before is None or result.group != before.group:
-                    lines += ["", painted(result.group.replace("-", " "))]
-                status = painted(f"{result.status:8}", _COLOURS[result.status])
+                    lines += ["", paint(result.group.replace("-", " "))]
+                status = paint(f"{result.status:8}", _COLOURS[result.status])
                 first, *more = textwrap.wrap(result.remark, width - 37)
                 lines += [f"  {status} {result.name:25} {first}", *(" " * 37 + line for line in more)]
             for result in self.results:
                 if result.status == WRONG and not result.follows:
-                    lines += ["", painted(result.name), textwrap.indent(result.explained(width - 2), "  ")]
+                    lines += ["", paint(result.name), textwrap.indent(result.explained(width - 2), "  ")]
         if self.printed and not self.passed:
             printed = self.printed.splitlines()
-            lines += ["", painted("The file printed"), *(f"  {line[: width - 2]}" for line in printed[:_PRINTED_LINES])]
-            lines += [f"  … and {len(printed) - _PRINTED_LINES} lines more"] * (len(printed) > _PRINTED_LINES)
-        lines += ["", painted(self.summary(), _COLOURS[PASSED if self.passed else WRONG])]
+            lines += ["", paint("The file printed"), *(f"  {line[: width - 2]}" for line in printed[:_MAX_PRINTED])]
+            lines += [f"  … and {len(printed) - _MAX_PRINTED} more lines"] * (len(printed) > _MAX_PRINTED)
+        lines += ["", paint(self.summary(), _COLOURS[PASSED if self.passed else WRONG])]
         return "\n".join([*lines, *self._next_steps()])
 
     def __str__(self) -> str:
         return self.report()
 
     def summary(self) -> str:
-        """How many concepts there are of each status, and the time, in one line."""
+        """Sums the grade up in one line.
+
+        Returns:
+            The number of concepts of each status, and the time.
+        """
         counts = self.counts()
         others = [f"{n} {status}" for status, n in counts.items() if n and status != PASSED]
         return f"{', '.join([f'{counts[PASSED]} of {len(self.results)} passed', *others])}, in {self.seconds:.1f} s."
 
     def _next_steps(self) -> list[str]:
-        causes = [result for result in self.results if result.status in (WRONG, MISSING) and not result.follows]
-        first = next(iter(sorted(causes, key=lambda result: result.status == MISSING)), None)
-        lacking = [result.name for result in self.results if result.status == MISSING]
-        missing = [name for name in lacking if not _BY_NAME[name].generated]  # that one lacks operations that are right
-        lines = [f"Begin with {first.name}."] if first else []
-        return lines + ["What was not asked for can be left out:", f"  --skip {','.join(missing)}"] * bool(missing)
+        """What to do next: the first concept to mend, what is wrong before what is missing; and how to skip the latter.
+
+        A concept with generated programs is not skipped: it lacks operations that are right.
+        """
+        causes = [result for result in self.results if not result.follows]
+        to_mend = [*_with_status(causes, WRONG), *_with_status(causes, MISSING)]
+        missing = [name for name in _with_status(self.results, MISSING) if not _BY_NAME[name].generated]
+        lines = [f"Begin with {to_mend[0]}."] if to_mend else []
+        return lines + ["To leave out what is missing:", f"  --skip {','.join(missing)}"] * bool(missing)
 
 
-def with_causes(results: Iterable[Result]) -> tuple[Result, ...]:
-    """The results, each that has not passed naming the first one that has not either among those it builds on."""
+def _with_status(results: Iterable[Result], status: str) -> list[str]:
+    return [result.name for result in results if result.status == status]
+
+
+def add_causes(results: Iterable[Result]) -> tuple[Result, ...]:
+    """The results: each one that has not passed names the first concept it builds on that has not passed either."""
     failed: list[str] = []
     found = []
     for result in results:
-        below = _foundations(result.name)
-        cause = next((name for name in failed if name in below), "") if result.status in (WRONG, MISSING) else ""
+        cause = ""
+        if result.status in (WRONG, MISSING):
+            foundations = _find_foundations(result.name)
+            cause = next((name for name in failed if name in foundations), "")
+            failed.append(result.name)
         found.append(replace(result, follows=cause))
-        failed += [result.name] * (result.status in (WRONG, MISSING))
     return tuple(found)
 
 
-def _foundations(name: str) -> set[str]:
-    """All that a concept builds on, directly or not."""
+def _find_foundations(name: str) -> set[str]:
+    """All concepts that a concept builds on, directly or not."""
     direct = _BY_NAME[name].builds_on
-    return {*direct}.union(*map(_foundations, direct))
+    return {*direct}.union(*map(_find_foundations, direct))
 
 
-def printable(text: str) -> str:
-    """The text with a replacement character for each one that a terminal could take for a command."""
+def make_printable(text: str) -> str:
+    """The text, with a replacement character for each one that a terminal could take for a command."""
     return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text.expandtabs())
 
 
-def _wrapped(text: str, width: int, key: str = "") -> list[str]:
-    """The lines of a text, none for an empty one; a key stands before them."""
+def _wrap(text: str, width: int, key: str = "") -> list[str]:
+    """The lines of a text, after a key; no line for an empty text."""
     indent = " " * len(key)
     return textwrap.wrap(text, width, initial_indent=key, subsequent_indent=indent, break_on_hyphens=False)

@@ -1,6 +1,6 @@
 // How the page reacts. It computes no value and no derivative itself: `tape`, above, does.
-const story = JSON.parse(document.getElementById("data").textContent);
-const nodes = story.nodes, root = nodes.length - 1;
+const page = JSON.parse(document.getElementById("data").textContent);
+const nodes = page.nodes, root = nodes.length - 1;
 const leaves = [...nodes.keys()].filter((i) => nodes[i].kind === "leaf");
 const $ = (id) => document.getElementById(id);
 
@@ -15,8 +15,8 @@ nodes.forEach((node, i) => {
   node.inputs.forEach((x, k) => uses[x].push([i, k]));
 });
 const boxOf = [];
-story.boxes.forEach((box, b) => box.nodes.forEach((i) => (boxOf[i] = b)));
-const topOf = (i) => story.boxes[boxOf[i]].y;
+page.boxes.forEach((box, b) => box.nodes.forEach((i) => (boxOf[i] = b)));
+const topOf = (i) => page.boxes[boxOf[i]].y;
 const operations = [...nodes.keys()].filter((i) => nodes[i].kind === "operation");
 operations.sort((i, j) => rank[i] - rank[j] || topOf(i) - topOf(j) || i - j);
 const steps = [
@@ -35,7 +35,7 @@ steps.forEach((step, t) => {
 
 // ---- the state of the page, and what follows from it ----------------------------------------------------------------
 const original = leaves.map((i) => Number(nodes[i].data));
-const marked = new Set(story.marked);
+const marked = new Set(page.marked);
 let numbers = [...original];
 let at = steps.length - 1;
 let selected = steps[at].node ?? root; // where the step that is shown happens
@@ -81,7 +81,7 @@ function filled(template, i, write) {
     .replace(/⟦(\d+|y)⟧/g, (gap, k) => write(k === "y" ? i : nodes[i].inputs[k]));
 }
 const formula = (i, write) => filled(nodes[i].formula, i, write);
-/** A local derivative as a formula, "" where that is but a number. */
+/** A local derivative as a formula, "" if it is only a number. */
 function slopeFormula(i, k) {
   const words = filled(nodes[i].slopes[k], i, name), number = slope(i, k);
   return words === text(number) || words === bracketed(number) ? "" : words;
@@ -90,14 +90,14 @@ function slopeFormula(i, k) {
 const variables = (i) => [...nodes[i].inputs.entries()].filter(([, x]) => nodes[x].kind !== "constant");
 const withNumbers = (x) => bracketed(value(x));
 
-// ---- elements; all text that is put into them stays text ------------------------------------------------------------
+// ---- elements; text that they get is never read as HTML -------------------------------------------------------------
 function element(tag, attributes = {}, ...children) {
-  return dressed(document.createElement(tag), attributes, children);
+  return withAttributes(document.createElement(tag), attributes, children);
 }
 function shape(tag, attributes = {}, ...children) {
-  return dressed(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
+  return withAttributes(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
 }
-function dressed(made, attributes, children) {
+function withAttributes(made, attributes, children) {
   for (const [key, content] of Object.entries(attributes)) made.setAttribute(key, content);
   made.append(...children);
   return made;
@@ -108,10 +108,10 @@ function put(where, words) {
 
 // ---- the picture ----------------------------------------------------------------------------------------------------
 const graph = $("graph");
-const [width, height] = story.size;
-const layer = shape("g", { transform: `translate(${story.shift.join(" ")})` });
+const [width, height] = page.size;
+const layer = shape("g", { transform: `translate(${page.shift.join(" ")})` });
 graph.append(layer);
-const edges = story.edges.map(({ of, line, head }) => {
+const edges = page.edges.map(({ of, line, head }) => {
   const drawn = shape("g", { class: "edge" }, shape("path", { d: line }), shape("polygon", { points: head }));
   layer.append(drawn);
   return { of, drawn };
@@ -123,7 +123,7 @@ function fitted(where, words, room, cut = short) {
   while (where.getComputedTextLength() > room && --most > 1);
 }
 const output = (box) => box.nodes.reduce((best, i) => (rank[i] >= rank[best] ? i : best), box.nodes[0]);
-const boxes = story.boxes.map((box) => {
+const boxes = page.boxes.map((box) => {
   const shown = output(box), node = nodes[shown], { x, y, w, h } = box;
   const parts = {
     frame: shape("rect", { class: "frame", x, y, width: w, height: h, rx: { leaf: 12, constant: 13 }[node.kind] ?? 3 }),
@@ -212,8 +212,8 @@ function fit(least) {
   zoom(Math.max(least, Math.min(1.4, scroller.clientWidth / width, (innerHeight * 0.6) / height)));
 }
 function intoView(i) {
-  const scroller = $("scroller"), { x, y, w, h } = story.boxes[boxOf[i]];
-  const left = (x + story.shift[0]) * scale, top = (y + story.shift[1]) * scale;
+  const scroller = $("scroller"), { x, y, w, h } = page.boxes[boxOf[i]];
+  const left = (x + page.shift[0]) * scale, top = (y + page.shift[1]) * scale;
   const moved = (from, size, low, high) => (low < from ? low - 20 : high > from + size ? high - size + 20 : from);
   scroller.scrollTo(
     moved(scroller.scrollLeft, scroller.clientWidth, left, left + w * scale),
@@ -417,7 +417,7 @@ function descend() {
   if (losses.length > MOST_STEPS) return stopRun(`${MOST_STEPS} steps: enough for one run.`);
   return true;
 }
-/** Twenty messages a second are no help to anybody. */
+/** Lets a screen reader read the words aloud, or not: twenty messages a second would help nobody. */
 function speak(aloud) {
   for (const place of ["words", "progress"]) $(place).setAttribute("aria-live", aloud ? "polite" : "off");
 }
@@ -445,7 +445,7 @@ function paintDescent() {
   curve.style.display = finite.length > 1 ? "block" : "none";
   if (finite.length < 2) return;
   const low = Math.min(...finite), high = Math.max(...finite);
-  const share = (loss) => (loss / 2 - low / 2) / (high / 2 - low / 2); // halves: the whole may be beyond all numbers
+  const share = (loss) => (loss / 2 - low / 2) / (high / 2 - low / 2); // halves: the difference itself may overflow
   const x = (k) => 12 + (k / last) * 290, y = (loss) => (high > low ? 106 - share(loss) * 84 : 64);
   const points = losses.map((loss, k) => (Number.isFinite(loss) ? `${x(k).toFixed(1)},${y(loss).toFixed(1)}` : ""));
   curve.append(
@@ -467,7 +467,7 @@ function python() {
   };
   const called = (i) => nodes[i].python[0];
   const lines = ["import tinygrad_edu as tg", ""];
-  if (story.own.length) lines.push(`# define ${story.own.join(", ")} here, as you did with tg.define_op`, "");
+  if (page.own.length) lines.push(`# define ${page.own.join(", ")} here, as you did with tg.define_op`, "");
   for (const p of order) {
     const i = leaves[p], label = nodes[i].literal;
     lines.push(`${called(i)} = tg.Value(${number(numbers[p])}${label ? `, label=${label}` : ""})`);
@@ -554,7 +554,7 @@ $("copy").addEventListener("click", async () => {
   try {
     await navigator.clipboard.writeText($("python").value);
   } catch {
-    $("python").select(); // a browser that gives no page of a file the clipboard
+    $("python").select(); // a browser may not give the clipboard to a page from a file
     document.execCommand("copy");
   }
   put($("copied"), "Copied.");

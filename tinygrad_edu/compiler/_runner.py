@@ -1,14 +1,14 @@
-"""What runs a compiled function: numbers go into blocks, a backend computes, and numbers come out of blocks.
+"""How a compiled function runs: numbers go into blocks, a backend computes, and numbers come out of blocks.
 
-Where the program fails, or ends in a nan, the engine computes instead, and raises its own error. Of many samples some
-thousand are computed at a time, as their numbers then stay in the processor's cache. Which program is right for the
+Where the program fails, or a result is nan, the engine computes instead, and raises its own error. Some thousand
+samples are computed at a time, as their numbers then stay in the processor's cache. Which program is right for the
 arguments of a call is left to `compiled.py`.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import combinations
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -16,19 +16,23 @@ from tinygrad_edu.engine import Value
 from tinygrad_edu.errors import FAILURES
 
 from . import backends
-from .program import Access, Any_Statement, Block, Loop, Output, Program, Statement
+from .program import Access, AnyStatement, Block, Loop, Output, Program, Statement
 
 Array = Any  # of NumPy
+T = TypeVar("T")
 CHUNK = 16384  # samples
 _CELLS_FOR_ARRAYS = 16  # of a statement, from which on NumPy is faster than plain Python
 _FAILURES = (*FAILURES, IndexError)
 
 
-class Run:
-    """A program, and where the numbers of its leaves come from: `cells` has a row for each leaf block.
+class Runner:
+    """Runs a program on the numbers of a call.
 
-    A row has for each cell the number of an argument, or a parameter. `on_values` is what the engine computes of the
-    arguments of one sample: the same results, in the same order.
+    Args:
+        program: What is run.
+        arguments: For each block of inputs, and each cell in it, the position of its number among the arguments.
+        parameters: For each block of parameters, and each cell in it, the Value that has its number.
+        on_values: Computes one sample on Values: the same results from its arguments, in the same order.
     """
 
     def __init__(
@@ -42,14 +46,16 @@ class Run:
         self.parameters = [p for row in parameters for p in row]
         self._indices = [i for b, row in zip(program.inputs, arguments) if b.kind == "index" for i in row]
         self._order = [i for row in arguments for i in row]  # of the gradients in the arguments
-        self._is_shared = not _has_samples(program.outputs[0])  # then the gradient of n samples is n times that of one
+        first = program.outputs[0].access
+        self._is_shared = not (isinstance(first, Access) and first.block.samples)  # n samples: n times the slope
         self._by_argument = sorted(range(len(self._order)), key=self._order.__getitem__)
-        self._is_for_each = [_is_for_each(output) for output in program.outputs]
+        self._has_samples = [_has_samples(output) for output in program.outputs]
         self._is_ordered = in_order = self._order == [*range(len(self._order))]
-        self._is_plain = suits_python(program) and not any(b.samples for b in program.blocks())
+        self._is_plain = _suits_python(program) and not any(b.samples for b in program.blocks())
+        # no `cached_property`, which would make all attributes slower
         self._function: Callable[..., Sequence[Any]] = self._first_call
-        self.at_once: Callable[[Sequence[Any]], Sequence[Any] | None] = no_way
-        """The results where each argument is a float or an array of floats; None where it takes a closer look."""
+        self.at_once: Callable[[Sequence[Any]], Sequence[Any] | None] = refuse_all
+        """Computes the results where each argument is a float or an array of floats; else returns None."""
         if not program.inputs:
             self.at_once = self.on_numbers
         elif in_order and all(block.shape == () for block in program.inputs) and not self._indices:
@@ -59,12 +65,12 @@ class Run:
                 self.at_once = self._on_floats
 
     def _first_call(self, *leaves: Any) -> Sequence[Any]:
-        self._function = backends.function(self.program, "python" if self._is_plain else "numpy")
+        self._function = backends.make_function(self.program, "python" if self._is_plain else "numpy")
         return self._function(*leaves)
 
     # ---- one sample --------------------------------------------------------------------------------------------------
     def _on_floats(self, numbers: Sequence[float]) -> Sequence[float] | None:
-        """Of nothing but floats."""
+        """The results where all arguments are floats."""
         for x in numbers:
             if x.__class__ is not float:
                 return None
@@ -83,27 +89,27 @@ class Run:
         """The results: the values, and then the gradients, in the order of the arguments or of `parameters`."""
         try:
             if not any(numbers[i] < 0 for i in self._indices):  # the engine counts from the end
-                results = self._numbers(numbers)
+                results = self._compute(numbers)
                 if not math.isnan(sum(results)):
                     return results
         except _FAILURES:
             pass
         return self._on_values(numbers)
 
-    def _numbers(self, numbers: Sequence[Any]) -> list[float]:
+    def _compute(self, numbers: Sequence[Any]) -> list[float]:
         if self._is_plain:
-            leaves = _rows(self.program.inputs, self._arguments, numbers)
+            leaves = _to_lists(self.program.inputs, self._arguments, numbers)
             rest = iter(self.parameters)
             for block in self.program.parameters:
                 row = [next(rest).data for _ in range(block.size)]
                 leaves.append(row if block.shape else row[0])
-            return self._in_order([_flat(y) for y in self._function(*leaves)])
+            return self._in_order([_to_floats(y) for y in self._function(*leaves)])
         with np.errstate(all="raise", under="ignore"):
-            results = self._function(*self._leaves(numbers), *self.parameter_arrays())
+            results = self._function(*self._to_arrays(numbers), *self._parameter_arrays())
         return self._in_order([np.asarray(y, float).ravel().tolist() for y in results])
 
     def _in_order(self, rows: Sequence[list[Any]]) -> list[Any]:
-        """The numbers of the outputs; gradients in arguments in the order of these."""
+        """The numbers of the outputs in one list; gradients in arguments in the order of the arguments."""
         if self._is_ordered:  # gradients come after values anyway
             return [x for row in rows for x in row]
         values = [x for row, output in zip(rows, self.program.outputs) if output.leaf is None for x in row]
@@ -113,7 +119,7 @@ class Run:
         return values + slopes
 
     # ---- arrays ------------------------------------------------------------------------------------------------------
-    def parameter_arrays(self) -> list[Array]:
+    def _parameter_arrays(self) -> list[Array]:
         """An array for each block of parameters, read afresh."""
         if not self.parameters:
             return []
@@ -124,8 +130,8 @@ class Run:
             start += block.size
         return arrays
 
-    def _leaves(self, columns: Sequence[Any], count: int = 0) -> list[Array]:
-        """An array for each block of inputs; of columns of so many samples where it has one for each."""
+    def _to_arrays(self, columns: Sequence[Any], count: int = 0) -> list[Array]:
+        """An array for each block of inputs, of columns with an item for each sample, or one for all."""
         leaves = []
         for block, row in zip(self.program.inputs, self._arguments):
             kind = np.intp if block.kind == "index" else float
@@ -142,35 +148,66 @@ class Run:
     def on_samples(self, labels: Sequence[str], numbers: Sequence[Any]) -> list[Any]:
         """The results for a batch: arrays, and floats for gradients that are summed over it."""
         arrays = [as_array(label, x) for label, x in zip(labels, numbers)]
-        shape = _common_shape(labels, arrays)
+        shape = _broadcast_shape(labels, arrays)
         size = math.prod(shape)
         columns = [
             x[()] if x.ndim == 0 else (x if x.shape == shape else np.broadcast_to(x, shape)).reshape(-1) for x in arrays
         ]
-        batch = _Batch(self, columns, shape)
         outputs = self.program.outputs
         if size <= CHUNK:
-            results = batch(0, size) if size else [np.zeros((0, *o.shape)[not _is_for_each(o) :]) for o in outputs]
+            results = (
+                self._chunk(columns, shape, 0, size)
+                if size
+                else [np.zeros((0, *o.shape)[not _has_samples(o) :]) for o in outputs]
+            )
         else:
-            results = [np.empty((size, *o.shape)) if _is_for_each(o) else np.zeros(o.shape) for o in outputs]
+            results = [np.empty((size, *o.shape)) if _has_samples(o) else np.zeros(o.shape) for o in outputs]
             for start in range(0, size, CHUNK):
                 stop = min(start + CHUNK, size)
-                for k, (y, output) in enumerate(zip(batch(start, stop), outputs)):
-                    if _is_for_each(output):
+                for k, (y, output) in enumerate(zip(self._chunk(columns, shape, start, stop), outputs)):
+                    if _has_samples(output):
                         results[k][start:stop] = y
                     else:
                         results[k] = results[k] + y
-        rows = self._rows(results, size)
+        rows = self._split_outputs(results, size)
         values = sum(len(row) for row, o in zip(rows, outputs) if o.leaf is None)
         ends = [*[shape] * values, *[x.shape for x in arrays]]
         found = self._in_order(rows)
         for k, end in enumerate(ends[: len(found)]):
             if isinstance(found[k], np.ndarray):
-                found[k] = _unbroadcast(found[k].reshape(shape), end)
+                found[k] = _sum_copies(found[k].reshape(shape), end)
         return found
 
+    def _chunk(self, columns: Sequence[Any], shape: tuple[int, ...], start: int, stop: int) -> Sequence[Any]:
+        """The outputs for some of the samples. Where something is not defined, the engine says what.
+
+        NumPy reports numbers outside a domain, infinite slopes, and overflow. The engine tolerates the overflow of a
+        sum or a product: then they are computed once more.
+        """
+        results = self._attempt(_slice(columns, start, stop), stop - start)
+        if results is None:
+            self._raise_error(columns, shape, start, stop)
+            results = self._attempt(_slice(columns, start, stop), stop - start, strictly=False)
+        assert results is not None
+        return results
+
+    def _raise_error(self, columns: Sequence[Any], shape: tuple[int, ...], start: int, stop: int) -> None:
+        """Halves what fails, the first half first, down to single samples, which the engine computes."""
+        if stop - start > 1:
+            middle = (start + stop) // 2
+            for half in ((start, middle), (middle, stop)):
+                if self._attempt(_slice(columns, *half), half[1] - half[0]) is None:
+                    self._raise_error(columns, shape, *half)
+            return
+        try:
+            self._on_values([float(x[start] if getattr(x, "ndim", 0) else x) for x in columns])
+        except _FAILURES as error:
+            index = tuple([int(i) for i in np.unravel_index(start, shape)])
+            error.args = (f"{error}, in sample {index[0] if len(index) == 1 else index}",)
+            raise error from None
+
     def _on_columns(self, columns: Sequence[Any]) -> Sequence[Any] | None:
-        """Of few samples: an array of floats for each argument that has one, all of one length."""
+        """The results of few samples: an array of floats for each argument that has one, all of one length."""
         count = -1
         for x, block in zip(columns, self.program.inputs):
             if not block.samples:
@@ -180,56 +217,62 @@ class Run:
                 return None
             else:
                 count = len(x)
-        results = self.attempt(columns, count) if 0 < count <= CHUNK else None
-        return None if results is None else self._in_order(self._rows(results, count))
+        results = self._attempt(columns, count) if 0 < count <= CHUNK else None
+        return None if results is None else self._in_order(self._split_outputs(results, count))
 
-    def _rows(self, results: Sequence[Any], count: int) -> list[list[Any]]:
-        """For each output its numbers: arrays where there is one for each sample."""
+    def _split_outputs(self, results: Sequence[Any], count: int) -> list[list[Any]]:
+        """For each output its numbers: arrays where there is one number for each sample."""
         return [
-            _columns(y, output, count) if for_each else np.asarray(y, float).ravel().tolist()
-            for y, output, for_each in zip(results, self.program.outputs, self._is_for_each)
+            _split_samples(y, output, count) if for_each else np.asarray(y, float).ravel().tolist()
+            for y, output, for_each in zip(results, self.program.outputs, self._has_samples)
         ]
 
-    def attempt(self, columns: Sequence[Any], count: int, strictly: bool = True) -> Sequence[Any] | None:
-        """What the program makes of so many samples; None where it fails, or ends in a nan that no array shows.
+    def _attempt(self, columns: Sequence[Any], count: int, strictly: bool = True) -> Sequence[Any] | None:
+        """The outputs for `count` samples; None where the program fails, or a sum over the samples is nan.
 
-        No array is one of the columns, or a part of one, or of another result: whoever gets it may write to it.
+        No array is one of the columns, or a part of a column or of another result, as its user may write to it.
         """
         try:
             with np.errstate(all="raise" if strictly else "ignore", under="ignore"):
-                leaves = columns if self.at_once is not no_way else self._leaves(columns, count)
-                results = self._function(*leaves, *self.parameter_arrays())
+                leaves = columns if self.at_once is not refuse_all else self._to_arrays(columns, count)
+                results = self._function(*leaves, *self._parameter_arrays())
         except _FAILURES:
             return None
-        results = _unshared(results, columns)
+        results = _copy_shared(results, columns)
         if self._is_shared:
-            results = [y if for_each else y * count for y, for_each in zip(results, self._is_for_each)]
+            results = [y if for_each else y * count for y, for_each in zip(results, self._has_samples)]
         if strictly:
-            for y, for_each in zip(results, self._is_for_each):
+            for y, for_each in zip(results, self._has_samples):
                 if not for_each and (np.isnan(y).any() if getattr(y, "shape", ()) else y != y):
                     return None
         return results
 
-    def one_by_one(self, numbers: Sequence[Any]) -> Sequence[float]:
-        return self._on_values(numbers)
+
+def items_by_block(blocks: Sequence[Block], places: Sequence[tuple[Block, int]], items: Iterable[T]) -> list[list[T]]:
+    """For each block the items that stand in its cells; `places` says where each item stands."""
+    rows: dict[Block, list[Any]] = {block: [None] * block.size for block in blocks}
+    for (block, cell), item in zip(places, items):
+        if block in rows:
+            rows[block][cell] = item
+    return [*rows.values()]
 
 
-def no_way(_: Sequence[Any]) -> None:
-    """Of a program that has no arguments but floats and arrays."""
+def refuse_all(_: Sequence[Any]) -> None:
+    """Stands for `at_once` where a program takes other arguments than floats and arrays."""
 
 
-def suits_python(program: Program) -> bool:
+def _suits_python(program: Program) -> bool:
     """Whether plain Python is faster than NumPy: where most statements have but a few cells."""
-    cells, statements = _work(program.statements)
+    cells, statements = _count_work(program.statements)
     return cells <= _CELLS_FOR_ARRAYS * statements
 
 
-def _work(statements: Sequence[Any_Statement]) -> tuple[int, int]:
+def _count_work(statements: Sequence[AnyStatement]) -> tuple[int, int]:
     """Cells that are computed, and statements that are run."""
     cells, count = 0, 0
     for s in statements:
         if isinstance(s, Loop):
-            inner, run = _work(s.body)
+            inner, run = _count_work(s.body)
             cells, count = cells + s.turns * inner, count + s.turns * run
         else:
             axes = [s.axes] if isinstance(s, Statement) else [part.axes for part in s.parts]
@@ -237,7 +280,12 @@ def _work(statements: Sequence[Any_Statement]) -> tuple[int, int]:
     return cells, count
 
 
-def _rows(blocks: Sequence[Block], arguments: Sequence[Sequence[int]], numbers: Sequence[Any]) -> list[Any]:
+def _slice(columns: Sequence[Any], start: int, stop: int) -> list[Any]:
+    """Some of the samples; what is the same for all stays."""
+    return [x[start:stop] if getattr(x, "ndim", 0) else x for x in columns]
+
+
+def _to_lists(blocks: Sequence[Block], arguments: Sequence[Sequence[int]], numbers: Sequence[Any]) -> list[Any]:
     rows: list[Any] = []
     for block, row in zip(blocks, arguments):
         cells = [numbers[i] if block.kind == "index" else float(numbers[i]) for i in row]
@@ -245,11 +293,11 @@ def _rows(blocks: Sequence[Block], arguments: Sequence[Sequence[int]], numbers: 
     return rows
 
 
-def _flat(y: Any) -> list[float]:
+def _to_floats(y: Any) -> list[float]:
     return [*map(float, y)] if isinstance(y, (list, tuple)) else [float(y)]
 
 
-def _unshared(results: Sequence[Any], columns: Sequence[Any]) -> list[Any]:
+def _copy_shared(results: Sequence[Any], columns: Sequence[Any]) -> list[Any]:
     """The results: an array that is a part of another one, or met before, is copied."""
     known, unshared = {*map(id, columns)}, []
     for y in results:
@@ -260,7 +308,7 @@ def _unshared(results: Sequence[Any], columns: Sequence[Any]) -> list[Any]:
     return unshared
 
 
-def _columns(y: Any, output: Output, size: int) -> list[Array]:
+def _split_samples(y: Any, output: Output, size: int) -> list[Array]:
     """The numbers of an output, each for all samples."""
     if output.shape == () and getattr(y, "shape", ()) == (size,):
         return [y]
@@ -269,57 +317,12 @@ def _columns(y: Any, output: Output, size: int) -> list[Array]:
     return [*y.reshape(size, -1).T]
 
 
-def _is_for_each(output: Output) -> bool:
-    """Whether it is one for each sample: a value, or a gradient in what has samples."""
+def _has_samples(output: Output) -> bool:
+    """Whether there is a result for each sample: it is a value, or a gradient in a block of samples."""
     return output.leaf is None or output.leaf.samples
 
 
-def _has_samples(output: Output) -> bool:
-    return isinstance(output.access, Access) and output.access.block.samples
-
-
-# ---- samples ---------------------------------------------------------------------------------------------------------
-class _Batch:
-    """Runs a program on samples from start to stop. Where something is amiss, the engine computes them one by one.
-
-    NumPy sees numbers outside a domain, infinite slopes, and overflow; of these the engine tolerates the overflow of a
-    sum or a product. A sum over samples does not tell that it is nan, so that is looked at.
-    """
-
-    def __init__(self, run: Run, columns: Sequence[Any], shape: tuple[int, ...]) -> None:
-        self._run, self._columns, self._shape = run, columns, shape
-
-    def __call__(self, start: int, stop: int) -> Sequence[Any]:
-        results = self._run.attempt(self._slice(start, stop), stop - start)
-        if results is None:
-            self._look_for_an_error(start, stop)
-            results = self._run.attempt(self._slice(start, stop), stop - start, strictly=False)
-        assert results is not None
-        return results
-
-    def _slice(self, start: int, stop: int) -> list[Any]:
-        return [x[start:stop] if getattr(x, "ndim", 0) else x for x in self._columns]
-
-    def _look_for_an_error(self, start: int, stop: int) -> None:
-        """Halves what fails, the first half first, down to single samples, which the engine computes."""
-        if stop - start > 1:
-            middle = (start + stop) // 2
-            for half in ((start, middle), (middle, stop)):
-                if self._run.attempt(self._slice(*half), half[1] - half[0]) is None:
-                    self._look_for_an_error(*half)
-            return
-        try:
-            self._run.one_by_one([float(x[0]) if getattr(x, "ndim", 0) else float(x) for x in self._slice(start, stop)])
-        except _FAILURES as error:
-            where = tuple(int(i) for i in _unravelled(start, self._shape))
-            error.args = (f"{error}, in sample {where[0] if len(where) == 1 else where}",)
-            raise error from None
-
-
-def is_batch(numbers: Sequence[Any]) -> bool:
-    return any(len(getattr(x, "shape", ())) for x in numbers)
-
-
+# ---- shapes -------------------------------------------------------------------------------------------------------
 def as_array(label: str, x: Any) -> Array:
     """An array of floats. Raises `TypeError` for one of anything else."""
     array = np.asarray(x)
@@ -330,15 +333,7 @@ def as_array(label: str, x: Any) -> Array:
     return array.astype(float, copy=False)
 
 
-def _unravelled(index: int, shape: tuple[int, ...]) -> list[int]:
-    places: list[int] = []
-    for length in reversed(shape):
-        places.insert(0, index % length)
-        index //= length
-    return places
-
-
-def _common_shape(labels: Sequence[str], arrays: Sequence[Array]) -> tuple[int, ...]:
+def _broadcast_shape(labels: Sequence[str], arrays: Sequence[Array]) -> tuple[int, ...]:
     shapes = {x.shape for x in arrays}
     try:
         return next(iter(shapes)) if len(shapes) == 1 else np.broadcast_shapes(*shapes)
@@ -354,7 +349,7 @@ def _common_shape(labels: Sequence[str], arrays: Sequence[Array]) -> tuple[int, 
         raise
 
 
-def _unbroadcast(gradient: Array, shape: tuple[int, ...]) -> Any:
+def _sum_copies(gradient: Array, shape: tuple[int, ...]) -> Any:
     """The gradient in an array that was broadcast: summed over the copies that were made of it."""
     if gradient.shape == shape:
         return gradient

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tinygrad_edu import Value, optim
-from tinygrad_edu.compiler._descent import Descent, is_elementwise
+from tinygrad_edu.compiler._array_optimizer import ArrayOptimizer, is_elementwise
 from tinygrad_edu.optim import SGD, AdaGrad, Adam, AdamW, Optimizer, RMSProp, Schedule
 
 N = 7
@@ -46,7 +46,7 @@ def step_on_values(optimizer: Optimizer, gradients: list[float]) -> None:
     optimizer.step()
 
 
-def step_on_arrays(descent: Descent, gradients: list[float]) -> None:
+def step_on_arrays(descent: ArrayOptimizer, gradients: list[float]) -> None:
     if not descent.away:
         descent.read()
     descent.zero_grad()
@@ -74,7 +74,7 @@ def test_every_step_on_arrays_is_the_step_on_values(
     kind: type[Any], options: dict[str, Any], schedule: float | Schedule
 ) -> None:
     eager, other = (kind(parameters(), schedule, **options) for _ in range(2))
-    descent = Descent(other)
+    descent = ArrayOptimizer(other)
     descent.read()
     for gradients in slopes():
         step_on_values(eager, gradients)
@@ -87,7 +87,7 @@ def test_every_step_on_arrays_is_the_step_on_values(
 @pytest.mark.parametrize(("kind", "options"), CASES, ids=IDS)
 def test_a_run_can_change_between_values_and_arrays_at_any_time(kind: type[Any], options: dict[str, Any]) -> None:
     eager, other = (kind(parameters(), 0.05, **options) for _ in range(2))
-    descent = Descent(other)
+    descent = ArrayOptimizer(other)
     for i, gradients in enumerate(slopes()):
         step_on_values(eager, gradients)
         if i % 7 < 4:
@@ -97,7 +97,7 @@ def test_a_run_can_change_between_values_and_arrays_at_any_time(kind: type[Any],
             saved = other.state_dict()
             other = kind(other.params, 0.05, **options)  # as a run that is resumed
             other.load_state_dict(saved)
-            descent = Descent(other)
+            descent = ArrayOptimizer(other)
             step_on_values(other, gradients)
     descent.release()
     assert_equal(eager, other)
@@ -106,7 +106,7 @@ def test_a_run_can_change_between_values_and_arrays_at_any_time(kind: type[Any],
 def test_the_values_keep_their_numbers_until_they_are_written() -> None:
     optimizer = SGD(parameters(), lr=0.1)
     before = [p.data for p in optimizer.params]
-    descent = Descent(optimizer)
+    descent = ArrayOptimizer(optimizer)
     step_on_arrays(descent, [1.0] * N)
     assert [p.data for p in optimizer.params] == before
     descent.write()
@@ -117,7 +117,7 @@ def test_the_values_keep_their_numbers_until_they_are_written() -> None:
 
 def test_what_is_set_by_hand_is_read() -> None:
     optimizer = SGD(parameters(), lr=0.1, momentum=0.5)
-    descent = Descent(optimizer)
+    descent = ArrayOptimizer(optimizer)
     step_on_arrays(descent, [1.0] * N)
     descent.release()
     optimizer.params[2].data = np.float32(4.0)  # type: ignore[assignment]
@@ -131,7 +131,7 @@ def test_what_is_set_by_hand_is_read() -> None:
 def test_other_leaves_stay_and_their_gradients_add_up() -> None:
     optimizer, other = SGD(parameters(), lr=0.1), Value(3.0)
     other.grad = 0.5
-    descent = Descent(optimizer)
+    descent = ArrayOptimizer(optimizer)
     descent.add([other, optimizer.params[0]])
     for _ in range(3):
         step_on_arrays(descent, [1.0] * N + [2.0])
@@ -262,7 +262,7 @@ def test_an_update_of_your_own_is_run_on_arrays_or_for_one_parameter_at_a_time(k
     for on_arrays in (False, True):
         random.seed(3)
         optimizer = kind(parameters(), lr=0.1)
-        descent = Descent(optimizer)
+        descent = ArrayOptimizer(optimizer)
         for gradients in slopes():
             if on_arrays:
                 step_on_arrays(descent, gradients)
@@ -289,7 +289,7 @@ def test_a_schedule_that_looks_at_a_parameter_sees_its_number() -> None:
     for on_arrays in (False, True):
         params = parameters()
         optimizer = SGD(params, partial(relative_to, params[0]))
-        descent = Descent(optimizer)
+        descent = ArrayOptimizer(optimizer)
         for gradients in slopes():
             step_on_arrays(descent, gradients) if on_arrays else step_on_values(optimizer, gradients)
         descent.release()
@@ -299,7 +299,7 @@ def test_a_schedule_that_looks_at_a_parameter_sees_its_number() -> None:
 
 def test_a_schedule_of_numbers_alone_does_not_hold_it_up() -> None:
     optimizer = SGD(parameters(), lambda t: 0.1 / math.sqrt(1 + t))
-    descent = Descent(optimizer)
+    descent = ArrayOptimizer(optimizer)
     step_on_arrays(descent, [1.0] * N)
     step_on_arrays(descent, [1.0] * N)
     assert descent.away
@@ -310,7 +310,7 @@ def test_a_schedule_of_numbers_alone_does_not_hold_it_up() -> None:
 @pytest.mark.parametrize(("kind", "options"), CASES, ids=IDS)
 def test_a_bad_gradient_is_the_error_of_a_step_on_values(kind: type[Any], options: dict[str, Any], bad: float) -> None:
     optimizer = kind(parameters(), 0.1, **options)
-    descent = Descent(optimizer)
+    descent = ArrayOptimizer(optimizer)
     step_on_arrays(descent, [1.0] * N)
     before = descent.numbers.tolist()
     with pytest.raises(FloatingPointError, match=f"gradient of parameter 'p3' is {bad}.*nothing has been changed"):
@@ -326,7 +326,7 @@ def test_an_update_that_overflows_names_the_parameter() -> None:
     for kind in (AdaGrad, RMSProp, Adam):
         optimizer: Any = kind(parameters())
         with pytest.raises(FloatingPointError, match="the update of parameter 'p2' is inf"):
-            step_on_arrays(Descent(optimizer), [1.0, 1.0, 1e200, 1.0, 1.0, 1.0, 1.0])
+            step_on_arrays(ArrayOptimizer(optimizer), [1.0, 1.0, 1e200, 1.0, 1.0, 1.0, 1.0])
         assert optimizer.steps == 0
 
 
@@ -340,7 +340,7 @@ def test_what_is_defined_for_each_number_is_so_on_arrays() -> None:
     optimizer = Reciprocal(parameters(), 0.1)
     assert is_elementwise(optimizer)
     with pytest.raises(ZeroDivisionError):
-        step_on_arrays(Descent(optimizer), [1.0] * (N - 1) + [0.0])
+        step_on_arrays(ArrayOptimizer(optimizer), [1.0] * (N - 1) + [0.0])
     assert optimizer.steps == 0
 
 
@@ -348,11 +348,11 @@ def test_a_parameter_that_is_set_to_no_number_is_named() -> None:
     optimizer = SGD(parameters(), lr=0.1)
     optimizer.params[1].data = "0.5"  # type: ignore[assignment]
     with pytest.raises(TypeError, match="parameter p1 must be one real number"):
-        Descent(optimizer).read()
+        ArrayOptimizer(optimizer).read()
 
 
 def test_one_parameter() -> None:
     optimizer = Adam([Value(1.0)], lr=0.1)
-    step_on_arrays(descent := Descent(optimizer), [2.0])
+    step_on_arrays(descent := ArrayOptimizer(optimizer), [2.0])
     descent.release()
     assert optimizer.params[0].data == pytest.approx(0.9)

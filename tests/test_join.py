@@ -6,11 +6,9 @@ import numpy as np
 import pytest
 from interpreter import run
 
-from tinygrad_edu.compiler._joined import joined
+from tinygrad_edu.compiler._join import join_programs
 from tinygrad_edu.compiler.program import (
-    ADD,
     COPY,
-    MUL,
     Access,
     Block,
     Carry,
@@ -23,6 +21,7 @@ from tinygrad_edu.compiler.program import (
     whole,
 )
 from tinygrad_edu.compiler.samples import with_samples
+from tinygrad_edu.ops import ADD, MUL
 
 N = 4
 x, w = np.random.default_rng(0).normal(size=(N, 3)), np.random.default_rng(1).normal(size=3)
@@ -81,7 +80,7 @@ def value(program: Program, targets: Any) -> float:
 
 def test_a_loss_reads_what_the_model_has_written() -> None:
     loss, of_one = loss_of((N,)), model("sum")
-    program = joined(of_one, loss, N)
+    program = join_programs(of_one, loss, N)
     assert [block.name for block in program.inputs] == ["x", "targets"]
     assert [block.name for block in program.parameters] == ["w", "c"]
     assert len(program.statements) == len(of_one.statements) + len(loss.statements)  # nothing is copied
@@ -96,7 +95,7 @@ def test_a_loss_reads_what_the_model_has_written() -> None:
 def test_whatever_the_predictions_are(wanted: str) -> None:
     predictions = np.concatenate([PREDICTED[name] for name in wanted.split()], axis=1)
     targets = np.random.default_rng(2).normal(size=predictions.shape)
-    program = joined(model(*wanted.split()), loss_of(predictions.shape), N)
+    program = join_programs(model(*wanted.split()), loss_of(predictions.shape), N)
     assert value(program, targets) == pytest.approx((targets * predictions**2).sum() + 0.5)
 
 
@@ -105,7 +104,7 @@ def test_in_whatever_order_the_loss_keeps_them(order: list[int]) -> None:
     loss = loss_of((N, 3), [i * 3 + k for i in range(N) for k in order])
     targets = np.random.default_rng(2).normal(size=(N, 3))
     expected = (targets[:, order] * weighted**2).sum() + 0.5
-    assert value(joined(model("terms"), loss, N), targets) == pytest.approx(expected)
+    assert value(join_programs(model("terms"), loss, N), targets) == pytest.approx(expected)
 
 
 def test_predictions_in_several_blocks_of_the_loss() -> None:
@@ -113,13 +112,13 @@ def test_predictions_in_several_blocks_of_the_loss() -> None:
     statement = Statement(out, MUL, (whole(p), whole(q)), (N,), reduced=1)
     places = tuple([(block, i) for i in range(N) for block in (p, q)])
     loss = Program("loss", (p, q), (), (statement,), (Output(whole(out)),), places)
-    program = joined(model("outer"), loss, N)
+    program = join_programs(model("outer"), loss, N)
     leaves = dict(zip((*program.inputs, *program.parameters), (x, w)))
     assert float(run(program, leaves)[0]) == pytest.approx((weighted[:, 0] * weighted[:, 2]).sum())
 
 
 def test_one_sample() -> None:
-    program = joined(model("sum"), loss_of((1,)), 1)
+    program = join_programs(model("sum"), loss_of((1,)), 1)
     leaves = dict(zip((*program.inputs, *program.parameters), (x[:1], np.array([10.0]), w, 0.25)))
     assert float(run(program, leaves)[0]) == pytest.approx(10.0 * weighted[0].sum() ** 2 + 0.25)
 
@@ -140,7 +139,7 @@ def test_a_loss_with_a_loop_and_an_addition_to_cells() -> None:
     statements = (loop, scatter, Statement(out, ADD, (whole(final), Access(spread, (), 1))))
     outputs = Output(whole(out)), Output(Access(p, (), 2))
     loss = Program("loss", (p,), (), statements, outputs, tuple([(p, i) for i in range(N)]))
-    program = joined(model("sum"), loss, N)
+    program = join_programs(model("sum"), loss, N)
     found = run(program, dict(zip((*program.inputs, *program.parameters), (x, w))))
     y = weighted.sum(1)
     assert float(found[0]) == pytest.approx(y[0] + y.sum() + y[1] + y[3])

@@ -1,8 +1,8 @@
-"""The main job end to end: a table of data in, a trained model and its pictures out.
+"""An experiment from end to end: from a table of data to a trained model and its pictures.
 
-A `Job` chooses the columns, holds rows out, trains, measures, and writes the files; whatever it leaves out or makes up
-on the way is in its `notes`. What comes out of it is a `Predictor` (`train/predictor.py`); talking to the user is left
-to `commands.py`.
+An `Experiment` chooses the columns, holds rows out, trains, measures, and writes the files; its `notes` say what it
+leaves out, and what it puts in place of missing values. Its result is a `Predictor` (`train/predictor.py`). Talking to
+the user is left to `commands.py` and `report.py`.
 """
 
 import os
@@ -19,15 +19,15 @@ from typing import Any
 from tinygrad_edu import losses, nn, optim
 from tinygrad_edu.data import accuracy, r2, split
 from tinygrad_edu.data.preprocessing import Categories, Features, Standardizer, Target
-from tinygrad_edu.data.tables import Table, listing
-from tinygrad_edu.engine import Value, constant
-from tinygrad_edu.errors import shown
+from tinygrad_edu.data.tables import Table
+from tinygrad_edu.engine import Value, make_constant
+from tinygrad_edu.errors import quote_list, short_repr
 from tinygrad_edu.functional import total
 from tinygrad_edu.train import History, TrainingInterrupted, evaluate, fit
 from tinygrad_edu.train.predictor import REGRESSION_LOSSES, Predictor
 
 LEARNING_RATES = {"sgd": 0.05, "adagrad": 0.05, "rmsprop": 0.005, "adam": 0.01, "adamw": 0.01}
-MAX_CATEGORIES = 50  # texts of more kinds than that are rather names than categories
+MAX_CATEGORIES = 50  # a column with more different texts rather holds names than categories
 MAX_DRAWN_INPUTS = 12
 
 FILES = {
@@ -40,12 +40,19 @@ FILES = {
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """How to train. Without a `loss` the usual one of the task is taken, without an `lr` that of the optimizer.
+class Settings:
+    """How to train.
 
-    `hidden` are the widths of the hidden layers, none for a linear model; a `batch_size` of None takes all rows at
-    once; `test_share` is the share of the rows that is held out; `seed` decides on that, on the first weights, and on
-    the order of the batches.
+    Args:
+        hidden: The widths of the hidden layers; none makes a linear model.
+        activation: The name of the activation of the hidden layers.
+        loss: The name of a loss; None takes the usual one of the task.
+        optimizer: The name of an optimizer.
+        lr: The learning rate; None takes the usual one of the optimizer, from `LEARNING_RATES`.
+        epochs: The number of passes over the training rows.
+        batch_size: The number of rows in a batch; None takes all rows at once.
+        seed: The seed of the split, of the first weights, and of the order of the rows.
+        test_share: The share of the rows that is held out.
     """
 
     hidden: tuple[int, ...] = (16,)
@@ -59,105 +66,115 @@ class Recipe:
     test_share: float = 0.2
 
 
-class Job:
-    """Learning to predict the column `target` of a table from the columns `features`, by default all useful others.
+class Experiment:
+    """Learns to predict one column of a table from others, and measures how well it does on rows held out.
 
-    A column of numbers makes it a regression, one of texts a classification. Rows without a target are left out. Not
-    useful are columns with the same value everywhere, or none, and texts of more than `MAX_CATEGORIES` kinds or all
-    different, unless they are named as features. Raises `ValueError` where nothing is left to learn from, for a single
-    class, and for a recipe that does not fit.
+    A column of numbers makes it a regression, a column of texts a classification. Rows without a target are left out.
 
-    >>> table = Table({"x": range(20), "y": [2.0 * x + 1.0 for x in range(20)]})
-    >>> job = Job(table, "y", recipe=Recipe(hidden=(), optimizer="sgd", batch_size=None))
-    >>> job.run().stopped, round(job.scores()["r2"], 6)
-    ('epochs', 1.0)
+    Args:
+        table: The data, at least three rows with a target.
+        target: The column to predict.
+        features: The columns to learn from. None takes all useful ones: a column is not useful if it has the same value
+            everywhere, or none, or if it holds texts of which more than `MAX_CATEGORIES` or all are different.
+        settings: How to train.
+
+    Raises:
+        ValueError: There is nothing to learn from, there is a single class, or the settings do not fit the data.
+
+    Example:
+        >>> table = Table({"x": range(20), "y": [2.0 * x + 1.0 for x in range(20)]})
+        >>> experiment = Experiment(table, "y", settings=Settings(hidden=(), optimizer="sgd", batch_size=None))
+        >>> experiment.run().stopped, round(experiment.compute_scores()["r2"], 6)
+        ('epochs', 1.0)
     """
 
     def __init__(
-        self, table: Table, target: str, features: Sequence[str] | None = None, recipe: Recipe | None = None
+        self, table: Table, target: str, features: Sequence[str] | None = None, settings: Settings | None = None
     ) -> None:
-        self.recipe = recipe = recipe or Recipe()
+        self.settings = settings = settings or Settings()
         self.notes: list[str] = []
         self.history = History()
         for name, times in Counter(features or ()).items():
             if name == target or times > 1:
                 also = "the target, too" if name == target else "a feature twice"
-                raise ValueError(f"column {shown(name)} cannot be {also}")
+                raise ValueError(f"column {short_repr(name)} cannot be {also}")
         known = table.drop_missing(target)
         if not len(known):
-            raise ValueError(f"column {shown(target)} has no value in any row: there is nothing to learn")
+            raise ValueError(f"column {short_repr(target)} has no value in any row: there is nothing to learn")
         if len(known) < 3:
-            raise ValueError(f"at least 3 rows with a value of {shown(target)} are needed, not {len(known)}")
+            raise ValueError(f"at least 3 rows with a value of {short_repr(target)} are needed, not {len(known)}")
         if len(known) < len(table):
-            self.notes.append(f"{counted(len(table) - len(known), 'row')} without {shown(target)} left out")
+            self.notes.append(f"{format_count(len(table) - len(known), 'row')} without {short_repr(target)} left out")
         values = known[target]
         kinds = len(set(values))
         classes = isinstance(values[0], str)
         if classes and kinds > MAX_CATEGORIES:
-            raise ValueError(f"column {shown(target)} has {kinds} classes, more than {MAX_CATEGORIES}")
+            raise ValueError(f"column {short_repr(target)} has {kinds} classes, more than {MAX_CATEGORIES}")
         if not classes and 1 < kinds <= 10 and 2 * kinds <= len(values) and all(map(float.is_integer, values)):
             self.notes.append(
-                f"column {shown(target)} is learned as a number, not as {kinds} classes (--task classification)"
+                f"column {short_repr(target)} is learned as a number, not as {kinds} classes (--task classification)"
             )
         stratify = values if classes else None
-        rows = split(range(len(known)), test=recipe.test_share, seed=recipe.seed, stratify=stratify)
+        rows = split(range(len(known)), test=settings.test_share, seed=settings.seed, stratify=stratify)
         self.known, (self.train, self.held_out) = known, map(known.take, rows)
-        encodings = Features.fit(self.train.select(*self._useful(target, features)))
+        encodings = Features.fit(self.train.select(*self._choose_columns(target, features)))
         answer = Target.fit(self.train, target)
         if isinstance(answer.encoding, Standardizer) and not 1e-140 < answer.encoding.scale < 1e140:
             raise ValueError(
-                f"column {shown(target)} has numbers too large or too small to be squared: change their unit"
+                f"column {short_repr(target)} has numbers too large or too small to be squared: change their unit"
             )
         self.predictor = Predictor(
             encodings,
             answer,
-            recipe.loss or ("cross_entropy" if classes else "mse"),
-            recipe.hidden,
-            recipe.activation,
-            recipe.seed,
+            settings.loss or ("cross_entropy" if classes else "mse"),
+            settings.hidden,
+            settings.activation,
+            settings.seed,
         )
-        optimizer, parameters = optim.by_name(recipe.optimizer), self.predictor.model.named_parameters()
-        self.optimizer = optimizer(parameters, LEARNING_RATES[recipe.optimizer] if recipe.lr is None else recipe.lr)
-        self._note_gaps()
+        optimizer, parameters = optim.by_name(settings.optimizer), self.predictor.model.named_parameters()
+        self.optimizer = optimizer(
+            parameters, LEARNING_RATES[settings.optimizer] if settings.lr is None else settings.lr
+        )
+        self._add_notes_on_missing()
 
     def run(
         self,
         checkpoint: str | os.PathLike[str] | None = None,
         callbacks: Sequence[Callable[[History], object]] = (),
     ) -> History:
-        """Trains; the losses of the history are `in_units`. Raises what `fit` raises, and takes `checkpoint` from it.
+        """Trains, as `fit` does; the losses of the history are in the unit of the target.
 
-        After Ctrl-C, which is raised as `TrainingInterrupted`, the job has the history and the model so far.
+        After Ctrl-C, which is raised as `TrainingInterrupted`, the experiment has the history and the model so far.
         """
-        recipe = self.recipe
+        settings = self.settings
         try:
             history = fit(
                 self.predictor.model,
                 *self._samples(self.train),
                 loss=losses.by_name(self.predictor.loss),
                 optimizer=self.optimizer,
-                epochs=recipe.epochs,
-                batch_size=recipe.batch_size,
+                epochs=settings.epochs,
+                batch_size=settings.batch_size,
                 shuffle=True,
-                seed=recipe.seed,
+                seed=settings.seed,
                 validation=self._samples(self.held_out),
                 callbacks=callbacks,
                 progress=False,
                 checkpoint=checkpoint,
             )
         except TrainingInterrupted as interrupted:
-            self._keep(interrupted.history)
+            self._take_history(interrupted.history)
             raise
-        return self._keep(history)
+        return self._take_history(history)
 
-    def _keep(self, history: History) -> History:
-        history.loss = [self.in_units(loss) for loss in history.loss]
-        history.validation = [self.in_units(loss) for loss in history.validation]
+    def _take_history(self, history: History) -> History:
+        history.loss = [self.to_units(loss) for loss in history.loss]
+        history.validation = [self.to_units(loss) for loss in history.validation]
         self.history = history
         return history
 
-    def in_units(self, loss: float) -> float:
-        """A loss of the standardised target as one of the target itself: (scale·e)² = scale²·e²."""
+    def to_units(self, loss: float) -> float:
+        """Converts a loss of the standardised target to one of the target itself: (scale·e)² = scale²·e²."""
         encoding = self.predictor.target.encoding
         if isinstance(encoding, Standardizer):
             return loss * encoding.scale ** REGRESSION_LOSSES[self.predictor.loss]
@@ -165,16 +182,16 @@ class Job:
 
     @property
     def unit(self) -> str:
-        """What `in_units` measures a loss in; nothing in a classification."""
+        """The unit of the losses, in words; "" in a classification."""
         if self.predictor.task == "classification":
             return ""
         return "squared units of the target" if REGRESSION_LOSSES[self.predictor.loss] == 2 else "units of the target"
 
-    def scores(self) -> dict[str, float]:
-        """On the rows held out: "r2", if it is defined, and "rmse", √(Σ (ŷ − y)² / n), in the target's unit.
+    def compute_scores(self) -> dict[str, float]:
+        """Measures on the rows held out: "r2", if it is defined, and "rmse", √(Σ (ŷ − y)² / n), in the target's unit.
 
-        In a classification "accuracy", the share that is right, and "baseline", that of always guessing the class which
-        is the most frequent one in training.
+        In a classification it measures "accuracy", the share of right answers, and "baseline", the accuracy of always
+        guessing the most frequent class of the training rows.
         """
         name = self.predictor.target.name
         measured, predicted = self.held_out[name], self._predictions(self.held_out)
@@ -189,47 +206,47 @@ class Job:
             scores["r2"] = r2(measured, predicted)
         return scores
 
-    def worst_row(self) -> Table:
-        """The training row with the largest loss, from which most is left to learn; a complete one if there is any."""
+    def find_worst_row(self) -> Table:
+        """The training row with the largest loss; one without missing values if there is any."""
         rows = self.train.drop_missing(*self.predictor.features.columns)
-        rows = rows if len(rows) else self.train  # what is missing becomes 0, and so does the gradient of its weight
+        rows = rows if len(rows) else self.train  # a missing value becomes 0, and so does the gradient of its weight
         loss = losses.by_name(self.predictor.loss)
         errors = [evaluate(self.predictor.model, [x], [y], loss) for x, y in zip(*self._samples(rows))]
         return rows.take([errors.index(max(errors))])
 
-    def neuron(self) -> Value:
-        """The output of one neuron of the first layer, after going backward from the loss of `worst_row()`.
+    def build_neuron_graph(self) -> Value:
+        """The output of one neuron of the first layer, after going backward from the loss of `find_worst_row()`.
 
-        It is the neuron whose parameters have the steepest gradient there. Each of its products is a node of the graph;
-        of more than `MAX_DRAWN_INPUTS` inputs those with the smaller products are one constant.
+        It is the neuron whose parameters have the largest gradient there. Each of its products is a node of the graph.
+        Of more than `MAX_DRAWN_INPUTS` inputs those with the smaller products are one constant.
         """
         model, loss = self.predictor.model, losses.by_name(self.predictor.loss)
-        X, y = self._samples(self.worst_row())
-        inputs = [constant(x, label=_short(name)) for x, name in zip(X[0], self.predictor.features.inputs)]
+        X, y = self._samples(self.find_worst_row())
+        inputs = [make_constant(x, label=_shorten(name)) for x, name in zip(X[0], self.predictor.features.inputs)]
         first, *others = model.layers
 
-        def outputs(drawn: int | None) -> list[Value]:
-            """Those of the first layer, one neuron of it spelled out, after going backward from the loss."""
+        def go_backward(expanded: int | None) -> list[Value]:
+            """The outputs of the first layer, one neuron of it expanded, after going backward from the loss."""
             model.zero_grad()
             neurons = enumerate(first.neurons)
-            outputs = [_spelled_out(neuron, inputs) if i == drawn else neuron(inputs) for i, neuron in neurons]
+            outputs = [_expand_neuron(neuron, inputs) if i == expanded else neuron(inputs) for i, neuron in neurons]
             y_hat: Any = outputs[0] if len(outputs) == 1 else outputs
             for layer in others:
                 y_hat = layer(y_hat)
             loss([y_hat], y).backward()
             return outputs
 
-        outputs(drawn=None)
+        go_backward(expanded=None)
         slopes = [hypot(*[p.grad for p in neuron.parameters()]) for neuron in first.neurons]
         steepest = slopes.index(max(slopes))
-        neuron = outputs(drawn=steepest)[steepest]
+        neuron = go_backward(expanded=steepest)[steepest]
         neuron.label = f"layers[0].neurons[{steepest}]"
         return neuron
 
-    def write(self, folder: Path) -> None:
+    def write_files(self, folder: Path) -> None:
         """Writes all of `FILES` into a folder.
 
-        Raises `OSError` where that fails, `ImportError` where there is nothing to make the pictures with.
+        Raises `OSError` where that fails, `ImportError` where a package for the pictures is missing.
         """
         from tinygrad_edu.viz import plots
         from tinygrad_edu.viz.graph import draw
@@ -240,14 +257,14 @@ class Job:
         decades = max(everything) > 20 * min(everything) > 0  # on a linear scale the end would be a flat line
         loss = plots.plot_loss(self.history, scale="log" if decades else "linear")
         loss.set_ylabel(f"{self.predictor.loss}, {self.unit}" if self.unit else self.predictor.loss)
-        fitted, drawing = self._plot_fit(), draw(self.neuron())
+        fitted, drawing = self._plot_fit(), draw(self.build_neuron_graph())
         for suffix in (".svg", ".png"):
             plots.save(loss, folder / f"loss{suffix}")
             plots.save(fitted, folder / f"fit{suffix}")
             drawing.save(folder / f"neuron{suffix}")
 
     def _plot_fit(self) -> Any:
-        """The curve through all rows where the one input is a number; else what was predicted for the rows held out."""
+        """The curve through all rows where the one input is a number; else the predictions for the rows held out."""
         from tinygrad_edu.viz import plots
 
         target, types = self.predictor.target, self.predictor.features.types
@@ -267,45 +284,45 @@ class Job:
     def _predictions(self, table: Table) -> list[Any]:
         return self.predictor.predict(table, ignore_unseen=True)["prediction"]
 
-    def _useful(self, target: str, features: Sequence[str] | None) -> list[str]:
-        """The columns to learn from, and a note on each that does not look useful."""
+    def _choose_columns(self, target: str, features: Sequence[str] | None) -> list[str]:
+        """The columns to learn from; adds a note on each column that does not look useful."""
         useful = []
         for name in features or [name for name in self.train if name != target]:
-            problem = _problem(self.train[name])
+            problem = _find_problem(self.train[name])
             if problem:
-                self.notes.append(f"column {shown(name)} {problem}" + ("" if features else ": left out"))
+                self.notes.append(f"column {short_repr(name)} {problem}" + ("" if features else ": left out"))
             if features or not problem:
                 useful.append(name)
         if not useful:
-            raise ValueError("; ".join([f"there is no column to learn {shown(target)} from", *self.notes]))
+            raise ValueError("; ".join([f"there is no column to learn {short_repr(target)} from", *self.notes]))
         return useful
 
-    def _note_gaps(self) -> None:
-        """What `Features.transform` makes of missing values, and of categories that training has not seen."""
+    def _add_notes_on_missing(self) -> None:
+        """Adds notes on missing values, and on categories that training has not seen."""
         features = self.predictor.features
-        self.notes += missing_values(self.known, features)
+        self.notes += describe_missing_values(self.known, features)
         for name, kind in features.types.items():
             unseen = set(self.held_out[name]) - set(self.train[name]) - {None}
             if kind is str and unseen:
-                where = f"column {shown(name)}: {listing(sorted(unseen))}"
+                where = f"column {short_repr(name)}: {quote_list(sorted(unseen))}"
                 self.notes.append(f"{where} only among the rows held out, counts as missing there")
 
 
-def missing_values(table: Table, features: Features) -> list[str]:
-    """A note, if one is due, on values that are missing in the columns of the features."""
+def describe_missing_values(table: Table, features: Features) -> list[str]:
+    """A note on the values that are missing in the columns of the features; no note if none is missing."""
     missing = {name: sum(value is None for value in table[name]) for name in features.columns}
-    counts = [f"{n} in {shown(name)}" for name, n in missing.items() if n]
+    counts = [f"{n} in {short_repr(name)}" for name, n in missing.items() if n]
     if not counts:
         return []
     return [f"missing values: {', '.join(counts)}; a number counts as the training mean, a text as no category"]
 
 
 @contextmanager
-def all_or_none(folder: Path) -> Iterator[Path]:
-    """A new folder to write files into, which at the end replace those of the same names in `folder`.
+def write_all_or_none(folder: Path) -> Iterator[Path]:
+    """Gives a temporary folder; at the end its files replace those of the same names in `folder`.
 
-    They take over the permissions of those they replace.
-    On an error nothing has changed. Raises `OSError` at the beginning where `folder` cannot be made or written to.
+    The files take over the permissions of those that they replace. On an error nothing changes. Raises `OSError` at the
+    beginning where `folder` cannot be made or written to.
     """
     made = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
@@ -318,7 +335,7 @@ def all_or_none(folder: Path) -> Iterator[Path]:
                     raise IsADirectoryError(f"{place} is a folder, and in the way of a file of that name")
             for file, place in places.items():
                 with suppress(FileNotFoundError):
-                    shutil.copymode(place, file)  # what was private stays so
+                    shutil.copymode(place, file)  # a private file stays private
                 os.replace(file, place)
     except BaseException:
         for path in made:
@@ -327,13 +344,13 @@ def all_or_none(folder: Path) -> Iterator[Path]:
         raise
 
 
-def _problem(values: Sequence[Any]) -> str:
-    """Why a column is of no use, in words."""
+def _find_problem(values: Sequence[Any]) -> str:
+    """Why a column is not useful, in words; "" if it is."""
     present = {value for value in values if value is not None}
     if not present:
         return "has no value"
     if len(present) == 1:
-        return f"has the same value everywhere, {shown(*present)}"
+        return f"has the same value everywhere, {short_repr(*present)}"
     if len(present) > MAX_CATEGORIES and isinstance(present.pop(), str):
         return f"has more than {MAX_CATEGORIES} different texts"
     if 1 < len(present) == sum(value is not None for value in values) and isinstance(present.pop(), str):
@@ -341,14 +358,14 @@ def _problem(values: Sequence[Any]) -> str:
     return ""
 
 
-def _spelled_out(neuron: nn.Neuron, inputs: Sequence[Value]) -> Value:
+def _expand_neuron(neuron: nn.Neuron, inputs: Sequence[Value]) -> Value:
     """The neuron's output, with the sum of products in place of the dot product."""
     products = [w * x for w, x in zip(neuron.w, inputs)]
     large = set(sorted(products, key=lambda p: abs(p.data), reverse=True)[:MAX_DRAWN_INPUTS])
     terms = [p for p in products if p in large]
     if len(terms) < len(products):
         small = [p.data for p in products if p not in large]
-        terms.append(constant(sum(small), label=f"{len(small)} more products"))
+        terms.append(make_constant(sum(small), label=f"{len(small)} more products"))
     z = terms[0] if len(terms) == 1 else total(terms)
     if neuron.b is not None:
         z = z + neuron.b
@@ -356,9 +373,10 @@ def _spelled_out(neuron: nn.Neuron, inputs: Sequence[Value]) -> Value:
     return activate(z) if neuron.nonlin else z
 
 
-def _short(name: str) -> str:
+def _shorten(name: str) -> str:
     return name if len(name) <= 40 else name[:39] + "…"
 
 
-def counted(n: int, what: str) -> str:
+def format_count(n: int, what: str) -> str:
+    """A number of things in words, as "1 row" or "2 rows"."""
     return f"{n} {what}" if n == 1 else f"{n} {what}s"

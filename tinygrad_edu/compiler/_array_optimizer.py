@@ -1,8 +1,8 @@
-"""Parameters, their gradients and the state of an optimizer as arrays, for as long as nobody looks at the Values.
+"""An optimizer on arrays: parameters, their gradients and its state, for as long as nobody looks at the Values.
 
-The formulas are those of `optim.py`: an `update` that only computes with its numbers is given arrays of them, one that
-looks at its numbers is run for one parameter after another, on Values. When the Values have to have their numbers is
-left to `training.py`.
+The formulas are those of `optim.py`. An `update` that only computes with its numbers takes arrays of them; one that
+looks at its numbers runs on Values, for one parameter after another. When the Values must have their numbers is left to
+`training.py`.
 """
 
 from collections.abc import Iterable
@@ -14,19 +14,19 @@ import numpy as np
 
 from tinygrad_edu._validate import to_float
 from tinygrad_edu.engine import Value, add_to_gradients
-from tinygrad_edu.optim import Optimizer, set_together
+from tinygrad_edu.optim import Optimizer, set_atomically
 
-from ._reach import Draws, Reach
+from ._reach import RandomStates, Reach
 from ._snapshot import Snapshot
 
 Array = Any  # of NumPy
 
 
-class Descent:
+class ArrayOptimizer:
     """An optimizer, the Values that it moves, and others that the loss has gradients in.
 
-    `leaves` are all of them, those of the optimizer first, and `numbers` is the array of their numbers. It is `away`
-    from the Values between `read` and `release`: then the arrays are what counts.
+    `leaves` are all these Values, those of the optimizer first, and `numbers` is the array of their numbers. Between
+    `read` and `release` it is `away` from the Values: then the arrays have the numbers that count.
     """
 
     def __init__(self, optimizer: Optimizer) -> None:
@@ -36,7 +36,7 @@ class Descent:
         self.away = False
 
     def add(self, leaves: Iterable[Value]) -> None:
-        """Makes those Values leaves that are none yet."""
+        """Adds those Values to the leaves that are not among them yet."""
         new = [v for v in leaves if v not in self.places]
         if new:
             self.release()
@@ -44,19 +44,19 @@ class Descent:
             self.places = {v: i for i, v in enumerate(self.leaves)}
 
     def read(self) -> None:
-        """Takes all numbers from the Values and the optimizer, as somebody may have set them."""
+        """Takes all numbers from the Values and the optimizer: somebody may have set them."""
         optimizer = self.optimizer
         self.numbers = np.array([to_float(v.data, f"parameter {v.label or i}") for i, v in enumerate(self.leaves)])
-        self._states = tuple([_column(numbers) for numbers in zip(*optimizer.states)])
+        self._states = tuple([_to_array(numbers) for numbers in zip(*optimizer.states)])
         self._gradients = np.zeros(len(self.leaves))
         self._has_gradients = False
-        own = {"step", "zero_grad", "moved", "decay", "update"}.intersection(vars(optimizer))
+        own = {"step", "zero_grad", "decay_and_update", "decay", "update"}.intersection(vars(optimizer))
         self._is_ours = type(optimizer).__module__ == Optimizer.__module__ and not own
         self._on_arrays = Snapshot(optimizer.schedule).is_fixed and (self._is_ours or is_elementwise(optimizer))
         self.away = True
 
     def write(self) -> None:
-        """Gives all numbers to the Values and the optimizer: all of them or, where Ctrl-C comes in between, none."""
+        """Gives all numbers to the Values and the optimizer; none of them where Ctrl-C comes in between."""
         if not self.away:
             return
         params, n = self.optimizer.params, len(self.optimizer.params)
@@ -69,10 +69,10 @@ class Descent:
         if self._states:
             columns = [np.broadcast_to(column, n).tolist() for column in self._states]
             changes.append((self.optimizer, "states", [*zip(*columns)]))
-        set_together(changes)
+        set_atomically(changes)
 
     def release(self) -> None:
-        """Gives all numbers back, as somebody may set them now."""
+        """Gives all numbers back: somebody may set them now."""
         self.write()
         self.away = False
 
@@ -93,7 +93,7 @@ class Descent:
             self.optimizer.zero_grad()
 
     def add_to_gradients(self, slopes: Array) -> None:
-        """What `backward()` does: adds the gradients of all leaves to what is there."""
+        """Adds the gradients of all leaves to those that are there, as `backward()` does."""
         if self.away:
             self._gradients = self._gradients + slopes
             self._has_gradients = True
@@ -101,13 +101,13 @@ class Descent:
             add_to_gradients(self.leaves, slopes.tolist())
 
     def step(self) -> None:
-        """An update of the optimizer's parameters from their gradients."""
+        """Updates the optimizer's parameters by their gradients."""
         if not (self.away and self._step_on_arrays()):
             self.release()
             self.optimizer.step()
 
     def _step_on_arrays(self) -> bool:
-        """Whether it was done; where not, because something is no number or not defined, nothing has changed."""
+        """Tries the update on arrays. Returns whether it was done; if not, nothing has changed."""
         optimizer, n = self.optimizer, len(self.optimizer.params)
         numbers, g = self.numbers, self._gradients[:n]
         for array in (numbers, g, *self._states):
@@ -117,7 +117,7 @@ class Descent:
             self.write()  # it may look at its parameters
         try:
             with np.errstate(divide="raise", over="raise", invalid="raise", under="ignore"):
-                θ, state = optimizer.moved(numbers[:n], g, optimizer.lr, self._states)
+                θ, state = optimizer.decay_and_update(numbers[:n], g, optimizer.lr, self._states)
                 θ = np.asarray(θ, float) if np.shape(θ) == (n,) else np.full(n, θ, float)
                 state = tuple([np.asarray(x, float) if np.ndim(x) else float(x) for x in state])
                 if not isfinite(sum(map(np.sum, (g, θ, *state)))):
@@ -125,51 +125,55 @@ class Descent:
         except Exception:
             return False  # the step on Values will say which parameter it is, and why
         numbers = np.concatenate((θ, numbers[n:])) if len(numbers) > n else θ
-        set_together([(self, "numbers", numbers), (self, "_states", state), (optimizer, "steps", optimizer.steps + 1)])
+        set_atomically(
+            [(self, "numbers", numbers), (self, "_states", state), (optimizer, "steps", optimizer.steps + 1)]
+        )
         return True
 
 
-def _column(numbers: Iterable[float]) -> Any:
-    """An array of numbers; where all are the same, as the count of Adam's updates is, that number."""
+def _to_array(numbers: Iterable[float]) -> Any:
+    """An array of numbers; if all are the same, as the count of Adam's updates, that number."""
     array = np.array(numbers)
     return float(array[0]) if (array == array[0]).all() else array
 
 
 def is_elementwise(optimizer: Optimizer) -> bool:
     """Whether an optimizer's formula only computes with its numbers, so that arrays can take their place."""
-    for name in ("step", "zero_grad", "moved"):
+    for name in ("step", "zero_grad", "decay_and_update"):
         if name in vars(optimizer) or getattr(type(optimizer), name) is not getattr(Optimizer, name):
             return False  # they do what they like with Values
     try:
         optimizer = deepcopy(optimizer, {id(p): p for p in optimizer.params})  # what it changes is not to be seen
     except Exception:
         return False
-    before, draws = Snapshot(optimizer), Draws(Reach(optimizer).generators)
+    before, random_states = Snapshot(optimizer), RandomStates(Reach(optimizer).generators)
     try:
-        optimizer.moved(_Unseen(), _Unseen(), optimizer.lr, tuple([_Unseen()] * len(optimizer.buffers)))
+        unknown = _UnknownNumber()
+        optimizer.decay_and_update(unknown, unknown, optimizer.lr, tuple([unknown] * len(optimizer.buffers)))
     except Exception:
         return False
     else:
-        return not draws.drawn_from() and not Snapshot(optimizer).difference(before)
+        return not random_states.find_change() and not Snapshot(optimizer).difference(before)
     finally:
-        draws.take_back()
+        random_states.restore()
 
 
-class _Unseen:
-    """Any number: it can be computed with, in arithmetic and by NumPy's functions of single numbers, and not looked at.
+class _UnknownNumber:
+    """Stands for any number: code can compute with it, by arithmetic and NumPy's functions, and not look at it.
 
-    >>> 2.0 * _Unseen() ** 0.5
-    a number that is not looked at
+    Example:
+        >>> 2.0 * _UnknownNumber() ** 0.5
+        a number that is not looked at
     """
 
-    def _computed(self, *_: Any) -> "_Unseen":
+    def _compute(self, *_: Any) -> "_UnknownNumber":
         return self
 
-    __add__ = __sub__ = __mul__ = __truediv__ = __pow__ = _computed
-    __radd__ = __rsub__ = __rmul__ = __rtruediv__ = __rpow__ = _computed
-    __neg__ = __pos__ = __abs__ = _computed
+    __add__ = __sub__ = __mul__ = __truediv__ = __pow__ = _compute
+    __radd__ = __rsub__ = __rmul__ = __rtruediv__ = __rpow__ = _compute
+    __neg__ = __pos__ = __abs__ = _compute
 
-    def __array_ufunc__(self, ufunc: Any, method: str, *_: Any, **options: Any) -> "_Unseen":
+    def __array_ufunc__(self, ufunc: Any, method: str, *_: Any, **options: Any) -> "_UnknownNumber":
         if method != "__call__" or ufunc.signature or ufunc.nout > 1 or options:
             self._refuse()
         return self

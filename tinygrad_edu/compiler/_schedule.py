@@ -7,20 +7,21 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from tinygrad_edu.ops import DOT
 from tinygrad_edu.rules import Op
 
-from ._sums import DOT, Graph
+from ._sums import Graph
 from .program import REDUCTIONS
 
 
-def batches(graph: Graph, nodes: Sequence[int]) -> Iterator[tuple[Op, list[int]]]:
+def schedule(graph: Graph, nodes: Sequence[int]) -> Iterator[tuple[Op, list[int]]]:
     """Operations of one kind that can run together, in an order in which they can.
 
     A class is the operations of one kind at one height, which is the longest way to an output. The highest class goes
     first, and with it all classes of its kind that are ready as a whole: what is on the longest way must not wait, and
     what can be a part of a larger batch should.
     """
-    kinds = {node: _kind(graph.ops[node], len(graph.inputs[node])) for node in nodes}
+    kinds = {node: _batch_key(graph.ops[node], len(graph.inputs[node])) for node in nodes}
     users: dict[int, list[int]] = {node: [] for node in nodes}
     waiting = dict.fromkeys(nodes, 0)
     for node in nodes:
@@ -29,7 +30,7 @@ def batches(graph: Graph, nodes: Sequence[int]) -> Iterator[tuple[Op, list[int]]
                 users[i].append(node)
                 waiting[node] += 1
     height = dict.fromkeys(nodes, 0)
-    for node in reversed(_ordered(nodes, users, waiting)):
+    for node in reversed(_sorted_topologically(nodes, users, waiting)):
         for user in users[node]:
             height[node] = max(height[node], height[user] + 1)
     missing = Counter((kinds[node], height[node]) for node in nodes)
@@ -60,7 +61,7 @@ def batches(graph: Graph, nodes: Sequence[int]) -> Iterator[tuple[Op, list[int]]
         yield kind[0], sorted(batch)
 
 
-def _ordered(nodes: Sequence[int], users: dict[int, list[int]], waiting: dict[int, int]) -> list[int]:
+def _sorted_topologically(nodes: Sequence[int], users: dict[int, list[int]], waiting: dict[int, int]) -> list[int]:
     """The nodes in a topological order."""
     left = dict(waiting)
     order = [node for node in nodes if not left[node]]
@@ -72,6 +73,6 @@ def _ordered(nodes: Sequence[int], users: dict[int, list[int]], waiting: dict[in
     return order
 
 
-def _kind(op: Any, inputs: int) -> tuple[Op, str, int]:
+def _batch_key(op: Any, inputs: int) -> tuple[Op, str, int]:
     """What batches are made of: an operation, with the number of inputs where it does not treat all of them alike."""
     return op, str(op), 0 if op in REDUCTIONS or op is DOT else inputs

@@ -1,0 +1,116 @@
+"""Samples and targets as numbers in rows.
+
+How a sample is split into numbers is left to `_structure.py`, what is done with the rows to `training.py`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ._reach import PLAIN
+from ._snapshot import Snapshot
+from ._structure import Numbers, Structure, split_numbers
+
+Array = Any  # of NumPy
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Some samples, or some targets, with a row of numbers for each.
+
+    Where they have no such rows, `numbers` is None, and `problem` says what they would have to be.
+    """
+
+    things: Sequence[Any]  # as they were given
+    numbers: Array  # or None
+    structure: Structure  # of the first one
+    labels: tuple[str, ...]  # of its numbers
+    ints: tuple[bool, ...]  # which of its numbers are ints
+    problem: str = ""
+    is_all: bool = False  # whether these are all that there are, in order
+
+    @property
+    def key(self) -> Any:
+        """Equal for rows that can share a program."""
+        return self.structure, self.ints
+
+    def __len__(self) -> int:
+        return len(self.things)
+
+    def example(self, i: int) -> list[tuple[str, Any]]:
+        """The numbers of row i, with their labels; ints where the first row has ints."""
+        assert self.numbers is not None
+        row = self.numbers[i].tolist()
+        return [(label, int(x) if is_int else x) for label, x, is_int in zip(self.labels, row, self.ints)]
+
+
+class DataRows:
+    """All samples, or all targets, from which batches are taken.
+
+    `is_plain` says that they are lists and arrays of plain numbers, so that no code of the user's runs where some are
+    taken. Then they are read once, until `read_again`.
+    """
+
+    def __init__(self, things: Sequence[Any]) -> None:
+        self.things = things
+        self._version = 0
+        self._last: Snapshot | None = None
+        self.read_again()
+
+    def read_again(self) -> None:
+        """Reads them again where they are asked for: somebody may have changed them."""
+        self.is_plain = _is_plain(self.things)
+        self._order = [*range(len(self.things))]
+        self._all = replace(self._rows([*self.things]), is_all=True) if self.is_plain else None
+        self._snapshot: Snapshot | None = None
+
+    def version(self) -> int:
+        """A number that changes whenever the things have changed since the last call."""
+        if self._snapshot is None:
+            self._snapshot = Snapshot(self.things)
+            if self._last is None or self._snapshot.difference(self._last):
+                self._version += 1
+            self._last = self._snapshot
+        return self._version
+
+    def rows(self, which: Sequence[int]) -> Rows:
+        """The rows of these numbers."""
+        if self._all is None:
+            return self._rows([self.things[i] for i in which])
+        if [*which] == self._order:
+            return self._all
+        numbers = None if self._all.numbers is None else self._all.numbers[which]
+        return replace(self._all, things=[self.things[i] for i in which], numbers=numbers, is_all=False)
+
+    def _rows(self, things: Sequence[Any]) -> Rows:
+        first: Numbers = []
+        try:
+            structure = split_numbers(things[0], "", first, arrays_hold_samples=False)
+            table = np.array([*things])
+        except (TypeError, ValueError):  # it has no hash, or they differ
+            return Rows(things, None, (), (), (), "of one shape")
+        labels = tuple([label for label, _ in first])
+        ints = tuple([isinstance(x, (int, np.integer)) and not isinstance(x, bool) for _, x in first])
+        if table.dtype.kind not in "fiub" or table.size != len(things) * len(first):
+            return Rows(things, None, structure, labels, ints, f"that are numbers, not {table.dtype}")
+        return Rows(things, table.astype(float).reshape(len(things), len(first)), structure, labels, ints)
+
+
+_PLAIN_NUMBERS = PLAIN.union(np.sctypeDict.values())
+
+
+def _is_plain(thing: Any) -> bool:
+    """Whether a look into a thing runs no code of the user's."""
+    level = [thing]
+    while level:
+        kinds = {*map(type, level)}
+        if kinds == {np.ndarray}:
+            return not any(array.dtype.hasobject for array in level)
+        if kinds <= _PLAIN_NUMBERS:
+            return True
+        if not kinds <= {list, tuple}:
+            return False
+        level = [item for items in level for item in items]
+    return True
