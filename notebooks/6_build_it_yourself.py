@@ -561,7 +561,7 @@ for ax, figures, title in zip(axes, (milliseconds, memory), ("ms, forward and ba
 #   `NumberSystem` for each kind of number.
 # - `tinygrad_edu/engine.py`: the class of this notebook's end, with constants, errors that say where, and threads.
 # - `tinygrad_edu/gradients.py`: `sweep` is `gradients` from above.
-# - `tinygrad_edu/testing/concepts.py`: all that the grader examines.
+# - `tinygrad_edu/testing/grader/concepts.py`: all that the grader examines.
 #
 # ## Exercises
 #

@@ -156,3 +156,13 @@ def test_links_between_the_documents_lead_somewhere() -> None:
     for page in [*PAGES, *(ROOT / "docs").rglob("*.md")]:
         for link in re.findall(r"\]\((?!https:)([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):
             assert (page.parent / link).exists(), f"{page.name}: {link}"
+
+
+TEXTS = [*PAGES, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "notebooks").glob("[0-9]*.py"))]
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=lambda path: path.stem)
+def test_a_file_of_the_package_that_a_text_names_is_there(text: Path) -> None:
+    names = re.findall(r"`((?:tinygrad_edu|[a-z]+)/[\w/]+\.py)`", text.read_text(encoding="utf-8"))
+    places = ("", "tinygrad_edu", "tinygrad_edu/compiler", "tinygrad_edu/testing")
+    assert [name for name in names if not any((ROOT / place / name).is_file() for place in places)] == []
