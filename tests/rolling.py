@@ -27,6 +27,21 @@ from tinygrad_edu.compiler.roll import roll
 from tinygrad_edu.compiler.tape import Tape
 from tinygrad_edu.compiler.trace import trace_function
 
+Function = Callable[..., Any]
+
+
+class Cases(dict[str, tuple[Function, tuple[Any, ...]]]):
+    """Functions, by their names, each with the arguments that it is rolled with."""
+
+    def rolls(self, *example: Any) -> Callable[[Function], Function]:
+        """Says that a function, called with arguments like these, becomes the program in its docstring."""
+
+        def enter(f: Function) -> Function:
+            self[f.__name__.replace("_", " ").strip()] = f, example
+            return f
+
+        return enter
+
 
 class Rolled:
     """The program of a function, and what the engine makes of the same function."""

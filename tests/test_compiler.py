@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 from javascript import JavaScript
+from threads import in_threads
 from uses import in_javascript, in_numpy, in_python
 
 import tinygrad_edu as tg
@@ -687,24 +688,6 @@ def test_an_object_at_the_place_of_one_that_is_gone_has_a_method_of_its_own() ->
 
 
 # ---- threads ---------------------------------------------------------------------------------------------------------
-def in_threads(*functions: Callable[[], Any]) -> list[Any]:
-    """What they return, or the errors that they raise; all run at the same time."""
-    results: list[Any] = [None] * len(functions)
-
-    def run(i: int) -> None:
-        try:
-            results[i] = functions[i]()
-        except Exception as error:
-            results[i] = error
-
-    threads = [threading.Thread(target=run, args=(i,)) for i in range(len(functions))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return results
-
-
 def test_many_threads_call_a_compiled_function_for_the_first_time_at_once() -> None:
     w = Value(0.5)
     f = compile(lambda x, y: (w * x - y).tanh() ** 2)

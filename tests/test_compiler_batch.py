@@ -7,11 +7,13 @@ the engine, which on arrays also names the sample. Functions and single numbers 
 import math
 import random
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
+from threads import in_threads
 
 import tinygrad_edu as tg
 from tinygrad_edu import Value, compile, grad, nn
@@ -594,18 +596,12 @@ def test_the_function_is_not_run_again_for_other_shapes() -> None:
 
 def test_many_threads_run_batches_at_once(w: Value) -> None:
     f = compile(lambda x, y: (w * x - y).tanh())
-    meet, results = threading.Barrier(6), dict[int, Sequence[Any]]()
+    meet = threading.Barrier(6)
 
-    def run(i: int) -> None:
+    def call(i: int) -> tuple[Array, list[Any]]:
         meet.wait(timeout=10)
-        value, slopes = f.value_and_grad(LINE * i, 0.25)
-        results[i] = [*value, *slopes[0], slopes[1]]
+        return f.value_and_grad(LINE * i, 0.25)
 
-    threads = [threading.Thread(target=run, args=(i,)) for i in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    for i in range(6):
+    for i, (value, given) in enumerate(in_threads(*[partial(call, i) for i in range(6)])):
         values, slopes = one_by_one(lambda x, y: (w * x - y).tanh(), LINE * i, 0.25)
-        np.testing.assert_allclose(results[i], [*values, *slopes[0], slopes[1]], rtol=1e-13)
+        np.testing.assert_allclose([*value, *given[0], given[1]], [*values, *slopes[0], slopes[1]], rtol=1e-13)

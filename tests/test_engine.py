@@ -28,6 +28,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from threads import in_threads
 
 import tinygrad_edu as tg
 from tinygrad_edu import no_grad
@@ -1074,20 +1075,6 @@ def test_a_gradient_of_none_counts_as_none_so_far() -> None:
 
 
 # ---- threads ---------------------------------------------------------------------------------------------------------
-def in_threads(*works: Callable[[], Any]) -> list[Any]:
-    results: list[Any] = [None] * len(works)
-
-    def run(i: int, work: Callable[[], Any]) -> None:
-        results[i] = work()
-
-    threads = [threading.Thread(target=run, args=(i, work)) for i, work in enumerate(works)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=30)
-    return results
-
-
 def test_graphs_in_different_threads_do_not_disturb_one_another() -> None:
     def descend(start: float) -> float:
         x = Value(start)

@@ -13,23 +13,14 @@ from typing import Any
 import pytest
 from models import matrix, vector
 from reading import texts
-from rolling import Rolled
+from rolling import Cases, Rolled
 
 import tinygrad_edu as tg
 from tinygrad_edu import Value
 
 Function = Callable[..., Any]
-CASES: dict[str, tuple[Function, tuple[Any, ...]]] = {}
-
-
-def rolls(*example: Any) -> Callable[[Function], Function]:
-    """Says that a function, called with arguments like these, becomes the program in its docstring."""
-
-    def enter(f: Function) -> Function:
-        CASES[f.__name__.replace("_", " ").strip()] = f, example
-        return f
-
-    return enter
+CASES = Cases()
+rolls = CASES.rolls
 
 
 random = Random(0)

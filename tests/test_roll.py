@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from models import BY_HAND, Model, matrix, models, vector
 from reading import texts
-from rolling import Rolled, hold_to_form, scalar_operations
+from rolling import Cases, Rolled, hold_to_form, scalar_operations
 
 import tinygrad_edu as tg
 from tinygrad_edu import Value
@@ -24,17 +24,8 @@ from tinygrad_edu.engine import apply
 from tinygrad_edu.rules import OPS, Op
 
 Function = Callable[..., Any]
-CASES: dict[str, tuple[Function, tuple[Any, ...]]] = {}
-
-
-def rolls(*example: Any) -> Callable[[Function], Function]:
-    """Says that a function, called with arguments like these, becomes the program in its docstring."""
-
-    def enter(f: Function) -> Function:
-        CASES[f.__name__.replace("_", " ").strip()] = f, example
-        return f
-
-    return enter
+CASES = Cases()
+rolls = CASES.rolls
 
 
 random = Random(0)

@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 from mpmath import MPContext
+from threads import in_threads
 
 import tinygrad_edu as tg
 from tinygrad_edu import Value, define_op, dot, grad, losses, nn
@@ -1219,24 +1220,6 @@ def test_an_error_of_the_function_goes_through(error: type[BaseException]) -> No
 
 
 # ---- threads ---------------------------------------------------------------------------------------------------------
-def in_threads(*functions: Callable[[], Any]) -> list[Any]:
-    """What they return, or the errors that they raise; all run at the same time."""
-    results: list[Any] = [None] * len(functions)
-
-    def run(i: int) -> None:
-        try:
-            results[i] = functions[i]()
-        except Exception as error:
-            results[i] = error
-
-    threads = [threading.Thread(target=run, args=(i,)) for i in range(len(functions))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return results
-
-
 def test_several_threads_trace_at_once_and_each_has_its_own_error() -> None:
     meet = threading.Barrier(4)
 
