@@ -203,7 +203,7 @@ ax = plot_loss({"1348 pictures": history, "100 pictures": overfit}, scale="log")
 #
 # - `MLP` in `tinygrad_edu/nn.py`; `cross_entropy` in `tinygrad_edu/losses.py`, by way of `logsumexp`, which does not
 #   overflow.
-# - What runs a batch at once: `ArrayTraining` in `tinygrad_edu/compiler/training.py`; the text of its program is made by
+# - What computes a batch: `ArrayTraining` in `tinygrad_edu/compiler/training.py`; the text of its program is made by
 #   `tinygrad_edu/compiler/printers/numpy.py`, and run by `tinygrad_edu/compiler/backends/numpy.py`.
 # - `Adam.update` in `tinygrad_edu/optim.py`.
 #

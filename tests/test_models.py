@@ -42,7 +42,7 @@ def test_the_engine_computes_those_that_are_drawn(model: Model) -> None:
 def test_drawn_models_are_of_many_kinds() -> None:
     texts, arguments, sizes = list[str](), Counter[int](), Counter[int]()
 
-    @settings(max_examples=300, database=None, derandomize=True)
+    @settings(max_examples=1000, database=None, derandomize=True)
     @given(models())
     def drawn(model: Model) -> None:
         texts.append(model.text)
@@ -66,8 +66,8 @@ def test_drawn_models_are_of_many_kinds() -> None:
         "h[i + j]",
     ):
         assert line in text
-    assert min(arguments[n] for n in range(3)) > 15
-    assert len(sizes) > 20
+    assert min(arguments[n] for n in range(3)) > 50
+    assert len(sizes) > 30
     assert len(SAME_WIDTH) > 10
 
 

@@ -73,10 +73,11 @@ def _permissions(path: str) -> int | None:
 def _remove_abandoned(folder: str, name: str) -> None:
     """Removes unfinished files of that name that are too old to be still in use."""
     unfinished = re.compile(rf"\.{re.escape(name)}\.\d+\.\d+\.tmp")
-    with suppress(OSError), os.scandir(folder) as files:  # another writer may remove them, too
-        for file in files:
-            if unfinished.fullmatch(file.name) and file.stat().st_mtime < time() - ABANDONED_AFTER:
-                os.remove(file)
+    with suppress(OSError):  # another writer may remove them, too
+        for file in filter(unfinished.fullmatch, os.listdir(folder)):
+            path = os.path.join(folder, file)
+            if os.stat(path).st_mtime < time() - ABANDONED_AFTER:
+                os.remove(path)
 
 
 def require_path(path: Any) -> str | os.PathLike[str]:

@@ -387,6 +387,9 @@ def _comparison(name: str) -> Any:
     return compare
 
 
+_equal, _unequal = _comparison("__eq__"), _comparison("__ne__")  # no methods: another thread may end the guard
+
+
 def _slot(name: str, what: str) -> Any:
     """The slot of a Value, `data` or `grad`, unless the code is traced."""
     slot = vars(Value)[name]
@@ -417,13 +420,12 @@ class _Unreadable:
     data, grad = _slot("data", "data"), _slot("grad", ".grad")
     __lt__, __le__ = _comparison("__lt__"), _comparison("__le__")
     __gt__, __ge__ = _comparison("__gt__"), _comparison("__ge__")
-    _equal, _unequal = _comparison("__eq__"), _comparison("__ne__")
 
     def __eq__(self, other: object) -> Any:
-        return id(self) == id(other) if _is_node(other) else self._equal(other)
+        return id(self) == id(other) if _is_node(other) else _equal(self, other)
 
     def __ne__(self, other: object) -> Any:
-        return id(self) != id(other) if _is_node(other) else self._unequal(other)
+        return id(self) != id(other) if _is_node(other) else _unequal(self, other)
 
     __hash__ = object.__hash__
 
