@@ -61,7 +61,7 @@ class Body:
         self, outer: "Roller", together: Sequence[Turns], used: set[int], groups: Sequence[Sequence[int]]
     ) -> None:
         self.outer, self.together, self.graph = outer, together, Graph()
-        self._used = used  # nodes of the graph around that somebody asks for who is not in the loops
+        self._used = used  # nodes of the outer graph that something outside of the loops reads
         self.states: list[CarriedNumber] = []
         self._leaves: dict[Any, int] = {}
         self._streams: list[tuple[int, Sequence[int]]] = []  # leaves, and what they are in each turn
