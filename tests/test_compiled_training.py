@@ -269,3 +269,22 @@ def test_samples_and_targets_that_do_not_fit(samples: Any, targets: Any, message
 def test_a_loss_that_is_no_value_is_the_error_of_an_eager_run() -> None:
     with pytest.raises(TypeError, match="one Value of the model's parameters, not float"):
         fit(nn.Linear(1), [[1.0], [2.0]], [1.0, 2.0], loss=lambda p, t: 1.0, compile=True)
+
+
+@pytest.mark.parametrize("name", ["mse", "sse", "mae", "huber", "cross_entropy"])
+def test_one_program_of_a_sample_is_for_batches_of_any_size(name: str) -> None:
+    model = network(outputs=2 if name == "cross_entropy" else 1)
+    loss, y = losses.by_name(name), TARGETS[name]
+    run = training.ArrayTraining(model, loss, optim.SGD(model.parameters(), lr=0.1), X, y)
+    for rows in ([0, 1, 2], [5], [*range(len(X))]):
+        expected = loss([model(X[i]) for i in rows], [y[i] for i in rows]).data
+        assert run.loss(rows).data == pytest.approx(expected, rel=1e-12)
+    assert len([program for program in run._sample_losses.values() if program]) == 1
+    assert not run._losses
+
+
+def test_labels_that_are_no_classes_are_told_in_compiled_training_too() -> None:
+    model = network(outputs=2)
+    for label in (2, -1):
+        with pytest.raises(ValueError, match="needs a label from the ints 0 to 1"):
+            fit(model, X, [*LABELS[:-1], label], loss=losses.cross_entropy, compile=True)

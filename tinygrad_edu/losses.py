@@ -15,12 +15,13 @@ Half the squared error, whose gradient is the error itself, is a loss of its own
 
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import suppress
+from inspect import signature
 from math import exp, fabs, inf, isfinite
 from typing import Any, Literal, NamedTuple, Protocol
 
 from ._validate import look_up, to_float, to_float_within
 from .engine import Value
-from .functional import abs, clamp, dot, has_overflowed, log, log1p, logsumexp, relu, softplus, total
+from .functional import abs, clamp, dot, has_overflowed, log, log1p, logsumexp, relu, softplus, take, total
 from .rules import Number
 
 Reduction = Literal["mean", "sum", "none"]
@@ -317,7 +318,7 @@ def cross_entropy(predictions: Any, targets: Any, *, reduction: Reduction = "mea
     samples = _Samples([flat[i : i + k] for i in range(0, len(flat), k)], labels, shape)
     _require_each(
         f"cross_entropy needs a label from the ints 0 to {k - 1} for {k} logits",
-        lambda label: hasattr(label, "__index__") and 0 <= label < k,
+        lambda label: hasattr(label, "__index__") and (isinstance(label, Value) or 0 <= label < k),
         labels,
         samples,
     )
@@ -336,6 +337,23 @@ LOSSES: dict[str, Loss] = {
     "bce_with_logits": bce_with_logits,
     "cross_entropy": cross_entropy,
 }
+
+
+def find_reduction(loss: object) -> str:
+    """How one of the losses above makes one number of the losses of n samples.
+
+    Args:
+        loss: Any function.
+
+    Returns:
+        "mean" or "sum"; "" for a function that is not in `LOSSES`, which may do anything.
+
+    Example:
+        >>> find_reduction(mse), find_reduction(sse), find_reduction(max)
+        ('mean', 'sum', '')
+    """
+    ours = next((one for one in LOSSES.values() if one is loss), None)
+    return "" if ours is None else str(signature(ours).parameters["reduction"].default)
 
 
 def by_name(name: str) -> Loss:
@@ -391,11 +409,20 @@ def _minus_log_of_rest(p: Number) -> Number:
 
 
 def _label_loss(logits: Sequence[Number], label: int) -> Number:
-    """log(1 + Σ exp(other − logit)), which keeps all digits of a small loss; log Σ exp(logits) − logit does not."""
-    others = [x for i, x in enumerate(logits) if i != label]
+    """log(1 + Σ exp(other − logit)), which keeps all digits of a small loss; log Σ exp(logits) − logit does not.
+
+    A label that is a Value is an argument of a function that is compiled: the logits are then chosen at each call.
+    """
+
+    def others_of(label: int) -> list[Number]:
+        return [x for i, x in enumerate(logits) if i != label]
+
+    is_later = isinstance(label, Value)
+    others = take([*map(others_of, range(len(logits)))], label) if is_later else others_of(label)
+    logit = take(logits, label) if is_later else logits[label]
     if not others:
-        return logits[label] - logits[label]
-    return softplus((logsumexp(others) if len(others) > 1 else others[0]) - logits[label])
+        return logit - logit
+    return softplus((logsumexp(others) if len(others) > 1 else others[0]) - logit)
 
 
 def _interpolate(

@@ -2,7 +2,8 @@
 
 The model is traced for one sample and gets an axis of samples. The loss is traced for as many predictions as a batch
 has. Joined and differentiated they are one program. A loss that looks at its numbers is computed on Values, and its
-gradient goes back through the model's program.
+gradient goes back through the model's program. A loss of this package is a mean or a sum over the samples: that needs
+no predictions of a whole batch, and one program of a sample, model and loss in one, is for batches of any size.
 
 Meanwhile parameters and the optimizer's state are arrays, as `_array_optimizer.py` says. Before code of the user's
 runs, the Values get their numbers; after it `_snapshot.py` says whether anything has changed that the programs were
@@ -24,6 +25,7 @@ from tinygrad_edu.errors import FAILURES
 from tinygrad_edu.functional import dot
 from tinygrad_edu.gradients import grad
 from tinygrad_edu.graph import topological_order
+from tinygrad_edu.losses import find_reduction
 from tinygrad_edu.modes import no_grad
 from tinygrad_edu.ops import CONSTANT, LEAF
 from tinygrad_edu.optim import Optimizer
@@ -85,6 +87,7 @@ class ArrayTraining:
         self._loss_is_fixed = Snapshot(self._loss).is_fixed
         self._models: dict[Any, ModelProgram] = {}
         self._losses: dict[Any, LossProgram | None] = {}
+        self._sample_losses: dict[Any, SampleLossProgram | None] = {}
 
     def write_back(self) -> None:
         """Gives all numbers to the Values and the optimizer."""
@@ -97,9 +100,9 @@ class ArrayTraining:
     # ---- losses ------------------------------------------------------------------------------------------------------
     def loss(self, rows: Sequence[int]) -> Any:
         """The loss on these rows of the data; a plain number where it does not depend on any Value."""
-        x, y, model, program = self._prepare(self._data, rows)
-        if program is None:
-            return self._loss_on_values(x, y, model, rows)
+        x, y, program = self._prepare(self._data, rows)
+        if isinstance(program, ModelProgram):
+            return self._loss_on_values(x, y, program, rows)
         found = program.value_and_slopes(x, y, self.optimizer.numbers)
         if found is None:
             return self._eager(x, y, rows)
@@ -111,17 +114,16 @@ class ArrayTraining:
         if self._other_data[0].things is not X or self._other_data[1].things is not y:
             self._other_data = DataRows(X), DataRows(y)
         rows = range(len(X))
-        x, targets, model, program = self._prepare(self._other_data, rows)
-        loss: Any = program.value(x, targets, self.optimizer.numbers) if program else None
-        if loss is None:
-            with no_grad():
-                numbers = None if program else model.predict(x, self.optimizer.numbers)
-                if numbers is None:
-                    loss = self._eager(x, targets, rows)
-                else:
-                    loss = self._call_loss(
-                        model.predictions([[make_constant(p) for p in row] for row in numbers]), targets
-                    )
+        x, targets, program = self._prepare(self._other_data, rows)
+        with no_grad():
+            loss: Any = None
+            if not isinstance(program, ModelProgram):
+                loss = program.value(x, targets, self.optimizer.numbers)
+            elif (numbers := program.predict(x, self.optimizer.numbers)) is not None:
+                constants = [[make_constant(p) for p in row] for row in numbers]
+                loss = self._call_loss(program.predictions(constants), targets)
+            if loss is None:
+                loss = self._eager(x, targets, rows)
         return to_float(loss.data if isinstance(loss, Value) else loss, "the loss")
 
     def _loss_on_values(self, x: Rows, y: Rows, model: "ModelProgram", rows: Sequence[int]) -> Any:
@@ -174,8 +176,8 @@ class ArrayTraining:
     # ---- programs ----------------------------------------------------------------------------------------------------
     def _prepare(
         self, data: tuple[DataRows, DataRows], rows: Sequence[int]
-    ) -> "tuple[Rows, Rows, ModelProgram, LossProgram | None]":
-        """A batch, the model's program for it, and the loss's program; None where the loss has none."""
+    ) -> "tuple[Rows, Rows, BatchProgram | ModelProgram]":
+        """A batch, and a program for it; that of the model where the loss has none."""
         samples, targets = data
         if not self.optimizer.away:
             self._look_for_changes()
@@ -184,14 +186,22 @@ class ArrayTraining:
         x, y = samples.rows(rows), targets.rows(rows)
         if x.numbers is None:
             raise ValueError(f"compiled training takes samples {x.problem}")
-        if x.key not in self._models:
-            self._models[x.key] = self._make_model_program(x)
-        model, program = self._models[x.key], self._get_loss_program((x.key, y.key, len(x)), x, y)
-        if program is None and y.is_all:  # it looks at targets that will come again
-            program = self._get_loss_program((x.key, id(targets), targets.version()), x, y, are_fixed=True)
+        key = x.key, y.key
+        if key not in self._sample_losses:
+            self._sample_losses[key] = self._make_sample_loss_program(x, y)
+        program = self._sample_losses[key] or self._prepare_batch(targets, x, y)
         if not self.optimizer.away:
             self.optimizer.read()
-        return x, y, model, program
+        return x, y, program
+
+    def _prepare_batch(self, targets: DataRows, x: Rows, y: Rows) -> "LossProgram | ModelProgram":
+        """The program for batches of this size, or that of the model."""
+        if x.key not in self._models:
+            self._models[x.key] = self._make_model_program(x)
+        program = self._get_loss_program((x.key, y.key, len(x)), x, y)
+        if program is None and y.is_all:  # it looks at targets that will come again
+            program = self._get_loss_program((x.key, id(targets), targets.version()), x, y, are_fixed=True)
+        return program or self._models[x.key]
 
     def _get_loss_program(self, key: Any, x: Rows, y: Rows, are_fixed: bool = False) -> "LossProgram | None":
         if key not in self._losses:
@@ -247,6 +257,32 @@ class ArrayTraining:
         pull_back = self._trace(weighted, [*inputs, *weights], self._model)
         return ModelProgram(predict, *[TracedProgram(t, self.optimizer) for t in (trace, pull_back)])
 
+    @staticmethod
+    def _targets(y: Rows, n: int) -> Numbers:
+        """The numbers of the first n targets, with their labels."""
+        return [(f"targets[{i}]{label}", t) for i in range(n) for label, t in y.example(i)]
+
+    def _make_sample_loss_program(self, x: Rows, y: Rows) -> "SampleLossProgram | None":
+        """The program of the loss of one sample, where that of a batch is their mean or their sum; else None."""
+        reduction = find_reduction(self._loss)
+        if not reduction or y.numbers is None:
+            return None
+        inputs = [*[(f"x{label}", number) for label, number in x.example(0)], *self._targets(y, 1)]
+        model, loss, count = self._model, self._loss, len(x.labels)
+
+        def of_sample(leaves: list[Value]) -> list[Any]:
+            prediction = model(join_numbers(x.structure, iter(leaves[:count])))
+            return [loss([prediction], [join_numbers(y.structure, iter(leaves[count:]))])]
+
+        try:
+            trace = self._trace(of_sample, inputs, model)
+        except Exception:
+            return None  # the program of the model, or the engine, will say what it is
+        if trace.frozen:
+            return None
+        program = SampleLossProgram(TracedProgram(trace, self.optimizer), reduction)
+        return program if program.has_samples else None
+
     def _make_loss_program(self, model: "ModelProgram", x: Rows, y: Rows, are_fixed: bool) -> "LossProgram | None":
         """The program of the loss; None if the loss looks at its numbers, changes with each call, or has too many.
 
@@ -256,7 +292,7 @@ class ArrayTraining:
         if n * model.count > MOST_TRACED or (y.numbers is None and not are_fixed):
             return None
         predictions = [(f"predictions[{i}]{label}", 0.0) for i in range(n) for label in model.labels]
-        targets = [] if are_fixed else [(f"targets[{i}]{label}", t) for i in range(n) for label, t in y.example(i)]
+        targets = [] if are_fixed else self._targets(y, n)
         these = y.things if are_fixed else None
 
         def of_numbers(leaves: list[Value]) -> list[Any]:
@@ -403,6 +439,45 @@ class ModelProgram:
         return None if found is None else found[1]
 
 
+class SampleLossProgram:
+    """A model and a loss in one, for any number of samples: the loss of a batch is the mean or the sum of theirs.
+
+    Its functions return None as an `Executable` does.
+    """
+
+    def __init__(self, traced: TracedProgram, reduction: str) -> None:
+        self._is_mean = reduction == "mean"
+        program = with_samples(traced.program, traced.program.inputs)
+        self._executable = Executable(program, [traced.arguments], traced.parameters)
+        (output,) = program.outputs
+        self.has_samples = isinstance(output.access, Access) and output.access.block.samples
+
+    def losses(self, x: Rows, y: Rows, at: Array) -> Array | None:
+        """The loss of each sample."""
+        found = self._executable.outputs([self._table(x, y)], at)
+        return None if found is None else found[0]
+
+    def value(self, x: Rows, y: Rows, at: Array) -> float | None:
+        """The loss."""
+        found = self.losses(x, y, at)
+        return None if found is None else self._reduce(found)
+
+    def value_and_slopes(self, x: Rows, y: Rows, at: Array) -> tuple[float, Array] | None:
+        """The loss, and its gradient in all leaves."""
+        found = self._executable.value_and_slopes([self._table(x, y)], at)
+        value = None if found is None else self._reduce(found[0])
+        if found is None or value is None:
+            return None
+        return value, found[1] / len(x) if self._is_mean else found[1]
+
+    def _table(self, x: Rows, y: Rows) -> Array:
+        return np.concatenate((x.numbers, y.numbers), axis=1)
+
+    def _reduce(self, losses: Array) -> float | None:
+        value = float(np.mean(losses) if self._is_mean else np.sum(losses))
+        return value if isfinite(value) else None
+
+
 class LossProgram:
     """A model and a loss in one, for a batch of one size. Its functions return None as an `Executable` does."""
 
@@ -423,3 +498,6 @@ class LossProgram:
         """The loss, and its gradient in all leaves."""
         found = self._executable.value_and_slopes((x.numbers, np.ravel(y.numbers)), at)
         return None if found is None or not isfinite(found[0]) else (float(found[0]), found[1])
+
+
+BatchProgram = LossProgram | SampleLossProgram
