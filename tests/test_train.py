@@ -1,5 +1,6 @@
 """Training: batches, reasons to stop, divergence, Ctrl-C, checkpoints, the progress bar, the cycle collector."""
 
+import contextlib
 import copy
 import csv
 import functools
@@ -14,6 +15,7 @@ import threading
 import time
 import types
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -708,3 +710,111 @@ def test_numbers_survive_the_checkpoint_bit_by_bit(tmp_path: Path):
     assert document["parameters"] == model.state_dict()
     assert document["history"]["loss"] == history.loss
     assert all(math.isfinite(x) for x in document["history"]["seconds"])
+
+
+# ---- patience --------------------------------------------------------------------------------------------------------
+def overfit(epochs: int = 300, model: nn.Module | None = None, **options: object) -> tuple[nn.Module, History]:
+    """A network that learns six noisy numbers by heart, and is measured on others."""
+    random = Random(4)
+    noisy = [[float(i), x + random.gauss(0.0, 0.5)] for i, x in enumerate([0.0, 1.0] * 6)]
+    X, y = [[i / 6.0 - 1.0] for i, _ in noisy], [y for _, y in noisy]
+    model = model or nn.MLP(1, [6, 1], activation="tanh", rng=random)
+    adam = optim.Adam(model.parameters(), 0.05)
+    settings: dict[str, object] = {"batch_size": 2, "shuffle": True, "validation": (X[1::2], y[1::2]), **options}
+    return model, fit(model, X[::2], y[::2], optimizer=adam, epochs=epochs, **settings)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_patience_ends_the_run_and_restores_the_best_epoch(compiled: bool):
+    model, history = overfit(patience=5, compile=compiled, record_parameters=True)
+    assert history.stopped == "patience"
+    assert history.best_epoch == history.validation.index(min(history.validation)) == history.epochs - 6
+    # the numbers at the beginning of the epoch that follows are those after the best one
+    then = {name: numbers[history.best_epoch + 1] for name, numbers in history.parameters.items()}
+    assert model.state_dict() == then
+    assert then != {name: numbers[-1] for name, numbers in history.parameters.items()}
+
+
+def test_the_best_epoch_is_restored_however_the_run_ends():
+    for options in ({"epochs": 30}, {"callbacks": [lambda history: history.epochs == 30]}):
+        model, history = overfit(**{"patience": 1000, "record_parameters": True, **options})
+        assert (history.epochs, history.best_epoch is not None) == (30, True)
+        assert model.state_dict() == {n: p[history.best_epoch + 1] for n, p in history.parameters.items()}
+
+
+def test_ctrl_c_keeps_the_best_epoch_and_says_so():
+    seen = []
+
+    def press(history: History) -> None:
+        seen.append(model.state_dict())
+        if history.epochs == 40:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    model = nn.MLP(1, [6, 1], activation="tanh")
+    with pytest.raises(TrainingInterrupted, match=r"the model has the numbers of epoch \d+, its best") as caught:
+        overfit(patience=1000, callbacks=[press], model=model)
+    history = caught.value.history
+    assert f"epoch {history.best_epoch}," in str(caught.value)
+    assert history.best_epoch < history.epochs - 1
+    assert model.state_dict() == seen[history.best_epoch]
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_run_with_patience_goes_on_bit_by_bit(tmp_path: Path, compiled: bool):
+    whole, expected = overfit(patience=8, compile=compiled)
+    assert expected.stopped == "patience"
+    path = tmp_path / "run.json"
+    for epochs in range(1, expected.epochs + 5, 3):
+        model, history = overfit(epochs, patience=8, checkpoint=path, compile=compiled)
+    assert (history.loss, history.validation) == (expected.loss, expected.validation)
+    assert (history.stopped, model.state_dict()) == ("patience", whole.state_dict())
+    longer, history = overfit(patience=20, checkpoint=path, compile=compiled)  # than 8: it goes on
+    assert history.epochs > expected.epochs
+    assert longer.state_dict() == overfit(patience=20, compile=compiled)[0].state_dict()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda best: best.pop("epoch"), "its 'best' are"),
+        (lambda best: best.update(epoch=9), "its best epoch is 9"),
+        (lambda best: best.update(epoch=True), "its best epoch is True"),
+        (lambda best: best.update(numbers=[1.0]), "its best numbers are"),
+        (lambda best: best["numbers"].__setitem__(0, math.nan), "a best number must be a finite number"),
+    ],
+)
+def test_best_numbers_that_are_none_are_refused(tmp_path: Path, change: object, words: str):
+    path = tmp_path / "run.json"
+    overfit(3, patience=8, checkpoint=path)
+    document = json.loads(path.read_text())
+    change(document["best"])
+    path.write_text(json.dumps(document))
+    with pytest.raises(ValueError, match=words):
+        overfit(5, patience=8, checkpoint=path)
+
+
+def test_patience_needs_validation_and_is_a_count():
+    with pytest.raises(ValueError, match="patience needs validation="):
+        train(patience=3)
+    for bad, error in ((0, ValueError), (2.0, TypeError)):
+        with pytest.raises(error, match="patience must be"):
+            train(patience=bad, validation=(X, Y))
+
+
+def test_the_bar_counts_updates_within_an_epoch(monkeypatch: pytest.MonkeyPatch):
+    shown = []
+
+    class Bar:
+        def update(self, n: int = 1) -> None:
+            shown.append(n)
+
+        def set_postfix_str(self, s: str, refresh: bool = True) -> None:
+            shown.append(s.split(",")[0])
+
+    def open_bar(wanted: object, total: int, done: int, unit: str) -> object:
+        shown.append((total, done, unit))
+        return contextlib.nullcontext(Bar())
+
+    monkeypatch.setattr(sys.modules["tinygrad_edu.train.fit"], "open_progress_bar", open_bar)
+    train(epochs=2, batch_size=2)
+    assert shown == [(6, 0, "update"), 1, 1, 1, "epoch 1/2", 1, 1, 1, "epoch 2/2"]

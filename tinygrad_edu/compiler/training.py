@@ -89,6 +89,11 @@ class ArrayTraining:
         self._losses: dict[Any, LossProgram | None] = {}
         self._sample_losses: dict[Any, SampleLossProgram | None] = {}
 
+    def numbers(self) -> list[float]:
+        """The numbers of the optimizer's parameters."""
+        self.optimizer.write()
+        return [to_float(p.data, f"parameter {p.label or i}") for i, p in enumerate(self._optimizer.params)]
+
     def write_back(self) -> None:
         """Gives all numbers to the Values and the optimizer."""
         self.optimizer.write()

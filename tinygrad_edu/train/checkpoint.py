@@ -16,6 +16,7 @@ from tinygrad_edu.errors import short_repr
 from tinygrad_edu.nn import Module
 from tinygrad_edu.optim import Optimizer
 
+from .best import BestNumbers
 from .history import History
 
 
@@ -29,8 +30,9 @@ class Checkpoint:
         model: Module,
         optimizer: Optimizer,
         history: History,
+        best: BestNumbers | None = None,
     ) -> None:
-        self._path, self._settings = path, settings
+        self._path, self._settings, self._best = path, settings, best
         self._model, self._optimizer, self._history = model, optimizer, history
         if not {*optimizer.params} <= {*model.parameters()}:
             raise ValueError("the optimizer moves what is no parameter of the model, so a checkpoint cannot keep it")
@@ -50,6 +52,8 @@ class Checkpoint:
             "optimizer": self._optimizer.state_dict(),
             "history": vars(self._history),
         }
+        if self._best is not None:
+            content["best"] = self._best.state_dict()
         _io.write_json(self._path, "checkpoint", content)
 
     def _resume(self) -> None:
@@ -62,6 +66,9 @@ class Checkpoint:
                 if type(found) is not type(value) or found != value:
                     raise ValueError(f"its {name} is {short_repr(found)}, here it is {value!r}")
             history = _read_history(_get_entry(saved, "history", dict))
+            if self._best is not None:
+                state = _get_entry(saved, "best", dict)
+                self._best.load_state_dict(state, history["validation"], len(self._optimizer.params))
             self._model.load_state_dict(_get_entry(saved, "parameters", dict))
             self._optimizer.load_state_dict(_get_entry(saved, "optimizer", dict))
         except (TypeError, ValueError, OverflowError) as error:

@@ -21,6 +21,7 @@ from tinygrad_edu.modes import no_grad
 from tinygrad_edu.nn import Module
 from tinygrad_edu.optim import SGD, Optimizer
 
+from .best import BestNumbers
 from .checkpoint import Checkpoint, compute_fingerprint, iterate_nested
 from .history import DivergenceError, History, TrainingInterrupted
 from .interrupts import StopTraining, catch_ctrl_c
@@ -46,6 +47,9 @@ class Executor(Protocol):
     def evaluate(self, X: Sequence[Any], y: Sequence[Any]) -> float:
         """The loss on other data, as a plain number."""
 
+    def numbers(self) -> list[float]:
+        """The numbers of the optimizer's parameters."""
+
     def write_back(self) -> None:
         """Writes its numbers to the Values and the optimizer, as code is going to read them."""
 
@@ -67,6 +71,7 @@ def fit(
     tol: float | None = None,
     target_loss: float | None = None,
     validation: tuple[Sequence[Any], Sequence[Any]] | None = None,
+    patience: int | None = None,
     callbacks: Sequence[Callable[[History], object]] = (),
     progress: bool | None = None,
     record_parameters: bool = False,
@@ -97,12 +102,16 @@ def fit(
         tol: Stops when the loss of an epoch is not more than `tol` below that of the epoch before.
         target_loss: Stops when the loss of an epoch is `target_loss` or less.
         validation: The pair (X, y) of other data, on which the loss is measured after each epoch.
+        patience: Stops when the loss on the validation data has not fallen below its lowest value for so many epochs, 1
+            or more. However the run ends, by Ctrl-C as well, what the optimizer moves then gets the numbers of the
+            epoch with the lowest one, `history.best_epoch`. None runs on, and keeps the last ones.
         callbacks: Functions that are called with the history after each epoch; one that returns True stops the run.
         progress: Whether to show a progress bar; None shows it in a terminal and in a notebook only.
         record_parameters: Whether the history keeps the numbers of all parameters of all epochs.
         checkpoint: A file for the state of the run: parameters, optimizer and history. Where the file exists, the run
             goes on from there; it ends with the very same parameters, bit by bit, as a run that was never stopped, on
-            the same version of Python (from 3.12 on `sum` rounds less). A run that met its target or tolerance is over.
+            the same version of Python (from 3.12 on `sum` rounds less). A run that met its target or tolerance is over;
+            one that was out of patience goes on with more of it.
             What a callback remembers or changes, such as the learning rate, is not in the file.
         checkpoint_every: The number of epochs between two writings of the checkpoint, 1 or more; it is also written
             after the last epoch.
@@ -141,6 +150,10 @@ def fit(
         if not isinstance(validation, (tuple, list)) or len(validation) != 2:
             raise TypeError("validation is a pair of samples and targets, (X, y), on which the loss is measured")
         common_length(**{"validation X": validation[0], "validation y": validation[1]})
+    if patience is not None:
+        require_ints(1, patience=patience)
+        if validation is None:
+            raise ValueError("patience needs validation=(X, y), other data on which the loss is to fall")
     callbacks = _require_functions(model, loss, callbacks)
     if not isinstance(model, Module) and (checkpoint is not None or record_parameters):
         raise TypeError(f"to keep the parameters they need names: the model is a Module, not {describe(model)}")
@@ -150,7 +163,7 @@ def fit(
         from tinygrad_edu.compiler.training import ArrayTraining
 
         executor = ArrayTraining(model, loss, optimizer, X, y)
-    history = History()
+    history, best = History(), None if patience is None else BestNumbers(patience)
     saved = None
     if checkpoint is not None:
         settings = {
@@ -161,7 +174,7 @@ def fit(
             "seed": int(seed),
             "data": compute_fingerprint([X, y]),
         }
-        saved = Checkpoint(checkpoint, settings, model, optimizer, history)
+        saved = Checkpoint(checkpoint, settings, model, optimizer, history, best)
         saved.open()
 
     def find_reason_to_stop(loss: float) -> str:
@@ -171,8 +184,11 @@ def fit(
             return "tolerance"
         return ""
 
+    history.stopped = history.stopped or (best.find_reason_to_stop() if best else "")
+    steps = -(-n // (batch_size or n))  # in an epoch
     start = perf_counter() - (history.seconds[-1] if history.seconds else 0.0)
-    with catch_ctrl_c() as ctrl_c, open_progress_bar(progress, epochs, history.epochs) as bar:
+    bar_of_updates = open_progress_bar(progress, epochs * steps, history.epochs * steps, unit="update")
+    with catch_ctrl_c() as ctrl_c, bar_of_updates as bar:
         try:
             while not history.stopped and history.epochs < epochs:
                 if record_parameters:
@@ -186,6 +202,7 @@ def fit(
                         raise StopTraining
                     look = find_reason_to_stop if len(rows) == n else None
                     mean += len(rows) / n * _take_step(executor, rows, history, look, X, y)
+                    bar.update()
                 history.stopped = history.stopped or find_reason_to_stop(mean)
                 _refuse_growth(mean, history, optimizer)
                 history.loss.append(mean)
@@ -194,6 +211,9 @@ def fit(
                         history.validation.append(to_float(executor.evaluate(*validation), "the loss"))
                     except (OverflowError, FloatingPointError) as error:
                         raise _divergence_error(f"on the validation data {error}", history, optimizer) from error
+                if best is not None:
+                    best.note(history.validation[-1], executor.numbers)
+                    history.stopped = history.stopped or best.find_reason_to_stop()
                 history.seconds.append(perf_counter() - start)
                 if callbacks:
                     executor.release()
@@ -204,20 +224,20 @@ def fit(
                 if saved is not None and (is_last or history.epochs % checkpoint_every == 0):
                     executor.write_back()
                     saved.save()
-                bar.set_postfix_str(f"loss {mean:.4g}", refresh=False)
-                bar.update()
+                bar.set_postfix_str(f"epoch {history.epochs}/{epochs}, loss {mean:.4g}", refresh=False)
         except StopTraining:
             pass
         finally:
             executor.release()
     if record_parameters:
         _record_parameters(history, model)
+    if best is not None:
+        best.restore(optimizer)
     if ctrl_c:
         history.stopped = "interrupted"
         progress_made = f"after {history.epochs} of {epochs} epochs and {history.updates} updates"
-        raise TrainingInterrupted(
-            f"training was interrupted {progress_made}; the model keeps what it has learned", history
-        )
+        kept = f"has the numbers of epoch {history.best_epoch}, its best" if best else "keeps what it has learned"
+        raise TrainingInterrupted(f"training was interrupted {progress_made}; the model {kept}", history)
     history.stopped = history.stopped or "epochs"
     return history
 
@@ -293,6 +313,9 @@ class _ValueExecutor:
 
     def evaluate(self, X: Sequence[Any], y: Sequence[Any]) -> float:
         return evaluate(self._model, X, y, self._loss)
+
+    def numbers(self) -> list[float]:
+        return [to_float(p.data, f"parameter {p.label or i}") for i, p in enumerate(self.optimizer.params)]
 
     def write_back(self) -> None:
         """Nothing to do: the Values always have their numbers."""

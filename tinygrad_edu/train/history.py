@@ -1,6 +1,7 @@
 """What happened in a training run, and the errors that end a run too early and carry its history."""
 
 import os
+from math import isnan
 from typing import Any
 
 from tinygrad_edu import _io
@@ -16,7 +17,7 @@ class History:
     - `parameters`: the numbers of each parameter by its name, at the beginning of every epoch and at the end; empty
       unless `fit` is called with `record_parameters=True`.
     - `updates`: the number of updates.
-    - `stopped`: why the run ended: "epochs", "target", "tolerance", "callback" or "interrupted".
+    - `stopped`: why the run ended: "epochs", "target", "tolerance", "patience", "callback" or "interrupted".
     """
 
     def __init__(self) -> None:
@@ -31,6 +32,12 @@ class History:
     def epochs(self) -> int:
         """The number of epochs so far."""
         return len(self.loss)
+
+    @property
+    def best_epoch(self) -> int | None:
+        """The number of the epoch, from 0, with the lowest loss on the validation data; None without such data."""
+        numbers = range(len(self.validation))
+        return min(numbers, key=lambda i: (isnan(self.validation[i]), self.validation[i]), default=None)
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
         """Writes one line for each epoch: epoch, loss, validation, seconds, and each parameter at the beginning.
