@@ -49,22 +49,29 @@ class Rows:
 class DataRows:
     """All samples, or all targets, from which batches are taken.
 
-    `is_plain` says that they are lists and arrays of plain numbers, so that no code of the user's runs where some are
-    taken. Then they are read once, until `read_again`.
+    Where they are plain they are read once, until `read_again`. Of a batch that `comes_once`, no rows are said to be
+    all that there are.
     """
 
-    def __init__(self, things: Sequence[Any]) -> None:
-        self.things = things
+    def __init__(self, things: Sequence[Any], comes_once: bool = False) -> None:
+        self.things, self._comes_once = things, comes_once
         self._version = 0
         self._last: Snapshot | None = None
         self.read_again()
 
     def read_again(self) -> None:
         """Reads them again where they are asked for: somebody may have changed them."""
-        self.is_plain = _is_plain(self.things)
-        self._order = [*range(len(self.things))]
-        self._all = replace(self._rows([*self.things]), is_all=True) if self.is_plain else None
+        self._is_read = False
         self._snapshot: Snapshot | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether they are lists and arrays of plain numbers, so that taking some runs no code of the user's."""
+        if not self._is_read:
+            self._is_read, plain = True, _is_plain(self.things)
+            self._order = [*range(len(self.things))]
+            self._all = replace(self._rows([*self.things]), is_all=not self._comes_once) if plain else None
+        return self._all is not None
 
     def version(self) -> int:
         """A number that changes whenever the things have changed since the last call."""
@@ -77,7 +84,7 @@ class DataRows:
 
     def rows(self, which: Sequence[int]) -> Rows:
         """The rows of these numbers."""
-        if self._all is None:
+        if not self.is_plain or self._all is None:
             return self._rows([self.things[i] for i in which])
         if [*which] == self._order:
             return self._all

@@ -114,6 +114,10 @@ class ArrayTraining:
         value, slopes = found
         return LossValue(value, lambda: self.optimizer.add_to_gradients(slopes))
 
+    def use(self, X: Sequence[Any], y: Sequence[Any]) -> None:
+        """From now on rows are those of this data, a batch that comes once."""
+        self._data = DataRows(X, comes_once=True), DataRows(y, comes_once=True)
+
     def evaluate(self, X: Sequence[Any], y: Sequence[Any]) -> float:
         """The loss on other data, as a plain number."""
         if self._other_data[0].things is not X or self._other_data[1].things is not y:

@@ -5,7 +5,8 @@ from itertools import groupby
 from math import fsum, isnan
 from typing import Any, NamedTuple
 
-from tinygrad_edu._validate import common_length, to_float
+from tinygrad_edu._samples import parallel
+from tinygrad_edu._validate import to_float
 from tinygrad_edu.engine import Value
 from tinygrad_edu.errors import quote_list, short_repr
 
@@ -27,8 +28,8 @@ def r2(y: Sequence[float], predictions: Sequence[float]) -> float:
         >>> r2([1.0, 2.0, 3.0], [1.0, 2.0, 2.0])
         0.5
     """
-    n = common_length(y=y, predictions=predictions)
-    y, predictions = [to_float(t) for t in y], [to_float(p) for p in predictions]
+    y, predictions = [[*map(to_float, numbers)] for numbers in parallel(y=y, predictions=predictions)]
+    n = len(y)
     if all(t == y[0] for t in y):
         raise ValueError(f"R² is not defined for targets that are all equal, here {n} times {y[0]}")
     mean = fsum(y) / n
@@ -55,9 +56,8 @@ def accuracy(y: Sequence[object], predictions: Sequence[object]) -> float:
         >>> accuracy(["cat", "dog", "dog", "cat"], ["cat", "dog", "cat", "cat"])
         0.75
     """
-    n = common_length(y=y, predictions=predictions)
-    right = [bool(t == p) for t, p in zip(_to_plain(y), _to_plain(predictions))]
-    return sum(right) / n
+    right = [bool(t == p) for t, p in zip(*map(_to_plain, parallel(y=y, predictions=predictions)))]
+    return sum(right) / len(right)
 
 
 class ClassScores(NamedTuple):
@@ -95,10 +95,10 @@ def confusion_matrix(
         >>> confusion_matrix(["cat", "dog", "dog"], ["cat", "cat", "dog"], ["cat", "dog"])
         [[1, 0], [1, 1]]
     """
-    common_length(y=y, predictions=predictions)
+    pairs = zip(*map(_to_plain, parallel(y=y, predictions=predictions)))
     places = {name: i for i, name in enumerate(classes)}
     counts = [[0] * len(places) for _ in places]
-    for pair in zip(_to_plain(y), _to_plain(predictions)):
+    for pair in pairs:
         for name in pair:
             if name not in places:
                 raise ValueError(f"{short_repr(name)} is not one of the classes {quote_list(map(str, places))}")
@@ -167,8 +167,8 @@ def auc(y: Sequence[object], scores: Sequence[float]) -> float:
         >>> auc([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
         0.75
     """
-    n = common_length(y=y, scores=scores)
-    targets, numbers = _to_plain(y), [to_float(score, "a score") for score in _to_plain(scores)]
+    targets, numbers = map(_to_plain, parallel(y=y, scores=scores))
+    n, numbers = len(targets), [to_float(score, "a score") for score in numbers]
     for target in targets:
         if target not in (0, 1):
             raise ValueError(f"auc needs targets of 0 and 1, for the first and the second class, not {target!r}")

@@ -2,45 +2,44 @@
 
 from collections.abc import Hashable, Iterator, Sequence
 from random import Random
-from typing import Any, TypeVar
+from typing import Any
 
+from tinygrad_edu._samples import by_position, parallel, take
 from tinygrad_edu._validate import common_length, require_ints, require_random, to_float_within
 
-T = TypeVar("T")
+from .tables import Table
 
 
-def split(
-    *sequences: Sequence[T], test: float = 0.2, seed: int = 0, stratify: Sequence[Hashable] | None = None
-) -> list[list[T]]:
+def split(*sequences: Any, test: float = 0.2, seed: int = 0, stratify: Sequence[Hashable] | None = None) -> list[Any]:
     """Splits parallel sequences of n items in a training part and a test part.
 
     The items are shuffled, in the same order in all sequences.
 
     Args:
-        *sequences: One or more sequences of n items each, as X and y. A table is split by the numbers of its rows.
+        *sequences: One or more sequences of n items each, as X and y: tables, frames, series, arrays, lists.
         test: The share of the items in the test part, above 0 and below 1; it is rounded to whole items.
         seed: The seed of the order.
         stratify: n labels. The share is then taken of each label, and at least one item of each label is in the
             training part.
 
     Returns:
-        For X and y the list [X_train, X_test, y_train, y_test].
+        For X and y the list [X_train, X_test, y_train, y_test]: parts of a table are tables, those of a frame, a series
+        or an array are such, too, and those of anything else are lists.
 
     Raises:
         ValueError: The lengths differ, the share is out of range, or a part would be empty.
 
     Example:
         >>> from tinygrad_edu.data import engel
-        >>> table = engel()
-        >>> train, held_out = [table.take(rows) for rows in split(range(len(table)), test=0.2, seed=1)]
+        >>> train, held_out = split(engel(), test=0.2, seed=1)
         >>> len(train), len(held_out)
         (188, 47)
     """
     if not sequences:
         raise ValueError("split needs one sequence or more, as X and y in split(X, y)")
-    named: dict[str, Sequence[Any]] = {f"sequence {i}": sequence for i, sequence in enumerate(sequences)}
+    named = {f"sequence {i}": sequence for i, sequence in enumerate(sequences)}
     if stratify is not None:
-        named["stratify"] = stratify
+        named["stratify"] = stratify = by_position("stratify", stratify)
     n = common_length(**named)
     test = to_float_within("(0, 1)", test, "test")
     order, random = list(range(n)), Random(seed)
@@ -55,7 +54,11 @@ def split(
     if stratify is not None:
         random.shuffle(order)  # again: the first items of each label are gone, and the rest would show it
     parts = [i for i in order if i not in held_out], [i for i in order if i in held_out]
-    return [[sequence[i] for i in part] for sequence in sequences for part in parts]
+    return [_take(sequence, part) for sequence in sequences for part in parts]
+
+
+def _take(sequence: Any, rows: Sequence[int]) -> Any:
+    return sequence.take(rows) if isinstance(sequence, Table) else take(sequence, rows)
 
 
 def batches(
@@ -80,7 +83,8 @@ def batches(
         >>> list(batches([[1.0], [2.0], [3.0]], [1, 2, 3], size=2))
         [([[1.0], [2.0]], [1, 2]), ([[3.0]], [3])]
     """
-    n = common_length(X=X, y=y)
+    X, y = parallel(X=X, y=y)
+    n = len(X)
     step = n if size is None else size
     require_ints(1, size=step)
     order = list(range(n))

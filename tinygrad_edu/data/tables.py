@@ -10,6 +10,7 @@ from math import isfinite
 from typing import Any
 
 from tinygrad_edu import _io
+from tinygrad_edu._samples import read_columns
 from tinygrad_edu._validate import to_float
 from tinygrad_edu.errors import quote_list, short_repr
 
@@ -25,7 +26,8 @@ class Table:
     A table does not change; `select`, `take` and `drop_missing` make new ones.
 
     Args:
-        columns: The cells of each column by its name: numbers or texts, or None.
+        columns: The cells of each column by its name: numbers or texts, or None. Or a frame of pandas, Polars or
+            PyArrow, or a sequence of dicts that are its rows.
         source: The file that the rows come from, for error messages.
         lines: The line of each row in that file.
 
@@ -41,12 +43,8 @@ class Table:
         [(3.5, 'Adelie'), (5.0, 'Gentoo')]
     """
 
-    def __init__(
-        self, columns: Mapping[str, Iterable[Cell]], source: str = "", lines: Sequence[int] | None = None
-    ) -> None:
-        if not isinstance(columns, Mapping):
-            raise TypeError(f"a table is made of a dict of lists by their names, not of {short_repr(columns)}")
-        self._columns = {name: _check_cells(name, values) for name, values in columns.items()}
+    def __init__(self, columns: Any, source: str = "", lines: Sequence[int] | None = None) -> None:
+        self._columns = {name: _check_cells(name, values) for name, values in read_columns(columns).items()}
         lengths = {name: len(values) for name, values in self._columns.items()}
         if len(set(lengths.values())) > 1:
             raise ValueError(f"the columns of a table must be equally long, not {lengths}")

@@ -5,14 +5,13 @@ Full batch, mini-batches and one sample at a time are one loop with another batc
 """
 
 import os
-import random
 from collections.abc import Callable, Iterable, Sequence
 from math import isfinite, isnan
 from time import perf_counter
 from typing import Any, Protocol, TypeAlias
 
-from tinygrad_edu._validate import common_length, require_function, require_ints, to_float
-from tinygrad_edu.data import batches
+from tinygrad_edu._samples import parallel
+from tinygrad_edu._validate import require_function, require_ints, to_float
 from tinygrad_edu.engine import Value
 from tinygrad_edu.errors import describe, to_text
 from tinygrad_edu.graph import no_cycle_collection
@@ -23,6 +22,7 @@ from tinygrad_edu.optim import SGD, Optimizer
 
 from .best import BestNumbers
 from .checkpoint import Checkpoint, compute_fingerprint, iterate_nested
+from .feeds import BatchFeed, SampleFeed
 from .history import DivergenceError, History, TrainingInterrupted
 from .interrupts import StopTraining, catch_ctrl_c
 from .progress import open_progress_bar
@@ -44,6 +44,9 @@ class Executor(Protocol):
     def loss(self, rows: Sequence[int]) -> Any:
         """The loss on these rows of the data: it has `data` and `backward()`, as a Value."""
 
+    def use(self, X: Sequence[Any], y: Sequence[Any]) -> None:
+        """From now on rows are those of this data, a batch that comes once."""
+
     def evaluate(self, X: Sequence[Any], y: Sequence[Any]) -> float:
         """The loss on other data, as a plain number."""
 
@@ -59,8 +62,8 @@ class Executor(Protocol):
 
 def fit(
     model: Module,
-    X: Sequence[Any],
-    y: Sequence[Any],
+    X: Any,
+    y: Any = None,
     *,
     loss: LossFunction = mse,
     optimizer: Optimizer | None = None,
@@ -70,7 +73,7 @@ def fit(
     seed: int = 0,
     tol: float | None = None,
     target_loss: float | None = None,
-    validation: tuple[Sequence[Any], Sequence[Any]] | None = None,
+    validation: tuple[Any, Any] | None = None,
     patience: int | None = None,
     callbacks: Sequence[Callable[[History], object]] = (),
     progress: bool | None = None,
@@ -90,12 +93,16 @@ def fit(
 
     Args:
         model: A `Module`, or any function of one sample that returns a prediction.
-        X: n samples, one or more; a sample is what the model takes.
+        X: n samples, one or more, in any sequence, array or frame; sample i is what stands in place i, and is what the
+            model takes. Or, without y, batches, each a pair of samples and targets: an iterable that can be gone
+            through once each epoch, such as a list or a DataLoader, or a function that makes a new iterator each time.
+            An iterator by itself is used up after the first epoch.
         y: n targets, as the loss takes them.
         loss: A function of the predictions and the targets of a batch that returns one Value, as those of `losses` do.
         optimizer: An optimizer of parameters of the model; by default `SGD(model.parameters(), lr=0.01)`.
         epochs: The number of passes over the data, 0 or more.
-        batch_size: The number of samples in a batch, 1 or more; None takes all samples at once.
+        batch_size: The number of samples in a batch, 1 or more; None takes all samples at once. Batches of your own
+            have their size, and their order.
         shuffle: Whether the samples are shuffled before each epoch. Their order depends on `seed` and the number of the
             epoch alone.
         seed: The seed of the order, an int.
@@ -112,7 +119,8 @@ def fit(
             goes on from there; it ends with the very same parameters, bit by bit, as a run that was never stopped, on
             the same version of Python (from 3.12 on `sum` rounds less). A run that met its target or tolerance is over;
             one that was out of patience goes on with more of it.
-            What a callback remembers or changes, such as the learning rate, is not in the file.
+            What a callback remembers or changes, such as the learning rate, is not in the file. Nor is it known
+            whether batches of your own are the same ones: give those of the epochs that are left.
         checkpoint_every: The number of epochs between two writings of the checkpoint, 1 or more; it is also written
             after the last epoch.
         compile: Whether to make programs of the model and the loss, which compute a batch at once with NumPy, many
@@ -139,17 +147,19 @@ def fit(
         >>> round(model([2.0]).data, 6)
         5.0
     """
-    n = common_length(X=X, y=y)
     require_ints(0, epochs=epochs)
-    require_ints(1, batch_size=n if batch_size is None else batch_size, checkpoint_every=checkpoint_every)
+    require_ints(1, batch_size=1 if batch_size is None else batch_size, checkpoint_every=checkpoint_every)
     require_ints(None, seed=seed)
+    if y is None and (batch_size is not None or shuffle):
+        raise ValueError("batch_size and shuffle are for samples: without y, X gives batches as they are")
+    feed = BatchFeed(X, epochs) if y is None else SampleFeed(X, y, batch_size, shuffle, seed)
     for name, limit in (("tol", tol), ("target_loss", target_loss)):
         if limit is not None and isnan(to_float(limit, name)):
             raise ValueError(f"{name} is nan, which no loss can reach")
     if validation is not None:
         if not isinstance(validation, (tuple, list)) or len(validation) != 2:
             raise TypeError("validation is a pair of samples and targets, (X, y), on which the loss is measured")
-        common_length(**{"validation X": validation[0], "validation y": validation[1]})
+        X_validation, y_validation = parallel(**{"validation X": validation[0], "validation y": validation[1]})
     if patience is not None:
         require_ints(1, patience=patience)
         if validation is None:
@@ -158,11 +168,12 @@ def fit(
     if not isinstance(model, Module) and (checkpoint is not None or record_parameters):
         raise TypeError(f"to keep the parameters they need names: the model is a Module, not {describe(model)}")
     optimizer = _choose_optimizer(model, optimizer)
-    executor: Executor = _ValueExecutor(model, loss, optimizer, X, y)
+    samples, targets = (feed.X, feed.y) if isinstance(feed, SampleFeed) else ([], [])
+    executor: Executor = _ValueExecutor(model, loss, optimizer, samples, targets)
     if compile:
         from tinygrad_edu.compiler.training import ArrayTraining
 
-        executor = ArrayTraining(model, loss, optimizer, X, y)
+        executor = ArrayTraining(model, loss, optimizer, samples, targets)
     history, best = History(), None if patience is None else BestNumbers(patience)
     saved = None
     if checkpoint is not None:
@@ -172,7 +183,7 @@ def fit(
             "batch_size": batch_size if batch_size is None else int(batch_size),
             "shuffle": bool(shuffle),
             "seed": int(seed),
-            "data": compute_fingerprint([X, y]),
+            "data": "batches" if y is None else compute_fingerprint([samples, targets]),
         }
         saved = Checkpoint(checkpoint, settings, model, optimizer, history, best)
         saved.open()
@@ -185,30 +196,37 @@ def fit(
         return ""
 
     history.stopped = history.stopped or (best.find_reason_to_stop() if best else "")
-    steps = -(-n // (batch_size or n))  # in an epoch
     start = perf_counter() - (history.seconds[-1] if history.seconds else 0.0)
-    bar_of_updates = open_progress_bar(progress, epochs * steps, history.epochs * steps, unit="update")
+    bar_of_updates = open_progress_bar(
+        progress, epochs * feed.steps if feed.steps else None, history.epochs * (feed.steps or 0), unit="update"
+    )
     with catch_ctrl_c() as ctrl_c, bar_of_updates as bar:
         try:
             while not history.stopped and history.epochs < epochs:
                 if record_parameters:
                     executor.write_back()
                     _record_parameters(history, model)
-                n = common_length(X=X, y=y)  # again: a callback may have changed the data
-                order = random.Random(f"{seed}/{history.epochs}") if shuffle else None
-                mean = 0.0
-                for rows, _ in batches(range(n), range(n), batch_size, order):
+                mean, count = 0.0, 0
+                for samples, targets, rows in feed.epoch(history.epochs):
                     if ctrl_c:
                         raise StopTraining
-                    look = find_reason_to_stop if len(rows) == n else None
-                    mean += len(rows) / n * _take_step(executor, rows, history, look, X, y)
+                    look = None
+                    if isinstance(feed, BatchFeed):
+                        executor.use(samples, targets)
+                    elif len(rows) == len(samples):
+                        look = find_reason_to_stop
+                    count += len(rows)
+                    L = _take_step(executor, rows, history, look, samples, targets)
+                    mean += len(rows) / count * (L - mean)
                     bar.update()
+                    if isinstance(feed, BatchFeed) and feed.runs_code:
+                        executor.write_back()
                 history.stopped = history.stopped or find_reason_to_stop(mean)
                 _refuse_growth(mean, history, optimizer)
                 history.loss.append(mean)
                 if validation is not None:
                     try:
-                        history.validation.append(to_float(executor.evaluate(*validation), "the loss"))
+                        history.validation.append(to_float(executor.evaluate(X_validation, y_validation), "the loss"))
                     except (OverflowError, FloatingPointError) as error:
                         raise _divergence_error(f"on the validation data {error}", history, optimizer) from error
                 if best is not None:
@@ -242,12 +260,12 @@ def fit(
     return history
 
 
-def evaluate(model: Module, X: Sequence[Any], y: Sequence[Any], loss: LossFunction = mse) -> float:
+def evaluate(model: Module, X: Any, y: Any, loss: LossFunction = mse) -> float:
     """Computes the loss of a model on data; no graph is recorded.
 
     Args:
         model: A `Module`, or any function of one sample.
-        X: n samples, one or more.
+        X: n samples, one or more, in any sequence, array or frame: sample i is what stands in place i.
         y: n targets, as the loss takes them.
         loss: A function of the predictions and the targets.
 
@@ -263,7 +281,7 @@ def evaluate(model: Module, X: Sequence[Any], y: Sequence[Any], loss: LossFuncti
         >>> evaluate(nn.Linear(1, init="zeros"), [[1.0], [2.0]], [3.0, 5.0])
         17.0
     """
-    common_length(X=X, y=y)
+    X, y = parallel(X=X, y=y)
     with no_grad():
         value = loss([model(x) for x in X], y)
     return to_float(value.data if isinstance(value, Value) else value, "the loss")
@@ -310,6 +328,9 @@ class _ValueExecutor:
     def loss(self, rows: Sequence[int]) -> Any:
         batch, targets = [self._X[i] for i in rows], [self._y[i] for i in rows]
         return self._loss([self._model(x) for x in batch], targets)
+
+    def use(self, X: Sequence[Any], y: Sequence[Any]) -> None:
+        self._X, self._y = X, y
 
     def evaluate(self, X: Sequence[Any], y: Sequence[Any]) -> float:
         return evaluate(self._model, X, y, self._loss)

@@ -18,9 +18,11 @@ class ProgressBar(Protocol):
 
 
 def open_progress_bar(
-    wanted: bool | None, total: int, done: int = 0, unit: str = "epoch"
+    wanted: bool | None, total: int | None, done: int = 0, unit: str = "epoch"
 ) -> AbstractContextManager[ProgressBar]:
-    """A bar of `total` units; `wanted` is None for one in a terminal and in a notebook, and none elsewhere.
+    """A bar of `total` units, None where nobody knows how many there are.
+
+    `wanted` is None for one in a terminal and in a notebook, and none elsewhere.
 
     >>> with open_progress_bar(False, 3, unit="frame") as bar:
     ...     bar.update()
