@@ -76,6 +76,7 @@ LAYERS = """
     """.split()
 # Imports of a later module inside of a function: when it is called, and not before.
 DEFERRED = {
+    ("nn", "compiler.prediction"),  # predict(X) for many samples
     ("engine", "viz.graph"),  # the picture of a Value in a notebook
     ("train.fit", "compiler.training"),  # fit(…, compile=True)
 }

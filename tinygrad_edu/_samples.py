@@ -77,6 +77,22 @@ def take(things: Any, rows: Sequence[int]) -> Any:
     return _to_array("the data", things)[rows] if frame is None else frame[rows].to_native()
 
 
+def is_array(things: Any) -> bool:
+    """Whether this is an array of NumPy, which is not loaded to find out."""
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and isinstance(things, numpy.ndarray)
+
+
+def to_array(rows: Any) -> Any:
+    """An array of numbers, or of rows of equally many numbers; what cannot be one as it is."""
+    import numpy as np
+
+    try:
+        return np.array(rows, dtype=float)
+    except (TypeError, ValueError):
+        return rows
+
+
 def read_columns(things: Any) -> dict[str, list[Any]]:
     """The columns of a frame, or of a sequence of dicts that are its rows, by their names; None is a missing cell.
 
@@ -115,8 +131,7 @@ def read_cells(cells: Any) -> Any:
 
 def _open_frame(name: str, things: Any) -> Any:
     """A frame or a series as narwhals sees it; None for any other thing that has `__array__`."""
-    numpy = sys.modules.get("numpy")
-    if numpy is not None and isinstance(things, (numpy.ndarray, numpy.generic)):
+    if is_array(things) or is_number(things):
         return None
     import narwhals.stable.v2 as nw
 

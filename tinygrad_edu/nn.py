@@ -13,9 +13,11 @@ from math import sqrt
 from typing import Any, Protocol, TypeAlias
 
 from . import _io, functional
-from ._validate import is_number, look_up, require_ints, require_names, require_random, to_float
+from ._samples import by_position, is_array, to_array
+from ._validate import common_length, is_number, look_up, require_ints, require_names, require_random, to_float
 from .engine import Value, make_constant, make_node
-from .errors import describe
+from .errors import FAILURES, describe
+from .modes import no_grad
 from .ops import LEAF
 from .rules import OPS, Op
 
@@ -61,6 +63,10 @@ INITIALISERS: dict[str, Initialiser] = {
     "kaiming": lambda rng, fan_in, fan_out: sqrt(6 / fan_in) * rng.uniform(-1, 1),
     "zeros": lambda rng, fan_in, fan_out: 0.0,
 }
+
+
+MANY = 200
+"""For how many samples `predict` makes a program of a module: that takes as long as to call it a hundred times."""
 
 
 class _ModuleMeta(ABCMeta):
@@ -124,6 +130,39 @@ class Module(metaclass=_ModuleMeta):
         """
         methods = "a method __call__(self, x) or forward(self, x)"
         raise NotImplementedError(f"{type(self).__name__} needs {methods} that computes its output")
+
+    def predict(self, X: Any) -> Any:
+        """Computes the outputs of many samples as plain numbers; no graph is recorded.
+
+        From `MANY` samples on it makes a program of the module, as `tinygrad_edu.compile` does, which gives the same
+        numbers but for rounding. A module that no program can replay is called for each sample.
+
+        Args:
+            X: n samples, one or more, in any sequence, array or frame: sample i is what stands in place i.
+
+        Returns:
+            The n outputs, with a float in place of each Value, in a list. For an array, a frame or a series they are an
+            array where they are numbers or rows of equally many.
+
+        Raises:
+            ValueError: There is no sample; and what the module raises, with the number of the sample.
+            TypeError: X is no sequence.
+
+        Example:
+            >>> Linear(2, init="zeros").predict([[1.0, 2.0], [3.0, 4.0]])
+            [0.0, 0.0]
+        """
+        samples = by_position("X", X)
+        common_length(X=samples)
+        outputs = None
+        if len(samples) >= MANY:
+            from .compiler.prediction import predict_many
+
+            outputs = predict_many(self, samples)
+        if outputs is None:
+            with no_grad():
+                outputs = [_predict_one(self, i, samples[i]) for i in range(len(samples))]
+        return to_array(outputs) if is_array(samples) else outputs if isinstance(outputs, list) else outputs.tolist()
 
     @property
     def __signature__(self) -> Signature:
@@ -206,6 +245,27 @@ class Module(metaclass=_ModuleMeta):
             self.load_state_dict(state)
         except (TypeError, ValueError, OverflowError) as error:
             raise ValueError(f"{path}: {error}") from None
+
+
+def _predict_one(module: Module, i: int, sample: Any) -> Any:
+    """The output for sample i, as plain numbers."""
+    try:
+        return _to_plain(module(sample))
+    except FAILURES as error:
+        error.args = (f"{error}, in sample {i}",)
+        raise
+
+
+def _to_plain(y: Any) -> Any:
+    """An output with a float in place of each Value, and a list in place of each array."""
+    if isinstance(y, Value):
+        return y.item()
+    if isinstance(y, (list, tuple)):
+        items = [*map(_to_plain, y)]
+        return type(y)(*items) if hasattr(y, "_fields") else type(y)(items)
+    if isinstance(y, dict):
+        return {name: _to_plain(part) for name, part in y.items()}
+    return _to_plain(y.tolist()) if is_array(y) else y
 
 
 def _find_parameters(module: Module) -> Iterator[tuple[str, Value]]:
