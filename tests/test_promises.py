@@ -72,7 +72,7 @@ def test_every_public_name_is_documented(name: str):
 # From below: a file imports what stands to its left, and of its own folder what does not import it back.
 LAYERS = """
     errors _io _validate _samples rules ops modes graph engine functional gradients nn losses optim data train compiler
-    viz testing cli
+    viz testing sklearn cli
     """.split()
 # Imports of a later module inside of a function: when it is called, and not before.
 DEFERRED = {
@@ -181,9 +181,9 @@ def test_every_package_that_is_imported_is_declared():
     assert {"numpy", "pillow", "tqdm"} <= imports.keys()
     rest = {name: files for name, files in imports.items() if name not in declared}
     extras = project["optional-dependencies"]
-    assert rest.keys() <= distributions([*extras["test"], *extras["jax"]])
+    assert rest.keys() <= distributions([*extras["test"], *extras["jax"], *extras["sklearn"]])
     files = {file for files in rest.values() for file in files}
-    assert {file for file in files if not file.startswith("testing/")} <= {"compiler/backends/jax.py"}
+    assert {file for file in files if not file.startswith("testing/")} <= {"compiler/backends/jax.py", "sklearn.py"}
     assert declared <= imports.keys()  # and none too many
 
 

@@ -24,7 +24,7 @@ from tinygrad_edu.errors import describe
 from tinygrad_edu.train import fit
 
 Array: TypeAlias = Any  # of NumPy
-MakeModule: TypeAlias = Callable[[int, int], nn.Module]
+MakeModule: TypeAlias = Callable[[int, int, Random], nn.Module]
 MakeOptimizer: TypeAlias = Callable[..., optim.Optimizer]
 
 
@@ -60,6 +60,8 @@ class _TinyEstimator(BaseEstimator):  # type: ignore[misc]
         make = optim.by_name(self.optimizer) if isinstance(self.optimizer, str) else self.optimizer
         validation = None
         if self.patience is not None:
+            if len(X) < 2:
+                raise ValueError("patience holds out some rows, and X has one sample: patience=None takes all")
             X, X_held, y, y_held = split(X, y, test=self.validation_fraction, seed=seed, stratify=stratify)
             validation = X_held, y_held
         self.history_ = fit(
@@ -93,11 +95,11 @@ class _TinyEstimator(BaseEstimator):  # type: ignore[misc]
             )
         if isinstance(self.module, nn.Module):
             return deepcopy(self.module)
-        made = self.module(inputs, outputs) if callable(self.module) else None
+        made = self.module(inputs, outputs, rng) if callable(self.module) else None
         if not isinstance(made, nn.Module):
             raise TypeError(
-                "module is a Module, or a function of the number of inputs and the number of outputs that makes one, "
-                f"as lambda n, m: nn.Linear(n, m), not {describe(self.module)}"
+                "module is a Module, or a function of the numbers of inputs and outputs and a random.Random that makes "
+                f"one, as lambda n, m, rng: nn.MLP(n, [8, m], rng=rng), not {describe(self.module)}"
             )
         return made
 
@@ -121,7 +123,7 @@ class TinyRegressor(RegressorMixin, _TinyEstimator):  # type: ignore[misc]
         hidden: The widths of the hidden layers; () makes a linear model.
         activation: The activation of the hidden layers: a name from `nn.ACTIVATIONS`, or a function of one Value.
         module: A Module to train in place of such a network; a copy of it is trained, from the numbers that it has. Or
-            a function of the number of inputs and the number of outputs that makes one.
+            a function of the number of inputs, the number of outputs and a `random.Random` that makes one.
         loss: A name from `losses.LOSSES`, or a function of the predictions and the targets of a batch.
         optimizer: A name from `optim.OPTIMIZERS`, or a function of the parameters and `lr` that makes an optimizer.
         lr: The learning rate, or a schedule.
@@ -227,7 +229,7 @@ class TinyClassifier(ClassifierMixin, _TinyEstimator):  # type: ignore[misc]
         hidden: The widths of the hidden layers; () makes a linear model.
         activation: The activation of the hidden layers: a name from `nn.ACTIVATIONS`, or a function of one Value.
         module: A Module to train in place of such a network; a copy of it is trained, from the numbers that it has. Or
-            a function of the number of inputs and the number of outputs that makes one.
+            a function of the number of inputs, the number of outputs and a `random.Random` that makes one.
         loss: A name from `losses.LOSSES`, or a function of the predictions and the targets of a batch.
         optimizer: A name from `optim.OPTIMIZERS`, or a function of the parameters and `lr` that makes an optimizer.
         lr: The learning rate, or a schedule.
