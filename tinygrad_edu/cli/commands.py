@@ -33,13 +33,14 @@ from tinygrad_edu.train.predictor import CLASSIFICATION_LOSSES, REGRESSION_LOSSE
 from . import expressions, report
 from .experiment import (
     FILES,
+    FILES_OF_LINEAR_MODELS,
     LEARNING_RATES,
-    MAX_CATEGORIES,
     Experiment,
     Settings,
     describe_missing_values,
     write_all_or_none,
 )
+from .notes import MAX_CATEGORIES
 
 ERROR, INTERRUPTED = 2, 130  # exit codes; the second is what shells report after Ctrl-C
 MAX_WIDTH = 1000
@@ -64,14 +65,14 @@ DEMOS = {
         data.engel,
         "food_francs",
         ["income_francs"],
-        Settings(hidden=(), optimizer="sgd", lr=0.1, epochs=60, batch_size=None),
+        Settings(hidden=(), optimizer="sgd", lr=0.1, epochs=60, batch_size=1000, patience=None),  # all rows at once
     ),
     "penguins": Demo(
         "A small network: the species of a penguin (Palmer Station, Antarctica)",
         data.penguins,
         "species",
         ["bill_length_mm", "bill_depth_mm", "flipper_length_mm", "body_mass_g"],
-        Settings(hidden=(8,), activation="tanh", epochs=60, batch_size=16),
+        Settings(hidden=(8,), activation="tanh", epochs=60, batch_size=16, patience=None),
     ),
 }
 
@@ -99,6 +100,14 @@ class Commands(click.Group):
             problem, code = str(error.args[-1] if error.args else type(error).__name__), ERROR
         click.echo(f"Error: {report.replace_unprintable(' '.join(problem.split()))}", err=True)
         sys.exit(code)
+
+
+def _parse_patience(context: click.Context, parameter: click.Parameter, text: str) -> int | None:
+    if text.strip().lower() in ("none", "0"):
+        return None
+    if not text.strip().isdecimal() or len(text) > 9:
+        raise click.BadParameter(f"{short_repr(text)} is not a number of epochs, 1 or more, nor 'none'")
+    return int(text)
 
 
 def _parse_widths(context: click.Context, parameter: click.Parameter, text: str) -> tuple[int, ...]:
@@ -216,13 +225,30 @@ def demo(out: Path, seed: int) -> int:
     type=click.FloatRange(min=0, min_open=True),
     help=f"The learning rate; by default {_format_defaults(LEARNING_RATES)}.",
 )
-@click.option("--epochs", metavar="N", type=click.IntRange(min=1), default=100, help="Passes over the training rows.")
+@click.option(
+    "--epochs", metavar="N", type=click.IntRange(min=1), default=100, help="Passes over the training rows, at most."
+)
+@click.option(
+    "--patience",
+    callback=_parse_patience,
+    metavar="N",
+    default="10",
+    help="Stop when the loss on validation rows has not fallen for N epochs, and take the best epoch; 'none' trains on "
+    "all rows that are not held out, for all epochs.",
+)
+@click.option(
+    "--validation-share",
+    metavar="SHARE",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.1,
+    help="The share of the training rows that are validation rows.",
+)
 @click.option(
     "--batch-size",
     metavar="N",
     type=click.IntRange(min=1),
-    default=8,
-    help="Rows an update; 1 is stochastic descent, a number as large as the table takes all at once.",
+    help="Rows an update; 1 is stochastic descent, a number as large as the table takes all at once; by default a "
+    "twentieth of the training rows, from 8 to 200.",
 )
 @click.option(
     "--seed", metavar="N", type=int, default=0, help="Of everything that is random: the same seed, the same model."
@@ -253,12 +279,13 @@ def fit(
     """Train a model to predict a column of your table.
 
     The first line of DATA.CSV names its columns. Numbers are standardised; texts are categories. Rows without a target
-    are left out, missing values of other columns count as the mean. DIR gets the model (model.json), the loss of each
-    epoch (history.csv), and pictures of the loss, of the fit and of one neuron's graph with its gradients, as SVG and
-    PNG; earlier ones there are replaced, once all has succeeded. On Ctrl-C training stops, and what has been learned so
-    far is written.
+    are left out, missing values of other columns count as the mean. The result is measured on rows held out, beside a
+    linear model and guessing. DIR gets the model (model.json), the loss of each epoch (history.csv), and pictures of
+    the loss, of the fit and of one neuron's graph with its gradients, as SVG and PNG, for a linear model also its
+    formula (coefficients.csv); earlier ones there are replaced, once all has succeeded. On Ctrl-C training stops, and
+    the best that has been learned so far is written.
     """
-    results = [(out / name).resolve() for names in FILES for name in names]
+    results = [(out / name).resolve() for names in (*FILES, *FILES_OF_LINEAR_MODELS) for name in names]
     for path in (table, checkpoint):
         if path and path.resolve() in results:
             raise ValueError(f"{path} would be overwritten by a result: choose another folder than {out} for --out")
@@ -276,7 +303,8 @@ def fit(
 @click.argument("model", type=_READABLE, metavar="MODEL.JSON")
 @click.argument("table", type=_READABLE, metavar="NEW.CSV")
 @click.option("--out", type=_FILE, metavar="FILE", help="The CSV file to write, by default to standard output.")
-def predict(model: Path, table: Path, out: Path | None) -> None:
+@click.option("--probabilities", is_flag=True, help="Also write the probability of each class, in a column for each.")
+def predict(model: Path, table: Path, out: Path | None, probabilities: bool) -> None:
     """Predict with a trained model, for each row of a table.
 
     MODEL.JSON is a file that fit or demo has written. The result is NEW.CSV with a column more, prediction; for classes
@@ -288,7 +316,7 @@ def predict(model: Path, table: Path, out: Path | None) -> None:
     features = predictor.features
     cells = read_cells(table)  # once: it may be a pipe
     rows = parse_cells(cells, features.columns, features.types)
-    text = _add_columns(cells, predictor.predict(rows))
+    text = _add_columns(cells, predictor.predict(rows, probabilities=probabilities))
     for note in describe_missing_values(rows, features):
         click.echo(f"Note: {note}", err=True)
     if out:
@@ -453,12 +481,11 @@ def _run_experiment(title: str, experiment: Experiment, out: Path, checkpoint: P
     with _exit_on_signals(), write_all_or_none(out) as folder:
         if checkpoint and checkpoint.exists():
             report.show_line("note", f"going on from {checkpoint}")
-        with report.show_progress(experiment) as update:
-            try:
-                experiment.run(checkpoint, callbacks=[update])
-            except TrainingInterrupted:
-                if not experiment.history.epochs:  # nothing has been learned
-                    raise
+        try:
+            experiment.run(checkpoint, progress=None)
+        except TrainingInterrupted:
+            if not experiment.history.epochs:  # nothing has been learned
+                raise
         report.show_results(experiment)
         experiment.write_files(folder)
     report.show_files(experiment, out)

@@ -1,8 +1,9 @@
 """An experiment from end to end: from a table of data to a trained model and its pictures.
 
-An `Experiment` chooses the columns, holds rows out, trains, measures, and writes the files; its `notes` say what it
-leaves out, and what it puts in place of missing values. Its result is a `Predictor` (`train/predictor.py`). Talking to
-the user is left to `commands.py` and `report.py`.
+An `Experiment` chooses the columns, holds rows out, trains, measures, compares with simpler models, and writes the
+files; its `notes` say what it leaves out, and what it puts in place of missing values. Its result is a `Predictor`
+(`train/predictor.py`). What columns look like is told in `notes.py`; talking to the user is left to `commands.py` and
+`report.py`.
 """
 
 import os
@@ -12,23 +13,29 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from math import hypot, sqrt
+from math import fsum, hypot, sqrt
 from pathlib import Path
-from typing import Any
+from random import Random
+from typing import Any, NamedTuple
 
-from tinygrad_edu import losses, nn, optim
-from tinygrad_edu.data import accuracy, r2, split
+from tinygrad_edu import _io, losses, nn, optim
+from tinygrad_edu.data import ClassScores, accuracy, auc, class_scores, r2, split
 from tinygrad_edu.data.preprocessing import Categories, Features, Standardizer, Target
 from tinygrad_edu.data.tables import Table
 from tinygrad_edu.engine import Value, make_constant
 from tinygrad_edu.errors import quote_list, short_repr
 from tinygrad_edu.functional import total
-from tinygrad_edu.train import History, TrainingInterrupted, evaluate, fit
+from tinygrad_edu.train import History, TrainingInterrupted, fit
 from tinygrad_edu.train.predictor import REGRESSION_LOSSES, Predictor
 
+from .notes import MAX_CATEGORIES, find_oddity, find_oddity_of_target, find_problem
+
 LEARNING_RATES = {"sgd": 0.05, "adagrad": 0.05, "rmsprop": 0.005, "adam": 0.01, "adamw": 0.01}
-MAX_CATEGORIES = 50  # a column with more different texts rather holds names than categories
 MAX_DRAWN_INPUTS = 12
+MAX_DRAWN_ROWS = 2000  # more points cover each other, and make a picture of many megabytes
+MAX_DRAWN_COEFFICIENTS = 20
+MIN_ROWS_TO_VALIDATE = 50  # of fewer training rows none is spared to find the best epoch
+LINEAR_UPDATES, LINEAR_BATCH = 400, 256  # of the linear model that the network is compared with
 
 FILES = {
     ("model.json",): "the model, for tinygrad-edu predict",
@@ -36,6 +43,10 @@ FILES = {
     ("loss.svg", "loss.png"): "the same as curves",
     ("fit.svg", "fit.png"): "what was predicted against what was measured",
     ("neuron.svg", "neuron.png"): "the graph of one neuron, with its gradients",
+}
+FILES_OF_LINEAR_MODELS = {
+    ("coefficients.csv",): "the formula of the model, in the units of the table",
+    ("coefficients.svg", "coefficients.png"): "the same as a picture",
 }
 
 
@@ -49,10 +60,13 @@ class Settings:
         loss: The name of a loss; None takes the usual one of the task.
         optimizer: The name of an optimizer.
         lr: The learning rate; None takes the usual one of the optimizer, from `LEARNING_RATES`.
-        epochs: The number of passes over the training rows.
-        batch_size: The number of rows in a batch; None takes all rows at once.
-        seed: The seed of the split, of the first weights, and of the order of the rows.
+        epochs: The number of passes over the training rows, at most.
+        batch_size: The number of rows in a batch; None takes a twentieth of the training rows, from 8 to 200.
+        seed: The seed of the splits, of the first weights, and of the order of the rows.
         test_share: The share of the rows that is held out.
+        patience: Training stops when the loss on validation rows has not fallen for so many epochs, and the weights of
+            the best epoch are taken; None trains on all rows that are not held out, for all epochs.
+        validation_share: The share of these that are validation rows.
     """
 
     hidden: tuple[int, ...] = (16,)
@@ -61,15 +75,32 @@ class Settings:
     optimizer: str = "adam"
     lr: float | None = None
     epochs: int = 100
-    batch_size: int | None = 8
+    batch_size: int | None = None
     seed: int = 0
     test_share: float = 0.2
+    patience: int | None = 10
+    validation_share: float = 0.1
+
+
+class Rival(NamedTuple):
+    """The model, or a simpler one, on the rows held out.
+
+    - `name`: what it is, in words.
+    - `scores`: as `Experiment.compute_scores` returns them.
+    - `is_as_good`: whether it is as good as the model, within one standard error of the difference.
+    """
+
+    name: str
+    scores: dict[str, float]
+    is_as_good: bool
 
 
 class Experiment:
     """Learns to predict one column of a table from others, and measures how well it does on rows held out.
 
     A column of numbers makes it a regression, a column of texts a classification. Rows without a target are left out.
+    The rows that are left are of three kinds: `held_out` to measure on, `validation` to find the best epoch by, and
+    `train` to train on.
 
     Args:
         table: The data, at least three rows with a target.
@@ -83,7 +114,7 @@ class Experiment:
 
     Example:
         >>> table = Table({"x": range(20), "y": [2.0 * x + 1.0 for x in range(20)]})
-        >>> experiment = Experiment(table, "y", settings=Settings(hidden=(), optimizer="sgd", batch_size=None))
+        >>> experiment = Experiment(table, "y", settings=Settings(hidden=(), optimizer="sgd"))
         >>> experiment.run().stopped, round(experiment.compute_scores()["r2"], 6)
         ('epochs', 1.0)
     """
@@ -108,15 +139,17 @@ class Experiment:
         values = known[target]
         kinds = len(set(values))
         classes = isinstance(values[0], str)
+        oddity = find_oddity_of_target(values)
         if classes and kinds > MAX_CATEGORIES:
-            raise ValueError(f"column {short_repr(target)} has {kinds} classes, more than {MAX_CATEGORIES}")
-        if not classes and 1 < kinds <= 10 and 2 * kinds <= len(values) and all(map(float.is_integer, values)):
-            self.notes.append(
-                f"column {short_repr(target)} is learned as a number, not as {kinds} classes (--task classification)"
-            )
+            also = f"; it {oddity}" if oddity else ""
+            raise ValueError(f"column {short_repr(target)} has {kinds} classes, more than {MAX_CATEGORIES}{also}")
+        if oddity:
+            self.notes.append(f"column {short_repr(target)} {oddity}")
         stratify = values if classes else None
         rows = split(range(len(known)), test=settings.test_share, seed=settings.seed, stratify=stratify)
         self.known, (self.train, self.held_out) = known, map(known.take, rows)
+        self.validation = self._split_validation_rows(target if classes else None)
+        self._encoded: dict[int, tuple[Any, list[Any]]] = {}  # by the ids of these tables
         encodings = Features.fit(self.train.select(*self._choose_columns(target, features)))
         answer = Target.fit(self.train, target)
         if isinstance(answer.encoding, Standardizer) and not 1e-140 < answer.encoding.scale < 1e140:
@@ -137,10 +170,22 @@ class Experiment:
         )
         self._add_notes_on_missing()
 
+    @property
+    def batch_size(self) -> int:
+        """The number of rows in a batch."""
+        n = len(self.train)
+        return min(n, self.settings.batch_size or min(max(n // 20, 8), 200))
+
+    @property
+    def files(self) -> dict[tuple[str, ...], str]:
+        """The names of the files that `write_files` writes, with what is in them."""
+        return FILES if self.predictor.hidden else {**FILES, **FILES_OF_LINEAR_MODELS}
+
     def run(
         self,
         checkpoint: str | os.PathLike[str] | None = None,
         callbacks: Sequence[Callable[[History], object]] = (),
+        progress: bool | None = False,
     ) -> History:
         """Trains, as `fit` does; the losses of the history are in the unit of the target.
 
@@ -154,13 +199,15 @@ class Experiment:
                 loss=losses.by_name(self.predictor.loss),
                 optimizer=self.optimizer,
                 epochs=settings.epochs,
-                batch_size=settings.batch_size,
+                batch_size=self.batch_size,
                 shuffle=True,
                 seed=settings.seed,
-                validation=self._samples(self.held_out),
+                validation=self._samples(self.validation or self.held_out),
+                patience=settings.patience if self.validation else None,
                 callbacks=callbacks,
-                progress=False,
+                progress=progress,
                 checkpoint=checkpoint,
+                compile=True,
             )
         except TrainingInterrupted as interrupted:
             self._take_history(interrupted.history)
@@ -188,30 +235,107 @@ class Experiment:
         return "squared units of the target" if REGRESSION_LOSSES[self.predictor.loss] == 2 else "units of the target"
 
     def compute_scores(self) -> dict[str, float]:
-        """Measures on the rows held out: "r2", if it is defined, and "rmse", √(Σ (ŷ − y)² / n), in the target's unit.
+        """Measures the model on the rows held out.
 
-        In a classification it measures "accuracy", the share of right answers, and "baseline", the accuracy of always
-        guessing the most frequent class of the training rows.
+        In a regression it measures "r2", if it is defined, and "rmse", √(Σ (ŷ − y)² / n), in the target's unit; in a
+        classification "accuracy", the share of right answers, and "auc" if there are two classes.
         """
-        name = self.predictor.target.name
-        measured, predicted = self.held_out[name], self._predictions(self.held_out)
+        return self._score(*self._answer(self.predictor))
+
+    def compute_loss(self) -> float:
+        """The loss on the rows held out, in the unit of the history."""
+        return self.to_units(self._loss(self.held_out))
+
+    def compute_class_scores(self) -> dict[str, ClassScores]:
+        """Precision, recall and F1 of each class, on the rows held out."""
+        classes = self.predictor.target.classes
+        scores = class_scores(self.held_out[self.predictor.target.name], self._answer(self.predictor)[0], classes)
+        return dict(zip(classes, scores))
+
+    def compare(self) -> list[Rival]:
+        """The model, a linear one of the same columns and trained on the same rows, and guessing.
+
+        To guess is to answer the mean of the training rows, or their most frequent class. A linear model is compared
+        with guessing alone. Whether the simpler one is as good is said by the differences, row by row, of the squared
+        errors, or of right and wrong answers: by their mean, and its standard error.
+        """
+        name, n = self.predictor.target.name, len(self.held_out)
+        answers = {"network" if self.predictor.hidden else "linear model": self._answer(self.predictor)}
+        if self.predictor.hidden:
+            answers["linear model"] = self._answer(self._fit_linear_model())
         if self.predictor.task == "classification":
-            guess = Counter(self.train[name]).most_common(1)[0][0]
-            return {
-                "accuracy": accuracy(measured, predicted),
-                "baseline": accuracy(measured, [guess] * len(measured)),
-            }
-        scores = {"rmse": sqrt(losses.mse(predicted, measured))}
+            guess, _ = Counter(self.train[name]).most_common(1)[0]
+            answers[f"guessing {short_repr(guess)}"] = [guess] * n, [0.5] * n
+        else:
+            mean = fsum(self.train[name]) / len(self.train)
+            answers[f"guessing the mean, {mean:.4g}"] = [mean] * n, []
+        errors = {what: self._errors(predicted) for what, (predicted, _) in answers.items()}
+        model = next(iter(errors.values()))
+        return [Rival(what, self._score(*answer), _is_as_good(errors[what], model)) for what, answer in answers.items()]
+
+    def _fit_linear_model(self) -> Predictor:
+        """A linear model, with the usual loss of the task; its rate falls to 0, so that it ends at the minimum."""
+        p = self.predictor
+        loss = "cross_entropy" if p.task == "classification" else "mse"
+        linear = Predictor(p.features, p.target, loss)
+        X, y = self._samples(self.train)[0], linear.targets(self.train)
+        batch = min(max(self.batch_size, LINEAR_BATCH), len(y))
+        steps = -(-len(y) // batch)  # in an epoch
+        epochs = -(-LINEAR_UPDATES // steps)
+        fit(
+            linear.model,
+            X,
+            y,
+            loss=losses.by_name(loss),
+            optimizer=optim.Adam(linear.model.parameters(), optim.cosine(0.1, steps=epochs * steps)),
+            epochs=epochs,
+            batch_size=batch,
+            shuffle=steps > 1,
+            seed=self.settings.seed,
+            progress=False,
+            compile=True,
+        )
+        return linear
+
+    def _answer(self, predictor: Predictor) -> tuple[list[Any], list[float]]:
+        """Answers for the rows held out; where there are two classes, also scores of the second one."""
+        outputs = predictor.outputs(self._samples(self.held_out)[0])
+        scores = outputs[:, -1] - outputs[:, 0] if outputs.shape[1] > 1 else outputs[:, 0]
+        return predictor.answer(outputs)["prediction"], scores.tolist()
+
+    def _score(self, predicted: list[Any], scores: list[float]) -> dict[str, float]:
+        """The scores of answers for the rows held out."""
+        target = self.predictor.target
+        measured = self.held_out[target.name]
+        if target.classes:
+            found = {"accuracy": accuracy(measured, predicted)}
+            if len(target.classes) == 2 and len({*measured}) == 2:
+                found["auc"] = auc([value == target.classes[1] for value in measured], scores)
+            return found
+        found = {"rmse": sqrt(losses.mse(predicted, measured))}
         with suppress(ValueError):  # where it is not defined
-            scores["r2"] = r2(measured, predicted)
-        return scores
+            found["r2"] = r2(measured, predicted)
+        return found
+
+    def _errors(self, predicted: list[Any]) -> list[float]:
+        """How wrong each answer for the rows held out is: 0 or 1, or the squared error."""
+        measured = self.held_out[self.predictor.target.name]
+        if self.predictor.task == "classification":
+            return [float(a != b) for a, b in zip(measured, predicted)]
+        return [(a - b) ** 2 for a, b in zip(measured, predicted)]
+
+    def _loss(self, table: Table, **reduction: Any) -> Any:
+        """The loss on the rows of a table, of the standardised target; with `reduction="none"` that of each row."""
+        X, y = self._samples(table)
+        outputs = self.predictor.outputs(X)
+        rows = outputs.tolist() if outputs.shape[1] > 1 else outputs[:, 0].tolist()
+        return losses.by_name(self.predictor.loss)(rows, y, **reduction)
 
     def find_worst_row(self) -> Table:
         """The training row with the largest loss; one without missing values if there is any."""
         rows = self.train.drop_missing(*self.predictor.features.columns)
         rows = rows if len(rows) else self.train  # a missing value becomes 0, and so does the gradient of its weight
-        loss = losses.by_name(self.predictor.loss)
-        errors = [evaluate(self.predictor.model, [x], [y], loss) for x, y in zip(*self._samples(rows))]
+        errors = self._loss(rows, reduction="none")
         return rows.take([errors.index(max(errors))])
 
     def build_neuron_graph(self) -> Value:
@@ -244,53 +368,142 @@ class Experiment:
         return neuron
 
     def write_files(self, folder: Path) -> None:
-        """Writes all of `FILES` into a folder.
+        """Writes all `files` into a folder, the model first.
 
         Raises `OSError` where that fails, `ImportError` where a package for the pictures is missing.
         """
+        self.predictor.save(folder / "model.json")
+        self.history.to_csv(folder / "history.csv")
+        if not self.predictor.hidden:
+            _write_coefficients(self.predictor, folder / "coefficients.csv")
+
         from tinygrad_edu.viz import plots
         from tinygrad_edu.viz.graph import draw
 
-        self.predictor.save(folder / "model.json")
-        self.history.to_csv(folder / "history.csv")
+        pictures = {"loss": self._plot_loss(), "fit": self._plot_fit()}
+        if not self.predictor.hidden:
+            pictures["coefficients"] = self._plot_coefficients()
+        drawing = draw(self.build_neuron_graph())
+        for suffix in (".svg", ".png"):
+            for name, picture in pictures.items():
+                plots.save(picture, folder / f"{name}{suffix}")
+                picture.figure.set_layout_engine("none")  # it is laid out now
+            drawing.save(folder / f"neuron{suffix}")
+
+    def _plot_loss(self) -> Any:
+        from tinygrad_edu.viz import plots
+
         everything = [*self.history.loss, *self.history.validation]
         decades = max(everything) > 20 * min(everything) > 0  # on a linear scale the end would be a flat line
-        loss = plots.plot_loss(self.history, scale="log" if decades else "linear")
-        loss.set_ylabel(f"{self.predictor.loss}, {self.unit}" if self.unit else self.predictor.loss)
-        fitted, drawing = self._plot_fit(), draw(self.build_neuron_graph())
-        for suffix in (".svg", ".png"):
-            plots.save(loss, folder / f"loss{suffix}")
-            plots.save(fitted, folder / f"fit{suffix}")
-            drawing.save(folder / f"neuron{suffix}")
+        ax = plots.plot_loss(self.history, scale="log" if decades else "linear")
+        ax.set_ylabel(f"{self.predictor.loss}, {self.unit}" if self.unit else self.predictor.loss)
+        return ax
 
     def _plot_fit(self) -> Any:
         """The curve through all rows where the one input is a number; else the predictions for the rows held out."""
         from tinygrad_edu.viz import plots
 
         target, types = self.predictor.target, self.predictor.features.types
-        measured, predicted = self.held_out[target.name], self._predictions(self.held_out)
         if isinstance(target.encoding, Categories):
             number = target.encoding.transform
-            return plots.plot_confusion(number(measured), number(predicted), target.classes)
-        if list(types.values()) != [float]:
-            return plots.plot_predictions(measured, predicted, quantity=target.name)
-        (name,) = types
-        rows = self.known.drop_missing(name)
-        return plots.plot_fit(rows[name], rows[target.name], self._predictions(rows), xlabel=name, ylabel=target.name)
+            measured, predicted = self.held_out[target.name], self._answer(self.predictor)[0]
+            ax = plots.plot_confusion(number(measured), number(predicted), target.classes)
+            ax.set_title(f"accuracy {self.compute_scores()['accuracy']:.1%} on rows held out", fontsize="medium")
+            return ax
+        scores = self.compute_scores()
+        title = (f"R² {scores['r2']:.3f}" if "r2" in scores else f"error {scores['rmse']:.4g}") + " on rows held out"
+        is_curve = list(types.values()) == [float]
+        rows = self.known.drop_missing(*types) if is_curve else self.held_out
+        if len(rows) > MAX_DRAWN_ROWS:
+            title += f"; {MAX_DRAWN_ROWS:,} of {len(rows):,} rows are shown"
+            rows = rows.take(sorted(Random(0).sample(range(len(rows)), MAX_DRAWN_ROWS)))
+        measured = rows[target.name]
+        predicted = self.predictor.predict(rows, ignore_unseen=True)["prediction"]
+        if is_curve:
+            (name,) = types
+            ax = plots.plot_fit(rows[name], measured, predicted, xlabel=name, ylabel=target.name)
+        else:
+            ax = plots.plot_predictions(measured, predicted, quantity=target.name)
+        ax.set_title(title, fontsize="medium")
+        return ax
 
-    def _samples(self, table: Table) -> tuple[list[list[float]], list[Any]]:
-        return self.predictor.features.transform(table, ignore_unseen=True), self.predictor.targets(table)
+    def _plot_coefficients(self) -> Any:
+        """The coefficients of the inputs that count most, for each class where there are more than two."""
+        from tinygrad_edu.viz import plots
 
-    def _predictions(self, table: Table) -> list[Any]:
-        return self.predictor.predict(table, ignore_unseen=True)["prediction"]
+        formulas = self.predictor.formulas()
+        names, numbers = [], []
+        for name, label in self.find_strongest(MAX_DRAWN_COEFFICIENTS):
+            names.append(f"{label} → {name}" if len(formulas) > 1 else label)
+            numbers.append(formulas[name].slopes[label])
+        return plots.plot_coefficients(names, numbers, self.describe_coefficients())
+
+    def find_strongest(self, count: int) -> list[tuple[str, str]]:
+        """The coefficients of a linear model, by class or target and input, that move what it predicts most.
+
+        That is said by the coefficient times the standard deviation of the input, as it is in the training rows.
+        """
+        X = self._samples(self.train)[0]
+        labels = self.predictor.features.inputs
+        spreads = [_deviation([row[i] for row in X]) * scale for i, scale in enumerate(self._scales())]
+        effects = {
+            (name, label): abs(formula.slopes[label]) * spread
+            for name, formula in self.predictor.formulas().items()
+            for label, spread in zip(labels, spreads)
+        }
+        return sorted(effects, key=lambda key: -effects[key])[:count]
+
+    def _scales(self) -> list[float]:
+        """How much of a column's unit one unit of each input is."""
+        found: list[float] = []
+        for encoding in self.predictor.features.encodings.values():
+            found += [encoding.scale] if isinstance(encoding, Standardizer) else [1.0] * len(encoding.names)
+        return found
+
+    def describe_coefficients(self) -> str:
+        """What a coefficient is of, in words: its unit is this, for one unit of the input."""
+        target = self.predictor.target
+        if not target.classes:
+            return target.name
+        if self.predictor.loss == "hinge":
+            return f"score of {short_repr(target.classes[1])}"
+        return f"log-odds of {short_repr(target.classes[1])}" if len(target.classes) == 2 else "log-odds of the class"
+
+    def _samples(self, table: Table) -> tuple[Any, list[Any]]:
+        """X and y of a table; those of the rows to train on, validate on and measure on are kept."""
+        if id(table) in self._encoded:
+            return self._encoded[id(table)]
+        import numpy as np
+
+        found = np.array(self.predictor.features.transform(table, ignore_unseen=True)), self.predictor.targets(table)
+        if any(table is kept for kept in (self.train, self.validation, self.held_out)):
+            self._encoded[id(table)] = found
+        return found
+
+    def _split_validation_rows(self, stratify: str | None) -> Table | None:
+        """Takes the rows to find the best epoch by from those to train on; None where there are too few."""
+        settings = self.settings
+        if settings.patience is None:
+            return None
+        if len(self.train) >= MIN_ROWS_TO_VALIDATE:
+            rows, share, train = range(len(self.train)), settings.validation_share, self.train
+            with suppress(ValueError):  # all classes are too small
+                parts = split(rows, test=share, seed=settings.seed, stratify=stratify and train[stratify])
+                self.train, validation = map(train.take, parts)
+                return validation
+        few = format_count(len(self.train), "row")
+        self.notes.append(f"{few} to train on are too few to spare some for validation: training takes all epochs")
+        return None
 
     def _choose_columns(self, target: str, features: Sequence[str] | None) -> list[str]:
         """The columns to learn from; adds a note on each column that does not look useful."""
         useful = []
         for name in features or [name for name in self.train if name != target]:
-            problem = _find_problem(self.train[name])
+            problem = find_problem(self.train[name])
             if problem:
                 self.notes.append(f"column {short_repr(name)} {problem}" + ("" if features else ": left out"))
+            elif oddity := find_oddity(self.train[name]):
+                self.notes.append(f"column {short_repr(name)} {oddity}; --exclude leaves it out")
             if features or not problem:
                 useful.append(name)
         if not useful:
@@ -344,18 +557,31 @@ def write_all_or_none(folder: Path) -> Iterator[Path]:
         raise
 
 
-def _find_problem(values: Sequence[Any]) -> str:
-    """Why a column is not useful, in words; "" if it is."""
-    present = {value for value in values if value is not None}
-    if not present:
-        return "has no value"
-    if len(present) == 1:
-        return f"has the same value everywhere, {short_repr(*present)}"
-    if len(present) > MAX_CATEGORIES and isinstance(present.pop(), str):
-        return f"has more than {MAX_CATEGORIES} different texts"
-    if 1 < len(present) == sum(value is not None for value in values) and isinstance(present.pop(), str):
-        return "has a different text in every row"
-    return ""
+def _is_as_good(errors: Sequence[float], errors_of_model: Sequence[float]) -> bool:
+    """Whether the mean of the differences is no more than one standard error above 0."""
+    differences = [a - b for a, b in zip(errors, errors_of_model)]
+    return fsum(differences) / len(differences) <= _deviation(differences) / sqrt(max(len(differences) - 1, 1))
+
+
+def _deviation(xs: Sequence[float]) -> float:
+    """The standard deviation, √(Σ (x − mean)² / n)."""
+    mean = fsum(xs) / len(xs)
+    return hypot(*[x - mean for x in xs]) / sqrt(len(xs))
+
+
+def _write_coefficients(predictor: Predictor, path: Path) -> None:
+    """Writes a line for each input, and one for the intercept, with a column for the target, or for each class."""
+    import csv
+    import io
+
+    formulas = predictor.formulas()
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["input", *formulas])
+    writer.writerow(["(intercept)", *[formula.intercept for formula in formulas.values()]])
+    for label in predictor.features.inputs:
+        writer.writerow([label, *[formula.slopes[label] for formula in formulas.values()]])
+    _io.write(path, text.getvalue())
 
 
 def _expand_neuron(neuron: nn.Neuron, inputs: Sequence[Value]) -> Value:

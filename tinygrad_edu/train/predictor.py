@@ -5,24 +5,32 @@ nothing, and whatever `save` would not have written is a `ValueError`. Training 
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import cached_property
 from itertools import pairwise
 from math import isfinite
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 from tinygrad_edu import _io, nn
 from tinygrad_edu._validate import look_up, require_finite
-from tinygrad_edu.data.preprocessing import Features, Target
+from tinygrad_edu.data.preprocessing import Features, Standardizer, Target
 from tinygrad_edu.data.tables import Table
 from tinygrad_edu.errors import short_repr
-from tinygrad_edu.functional import sigmoid, softmax
-from tinygrad_edu.modes import no_grad
 
 # Each loss with the power of the target's unit that it has: 2 for squared units.
 REGRESSION_LOSSES = {"mse": 2, "half_mse": 2, "sse": 2, "half_sse": 2, "huber": 2, "mae": 1}
 TWO_CLASS_LOSSES = ("bce_with_logits", "bce", "hinge")
 CLASSIFICATION_LOSSES = ("cross_entropy", *TWO_CLASS_LOSSES)
+
+Array = Any  # of NumPy
+
+
+class Formula(NamedTuple):
+    """What a linear model computes from the numbers of a row, intercept + Σ slope·x; a category counts as 0 or 1."""
+
+    intercept: float
+    slopes: dict[str, float]
 
 
 class Predictor:
@@ -93,34 +101,119 @@ class Predictor:
         y = self.target.transform(table)
         return [2 * number - 1 for number in y] if self.loss == "hinge" else y
 
-    def predict(self, table: Table, ignore_unseen: bool = False) -> dict[str, list[Any]]:
+    def predict(self, table: Table, ignore_unseen: bool = False, probabilities: bool = False) -> dict[str, list[Any]]:
         """Predicts the target of each row.
 
         Args:
             table: n rows with the columns of the features.
             ignore_unseen: Whether a category that was not seen in training counts as missing.
+            probabilities: Whether to add the probability of each class.
 
         Returns:
-            A column "prediction" of n answers, and, where the loss has probabilities, a column "probability" with that
-            of the predicted class.
+            A column "prediction" of n answers; where the loss has probabilities, a column "probability" with that of
+            the predicted class; and, if asked for, a column "probability(…)" for each class.
 
         Raises:
-            ValueError: As for `Features.transform`.
+            ValueError: As for `Features.transform`; or the model has no probabilities, and they are asked for.
             OverflowError: A number is too large for a float.
         """
-        with no_grad():
-            outputs = [self.model(x) for x in self.features.transform(table, ignore_unseen)]
+        if probabilities and (self.task == "regression" or self.loss == "hinge"):
+            why = "was trained with the hinge loss" if self.target.classes else "predicts numbers"
+            raise ValueError(f"there are no probabilities: the model {why}")
+        return self.answer(self.outputs(self.features.transform(table, ignore_unseen)), probabilities)
+
+    def outputs(self, X: Sequence[Sequence[float]]) -> Array:
+        """Computes the outputs of the network for all rows at once.
+
+        Args:
+            X: n rows of inputs, as the features make them.
+
+        Returns:
+            An array of n rows of outputs.
+
+        Raises:
+            OverflowError: A number is too large for a float.
+        """
+        import numpy as np
+
+        columns = [*np.asarray(X, float).T]
+        found = self._compiled(columns)
+        outputs = found if isinstance(found, list) else [found]
+        return np.stack([np.broadcast_to(output, len(X)) for output in outputs], axis=1)
+
+    def answer(self, outputs: Array, probabilities: bool = False) -> dict[str, list[Any]]:
+        """What the outputs of the network mean: the columns that `predict` returns.
+
+        Args:
+            outputs: n rows of outputs.
+            probabilities: As for `predict`.
+
+        Returns:
+            The columns.
+
+        Raises:
+            OverflowError: A prediction is too large for a float.
+        """
         if self.task == "regression":
-            predictions = self.target.inverse(y.data for y in outputs)
+            predictions = self.target.inverse(outputs[:, 0].tolist())
             if not all(map(isfinite, predictions)):
                 raise OverflowError("a prediction is too large for a float")
             return {"prediction": predictions}
         if self.loss == "hinge":
-            return {"prediction": self.target.inverse(int(y.data > 0) for y in outputs)}
-        probabilities = [self._compute_probabilities(y) for y in outputs]
-        best = [max(p) for p in probabilities]
-        answers = self.target.inverse(p.index(top) for p, top in zip(probabilities, best))
-        return {"prediction": answers, "probability": best}
+            return {"prediction": self.target.inverse((outputs[:, 0] > 0).astype(int).tolist())}
+        shares = self._compute_probabilities(outputs)
+        columns = {
+            "prediction": self.target.inverse(shares.argmax(axis=1).tolist()),
+            "probability": shares.max(axis=1).tolist(),
+        }
+        if probabilities:
+            columns |= {f"probability({name})": column.tolist() for name, column in zip(self.target.classes, shares.T)}
+        return columns
+
+    def formulas(self) -> dict[str, Formula]:
+        """The formula of a linear model in the data's own units, the standardisation undone.
+
+        In a regression it predicts the target. In a classification it is the log-odds: of two classes that of the
+        second one, log p/(1 − p), of more that of each class against the mean of all; with the hinge loss the score.
+
+        Returns:
+            The formula by the name of the target, or of the class.
+
+        Raises:
+            ValueError: The model has hidden layers.
+
+        Example:
+            >>> table = Table({"x": [0.0, 2.0], "y": [10.0, 30.0]})
+            >>> predictor = Predictor(Features.fit(table.select("x")), Target.fit(table, "y"), "mse")
+            >>> predictor.model.layers[0].neurons[0].w[0].data = 1.0
+            >>> predictor.formulas()
+            {'y': Formula(intercept=10.0, slopes={'x': 10.0})}
+        """
+        if self.hidden:
+            raise ValueError("a network with hidden layers is no formula of its inputs alone: hidden=() is one")
+        neurons = self.model.layers[0].neurons
+        weights, biases = [[w.data for w in neuron.w] for neuron in neurons], [neuron.b.data for neuron in neurons]
+        classes = self.target.classes
+        names = classes if len(neurons) > 2 else [classes[1] if classes else self.target.name]
+        if len(neurons) == 2:
+            weights = [[second - first for first, second in zip(*weights)]]
+            biases = [biases[1] - biases[0]]
+        elif len(neurons) > 2:
+            means = [sum(column) / len(neurons) for column in zip(*weights)]
+            weights = [[w - mean for w, mean in zip(row, means)] for row in weights]
+            biases = [b - sum(biases) / len(neurons) for b in biases]
+        scale, shift = 1.0, 0.0
+        if isinstance(self.target.encoding, Standardizer):
+            scale, shift = self.target.encoding.scale, self.target.encoding.mean
+        found = {}
+        for name, row, b in zip(names, weights, biases):
+            intercept, slopes = shift + scale * b, {}
+            for (label, encoding), w in zip(self._encodings_of_inputs(), row):
+                is_number = isinstance(encoding, Standardizer)
+                slopes[label] = scale * w / encoding.scale if is_number else scale * w
+                intercept -= slopes[label] * encoding.mean if is_number else 0.0
+            found[name] = Formula(intercept, slopes)
+        return found
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes everything to a JSON file, in one step.
@@ -155,12 +248,28 @@ class Predictor:
             problem = f"{error} is missing" if isinstance(error, KeyError) else str(error)
             raise ValueError(f"{path} is not a model that this program wrote: {problem}") from None
 
-    def _compute_probabilities(self, output: Any) -> list[float]:
-        """The probability of each class."""
-        if isinstance(output, list):
-            return softmax([logit.data for logit in output])
-        p = output.data if self.loss == "bce" else sigmoid(output.data)
-        return [1.0 - p, p]
+    @cached_property
+    def _compiled(self) -> Any:
+        from tinygrad_edu.compiler import compile
+
+        return compile(self.model)
+
+    def _encodings_of_inputs(self) -> Iterator[tuple[str, Any]]:
+        """The name of each input, with the encoding of its column."""
+        for name, encoding in self.features.encodings.items():
+            for label in Features({name: encoding}).inputs:
+                yield label, encoding
+
+    def _compute_probabilities(self, outputs: Array) -> Array:
+        """The probability of each class: n rows, softmax(z) or 1 − p and p."""
+        import numpy as np
+
+        if self.loss == "cross_entropy":
+            powers = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+            return powers / powers.sum(axis=1, keepdims=True)
+        z = outputs[:, 0]
+        p = z if self.loss == "bce" else 1.0 / (1.0 + np.exp(-np.clip(z, -700.0, None)))
+        return np.stack([1.0 - p, p], axis=1)
 
     def _to_dict(self) -> dict[str, Any]:
         return {

@@ -69,7 +69,7 @@ def to_png(svg: str, scale: float = 2.0) -> bytes:
             font_files=[_find_font()],
             font_family=FONT,
             sans_serif_family=FONT,
-            skip_system_fonts=svg.isascii(),  # DejaVu Sans has no Chinese: a font of the machine may have it
+            skip_system_fonts=not _find_missing_letters(svg),  # to look for them takes half a second
         )
     )
 
@@ -87,7 +87,6 @@ def to_pdf(svg: str) -> bytes:
         b'%PDF-'
     """
     from fpdf import FPDF
-    from matplotlib.ft2font import FT2Font
 
     size = _read_size(svg)
     if not size:
@@ -98,8 +97,7 @@ def to_pdf(svg: str) -> bytes:
     page.add_font(FONT, "", _find_font())
     page.add_page()
     page.set_font(FONT)
-    missing = {ord(c) for c in unescape(svg) if c > " "} - FT2Font(_find_font()).get_charmap().keys()
-    if missing:
+    if _find_missing_letters(svg):
         picture = to_png(svg)  # another font of the machine may have the letters; fpdf would leave them out
     else:
         # fpdf does not know the element `title`, which paper does not show, nor the colour `transparent`
@@ -142,6 +140,18 @@ def _read_size(svg: str) -> tuple[float, float] | None:
     """Returns width and height in points, or None if the SVG does not state them."""
     size = re.match(r'<svg width="([\d.]+)pt"\s+height="([\d.]+)pt"', svg)
     return (float(size[1]), float(size[2])) if size else None
+
+
+def _find_missing_letters(svg: str) -> set[str]:
+    """The letters of a picture that DejaVu Sans lacks, as Chinese ones: another font of the machine may have them."""
+    return {c for c in unescape(svg) if c > " "} - _letters_of_font()
+
+
+@cache
+def _letters_of_font() -> frozenset[str]:
+    from matplotlib.ft2font import FT2Font
+
+    return frozenset(map(chr, FT2Font(_find_font()).get_charmap()))
 
 
 def _run_dot(program: str, dot_source: str) -> str:

@@ -1,8 +1,9 @@
 """Plots of training and of gradients, one function for each.
 
 A run: `plot_loss`, `plot_parameters`. A model and its data: `plot_fit`, `plot_rounds`, `plot_residuals`,
-`plot_predictions`, `plot_confusion`, `plot_boundary`. The loss over two parameters: `plot_surface`. A function of one
-number: `plot_derivative`, `plot_numeric_gradient`. The last three are defined in `gradient_plots.py`.
+`plot_predictions`, `plot_confusion`, `plot_coefficients`, `plot_boundary`. The loss over two parameters:
+`plot_surface`. A function of one number: `plot_derivative`, `plot_numeric_gradient`. The last three are defined in
+`gradient_plots.py`.
 
 Every function draws into the Axes that it is given, or into new ones, and returns them. So titles, limits and other
 things can be added with Matplotlib itself. On a dark background lines and letters are light. `save` writes the figure.
@@ -48,6 +49,7 @@ __all__ = [
     "COLOURS",
     "parameters_at",
     "plot_boundary",
+    "plot_coefficients",
     "plot_confusion",
     "plot_derivative",
     "plot_fit",
@@ -453,6 +455,41 @@ def plot_confusion(
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
     ax.grid(visible=False)
+    return ax
+
+
+def plot_coefficients(
+    names: Sequence[str], coefficients: Sequence[Any], unit: str = "", ax: Axes | None = None
+) -> Axes:
+    """Plots the coefficients of a linear model as bars, one for each input, from the first at the top.
+
+    Args:
+        names: The name of each input.
+        coefficients: Its coefficient; n numbers or Values.
+        unit: The unit of what the model predicts.
+        ax: The Axes to draw into; None makes new ones.
+
+    Returns:
+        The Axes.
+
+    Raises:
+        TypeError: A coefficient is not a number.
+        ValueError: The lengths differ or are 0.
+
+    Example:
+        >>> ax = plot_coefficients(["income", "children"], [0.5, 120.0], "francs")
+        >>> ax.get_xlabel(), [bar.get_width() for bar in ax.patches]
+        ('coefficient (francs for one unit of the input)', [0.5, 120.0])
+    """
+    require_equal_lengths(names=names, coefficients=coefficients)
+    numbers, places = to_floats(coefficients), range(len(names))
+    label = f"coefficient ({clean_name(unit)} for one unit of the input)" if unit else "coefficient"
+    ax = prepare_axes(ax, label, "", size=(6.0, 1.2 + 0.32 * len(names)))
+    ax.barh(places, numbers, color=[COLOURS[0] if x >= 0 else COLOURS[1] for x in numbers], height=0.7)
+    ax.axvline(0.0, color=choose_ink(ax), linewidth=1.0)
+    ax.set_yticks(places, [clean_name(name) for name in names], parse_math=False)
+    ax.invert_yaxis()
+    ax.grid(visible=False, axis="y")
     return ax
 
 
