@@ -22,6 +22,7 @@ import pytest
 from click.testing import CliRunner
 
 from tinygrad_edu import cli, data, nn, optim, train
+from tinygrad_edu.train.checkpoint import seal
 from tinygrad_edu.train.predictor import Predictor
 
 FILES = 10_000 if os.environ.get("CI") == "true" else 200  # for each reader
@@ -118,6 +119,20 @@ def other_json(raw: bytes, rng: random.Random) -> bytes:
     return json.dumps(document).encode()
 
 
+def other_line(raw: bytes, rng: random.Random) -> bytes:
+    """A checkpoint of which one line is other JSON, with a checksum that is right."""
+    lines = raw.splitlines(keepends=True)
+    i = rng.randrange(len(lines)) if lines else 0
+    if not lines or not lines[i].startswith(b'{"crc32"'):
+        return flipped(raw, rng)
+    with suppress(ValueError, RecursionError):  # spoiled before
+        content = json.loads(lines[i])
+        content.pop("crc32", None)
+        changed = json.loads(other_json(json.dumps(content).encode(), rng))
+        return b"".join([*lines[:i], seal(changed), *lines[i + 1 :]])
+    return flipped(raw, rng)
+
+
 def inner(document: Any) -> Any:
     """Every place in a document: a dict or a list, and the key or the index in it."""
     to_visit = [document]
@@ -169,7 +184,7 @@ VALUES: list[Any] = [
     ],
 ]
 BYTES = [flipped, cut_short, without_a_part, with_a_part_twice, with_a_piece, in_another_encoding, with_other_line_ends]
-SPOILERS = [*BYTES, *[other_json] * len(BYTES)]
+SPOILERS = [*BYTES, *[other_json, other_line] * len(BYTES)]
 
 
 # ---- the readers: each writes a file to begin with, reads a spoiled one, and looks at what it has read ---------------

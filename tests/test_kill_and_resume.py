@@ -4,7 +4,6 @@ SIGKILL, which no program can catch, in processes of their own: a checkpoint is 
 stands in its place is an error that leaves it, the model, the optimizer and the random numbers as they are.
 """
 
-import json
 import os
 import random
 import subprocess
@@ -16,6 +15,7 @@ from textwrap import dedent
 import pytest
 
 from tinygrad_edu import _io, nn, optim, train
+from tinygrad_edu.train.checkpoint import read_lines, seal
 
 EPOCHS = 150
 KILLS = 14
@@ -72,20 +72,20 @@ def test_a_run_killed_at_random_moments_ends_with_the_very_same_numbers(tmp_path
         process.kill()
         process.communicate()
         assert process.returncode != 0, "the run was over before it was killed"
-        reached.append(len(_io.read_json(path, "checkpoint")["history"]["loss"]))
+        reached.append(epochs(path))
     assert reached == sorted(reached)  # nothing that was written has been lost
     assert reached[0] < EPOCHS / 4
     assert reached[-1] > EPOCHS / 2
     assert result(path) == undisturbed
 
 
-# `os.fsync` and `os.replace` are the two steps between the first byte of a checkpoint and its place
+# `os.fsync` follows the last byte of a line that is added, `os.replace` gives a file that is written anew its place
 DIE = dedent(
     """
     import os, signal
     def die(*arguments):
         die.calls += 1
-        if die.calls == 30:
+        if die.calls == {at}:
             {do}
             os.kill(os.getpid(), signal.SIGKILL)
         return original(*arguments)
@@ -95,22 +95,23 @@ DIE = dedent(
 
 
 @pytest.mark.parametrize(
-    ("function", "do", "is_left"),
+    ("function", "at", "do", "is_left"),
     [
-        ("fsync", "os.ftruncate(arguments[0], 100)", True),  # half of it has reached the disk
-        ("replace", "pass", True),
-        ("replace", "original(*arguments)", False),
+        ("fsync", 30, "os.ftruncate(arguments[0], os.fstat(arguments[0]).st_size - 50)", False),
+        ("fsync", 30, "pass", False),
+        ("replace", 2, "os.truncate(arguments[0], 100)", True),  # half of it has reached the disk
+        ("replace", 2, "original(*arguments)", False),
     ],
-    ids=["while it is written", "before it takes its place", "after it took its place"],
+    ids=["within a line", "after a line", "before it takes its place", "after it took its place"],
 )
 def test_killed_while_the_checkpoint_is_written(
-    function: str, do: str, is_left: bool, tmp_path: Path, undisturbed: str
+    function: str, at: int, do: str, is_left: bool, tmp_path: Path, undisturbed: str
 ):
     path = tmp_path / "run.json"
-    process = start(path, before=DIE.format(function=function, do=do))
+    process = start(path, before=DIE.format(function=function, at=at, do=do))
     process.communicate()
     assert process.returncode == -9
-    assert len(_io.read_json(path, "checkpoint")["history"]["loss"]) in (28, 29)
+    assert epochs(path) > 0
     left = [file for file in tmp_path.iterdir() if file != path]
     assert len(left) == is_left
     assert result(path) == undisturbed
@@ -166,7 +167,8 @@ def test_the_command_too(tmp_path: Path):
 
 
 def epochs(path: Path) -> int:
-    return len(_io.read_json(path, "checkpoint")["history"]["loss"])
+    _, states = read_lines(path)
+    return states[-1]["since"] + len(states[-1]["loss"])
 
 
 # ---- what is no checkpoint of this run -------------------------------------------------------------------------------
@@ -188,19 +190,46 @@ class Run:
         return leaves, self.adam.state_dict(), random.getstate(), self.path.read_bytes()
 
 
-def test_a_checkpoint_cut_short_at_any_byte_is_an_error_and_all_is_left_as_it_was(tmp_path: Path):
+def test_a_checkpoint_cut_short_at_any_byte_is_an_error_or_goes_on_from_its_last_whole_line(tmp_path: Path):
     path = tmp_path / "run.json"
-    Run(path).fit(3)
+    whole_run = Run(path)
+    whole_run.fit(5)
     whole = path.read_bytes()
-    other = Run(path, seed=1)
-    for n in range(len(whole) - 1):  # the last byte is only the end of the line
+    lines = whole.splitlines(keepends=True)
+    assert len(lines) > 3
+    rng, ends = random.Random(0), [len(b"".join(lines[:i])) for i in range(len(lines))]
+    places = {n + d for n in ends for d in (-1, 0, 1)} | {*rng.sample(range(len(whole)), 100)}
+    for n in sorted(places - {-1}):
         path.write_bytes(whole[:n])
-        before = other.state()
-        with pytest.raises(ValueError, match=r"run\.json is not a checkpoint file: it is not valid JSON"):
+        other = Run(path, seed=1)
+        if n < ends[2]:  # there is no state yet
+            before = other.state()
+            with pytest.raises(ValueError, match=r"run\.json is not a checkpoint"):
+                other.fit(5)
+            assert other.state() == before
+        else:
+            assert epochs(path) < 5 or n == len(whole) - 1
             other.fit(5)
-        assert other.state() == before
-    path.write_bytes(whole)
-    assert other.fit(5).epochs == 5
+            assert other.model.state_dict() == whole_run.model.state_dict()
+
+
+def test_a_flipped_bit_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(os, "fsync", lambda file: None)
+    path, rng = tmp_path / "run.json", random.Random(0)
+    whole_run = Run(path)
+    whole_run.fit(4)
+    whole = path.read_bytes()
+    for n in [*rng.sample(range(len(whole)), 150), len(whole) - 1]:
+        path.write_bytes(whole[:n] + bytes([whole[n] ^ (1 << rng.randrange(8))]) + whole[n + 1 :])
+        other = Run(path, seed=1)
+        before = other.state()
+        if n == len(whole) - 1:  # the end of the last line, which is then not whole
+            other.fit(4)
+            assert other.model.state_dict() == whole_run.model.state_dict()
+        else:
+            with pytest.raises(ValueError, match=r"run\.json is not a checkpoint"):
+                other.fit(4)
+            assert other.state() == before
 
 
 @pytest.mark.parametrize(
@@ -211,8 +240,11 @@ def test_a_checkpoint_cut_short_at_any_byte_is_an_error_and_all_is_left_as_it_wa
         "[1, 2, 3]",
         '{"weights": [1, 2, 3]}',
         '{"format": "tinygrad_edu parameters", "version": 1, "parameters": {}}',
-        '{"format": "tinygrad_edu checkpoint", "version": 2}',
         '{"format": "tinygrad_edu checkpoint", "version": 1}',
+        '{\n "format": "tinygrad_edu checkpoint",\n "version": 1,\n "settings": {}\n}\n',
+        (seal({"format": "tinygrad_edu checkpoint", "version": 3}) + seal({"epochs": 1})).decode(),
+        (seal({"format": "tinygrad_edu model", "version": 2}) + seal({"epochs": 1})).decode(),
+        '{"crc32": "',
         "cos\nsystem\n(S'touch pwned'\ntR.",  # a pickle that would run a command
         "epoch,loss\n0,1.0\n",
     ],
@@ -222,18 +254,24 @@ def test_a_foreign_file_is_an_error_and_all_is_left_as_it_was(tmp_path: Path, co
     path.write_text(content)
     run = Run(path)
     before = run.state()
-    with pytest.raises(ValueError, match=r"run\.json (is not a checkpoint|has version 2)"):
+    with pytest.raises(ValueError, match=r"run\.json (is not a checkpoint|has version [13], this .* version 2)"):
         run.fit(5)
     assert run.state() == before
     assert [*tmp_path.iterdir()] == [path]
 
 
-@pytest.mark.parametrize("part", ["settings", "parameters", "optimizer", "history"])
-@pytest.mark.parametrize("value", [None, [], {}, 3, "text"])
+PARTS = ["run", "parameters", "optimizer", "lr", "since", "loss", "seconds"]
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("value", [None, [], {}, 3, "text", [["cosine", 1]]])
 def test_a_checkpoint_with_a_wrong_part_is_an_error_and_all_is_left_as_it_was(tmp_path: Path, part: str, value: object):
     path = tmp_path / "run.json"
     Run(path).fit(3)
-    path.write_text(json.dumps({**json.loads(path.read_text()), part: value}))
+    header, (*_, state) = read_lines(path)
+    content = [{**header, **({"run": value} if part == "run" else {})}]
+    content.append({**state, "since": 0, **({part: value} if part != "run" else {})})
+    path.write_bytes(b"".join(map(seal, content)))
     other = Run(path, seed=1)
     before = other.state()
     with pytest.raises(ValueError, match=r"not a checkpoint of this run: .*; remove it to start afresh"):

@@ -8,6 +8,7 @@ import os
 import re
 import stat
 from contextlib import suppress
+from errno import ENOSPC
 from threading import get_ident
 from time import time
 from typing import Any
@@ -35,7 +36,7 @@ def write(path: str | os.PathLike[str], content: str | bytes) -> None:
         return
     target = os.path.realpath(path)  # a link stays, and the file that it points to is written
     folder, name = os.path.split(target)
-    temporary = os.path.join(folder, f".{name}.{os.getpid()}.{get_ident()}.tmp")  # of no other writer
+    temporary = os.path.join(folder, f"{_beginning(name)}{os.getpid()}.{get_ident()}.tmp")  # of no other writer
     permissions = _permissions(target)
 
     def create(name: str, flags: int) -> int:
@@ -62,6 +63,36 @@ def write(path: str | os.PathLike[str], content: str | bytes) -> None:
             os.remove(temporary)
 
 
+def append(path: str | os.PathLike[str], content: bytes, size: int) -> bool:
+    """Adds to the end of a file of that many bytes; a crash at any moment leaves these bytes as they are.
+
+    Returns:
+        False where there is no such file or it has another size, as somebody else has written it: nothing is done.
+
+    Raises:
+        OSError: The file cannot be written. What it has behind its first `size` bytes may be a part of the content.
+    """
+    try:
+        with open(path, "r+b", buffering=0) as file:
+            if file.seek(0, os.SEEK_END) != size:
+                return False
+            if file.write(content) != len(content):
+                raise OSError(ENOSPC, os.strerror(ENOSPC))
+            os.fsync(file.fileno())
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        if error.errno and error.filename is None:
+            error.filename = os.fspath(path)
+        raise
+    return True
+
+
+def _beginning(name: str) -> str:
+    """How the name of an unfinished file begins: short enough for any file system, however long the name is."""
+    return f".{name[:40]}."
+
+
 def _permissions(path: str) -> int | None:
     """Who may read and write a file, as the bits of `os.chmod`; None if the file does not exist."""
     try:
@@ -72,7 +103,7 @@ def _permissions(path: str) -> int | None:
 
 def _remove_abandoned(folder: str, name: str) -> None:
     """Removes unfinished files of that name that are too old to be still in use."""
-    unfinished = re.compile(rf"\.{re.escape(name)}\.\d+\.\d+\.tmp")
+    unfinished = re.compile(rf"{re.escape(_beginning(name))}\d+\.\d+\.tmp")
     with suppress(OSError):  # another writer may remove them, too
         for file in filter(unfinished.fullmatch, os.listdir(folder)):
             path = os.path.join(folder, file)

@@ -726,6 +726,60 @@ def _warmup(factor: Schedule, schedule: Schedule, t: int) -> float:
     return factor(t) * schedule(t)
 
 
+_SCHEDULES: dict[str, Any] = {f.__name__[1:]: f for f in (_constant, _step_decay, _cosine, _linear, _warmup)}
+
+
+def schedule_to_list(schedule: Schedule) -> list[Any] | None:
+    """Writes a schedule of this module down as plain data, which `schedule_from_list` reads.
+
+    Args:
+        schedule: A schedule.
+
+    Returns:
+        Its name and its numbers; None for any other function.
+
+    Example:
+        >>> schedule_to_list(cosine(0.1, steps=100))
+        ['cosine', 0.1, 100, 0.0]
+    """
+    if not isinstance(schedule, partial) or schedule.func not in _SCHEDULES.values():
+        return None
+    parts = [schedule_to_list(x) if callable(x) else x for x in schedule.args]
+    return None if None in parts else [schedule.func.__name__[1:], *parts]
+
+
+def schedule_from_list(data: Any) -> Schedule:
+    """Reads a schedule that `schedule_to_list` has written; the data may come from a file, and are not trusted.
+
+    Args:
+        data: A list of a name and numbers.
+
+    Returns:
+        The schedule.
+
+    Raises:
+        ValueError: The data are no such list.
+
+    Example:
+        >>> schedule_from_list(["step_decay", 1.0, 2, 0.5])(4)
+        0.25
+    """
+    name = data[0] if isinstance(data, list) and data else None
+    f = _SCHEDULES.get(name) if isinstance(name, str) else None
+    if f is None or len(data) != f.__code__.co_argcount:  # the last argument is t, the first item the name
+        raise ValueError(f"a learning rate is a list of a name and its numbers, not {short_repr(data)}")
+    numbers = [schedule_from_list(x) if isinstance(x, list) else x for x in data[1:]]
+    for x in numbers:
+        if not callable(x) and require_finite(f"a number of {name!r}", x) < 0.0:
+            raise ValueError(f"a number of {name!r} must be 0 or more, not {short_repr(x)}")
+    schedule = partial(f, *numbers)
+    try:
+        to_float_within("[0, ∞)", schedule(0), "a learning rate")
+    except (ArithmeticError, TypeError) as error:
+        raise ValueError(f"the learning rate {name!r} cannot be computed: {error}") from None
+    return schedule
+
+
 # ---- parameters ------------------------------------------------------------------------------------------------------
 def _split_parameters(params: Parameters) -> tuple[list[Value], list[str]]:
     """The parameters, and their names: those that came with them, else their labels."""

@@ -8,15 +8,16 @@ table. The work is left to `experiment.py`, what is shown of it to `report.py`, 
 
 import csv
 import io
+import os
 import shutil
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import click
 
@@ -31,14 +32,15 @@ from tinygrad_edu.train import TrainingInterrupted
 from tinygrad_edu.train.predictor import CLASSIFICATION_LOSSES, REGRESSION_LOSSES, TWO_CLASS_LOSSES, Predictor
 
 from . import expressions, report
+from ._folder import write_all_or_none
 from .experiment import (
-    FILES,
-    FILES_OF_LINEAR_MODELS,
     LEARNING_RATES,
+    NAMES,
+    PICTURES,
     Experiment,
     Settings,
     describe_missing_values,
-    write_all_or_none,
+    require_pictures,
 )
 from .notes import MAX_CATEGORIES
 
@@ -82,6 +84,10 @@ class Commands(click.Group):
 
     def main(self, *args: Any, **options: Any) -> Any:
         """Runs a command, and ends the program with its exit code."""
+        with _open_closed_streams():
+            self._run(*args, **options)
+
+    def _run(self, *args: Any, **options: Any) -> NoReturn:
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="replace")  # a terminal that has no ² or → is no reason to fail
@@ -100,6 +106,26 @@ class Commands(click.Group):
             problem, code = str(error.args[-1] if error.args else type(error).__name__), ERROR
         click.echo(f"Error: {report.replace_unprintable(' '.join(problem.split()))}", err=True)
         sys.exit(code)
+
+
+@contextmanager
+def _open_closed_streams() -> Iterator[None]:
+    """Gives a stream that the shell has closed, as `2>&-` does, a place where nothing arrives.
+
+    Otherwise the next file to be opened would get the number of that stream, and whatever a library writes there.
+    """
+    closed = [name for name in ("stdin", "stdout", "stderr") if getattr(sys, name) is None]
+    with ExitStack() as stack:
+        for name in closed:  # in this order, as each gets the lowest number that is free
+            stream = stack.enter_context(open(os.devnull, "r" if name == "stdin" else "w"))
+            if stream.fileno() <= 2:
+                os.set_inheritable(stream.fileno(), True)  # a program that is started here must not get it closed
+            setattr(sys, name, stream)
+        try:
+            yield
+        finally:
+            for name in closed:
+                setattr(sys, name, None)
 
 
 def _parse_patience(context: click.Context, parameter: click.Parameter, text: str) -> int | None:
@@ -282,10 +308,11 @@ def fit(
     are left out, missing values of other columns count as the mean. The result is measured on rows held out, beside a
     linear model and guessing. DIR gets the model (model.json), the loss of each epoch (history.csv), and pictures of
     the loss, of the fit and of one neuron's graph with its gradients, as SVG and PNG, for a linear model also its
-    formula (coefficients.csv); earlier ones there are replaced, once all has succeeded. On Ctrl-C training stops, and
-    the best that has been learned so far is written.
+    formula (coefficients.csv); earlier ones there are replaced, once training has succeeded. The model is written
+    before the pictures: where one of them fails, it is named, and the exit code is 2. On Ctrl-C training stops, and the
+    best that has been learned so far is written.
     """
-    results = [(out / name).resolve() for names in (*FILES, *FILES_OF_LINEAR_MODELS) for name in names]
+    results = [(out / name).resolve() for name in NAMES]
     for path in (table, checkpoint):
         if path and path.resolve() in results:
             raise ValueError(f"{path} would be overwritten by a result: choose another folder than {out} for --out")
@@ -478,18 +505,40 @@ def _add_columns(cells: Table, columns: dict[str, list[Any]]) -> str:
 def _run_experiment(title: str, experiment: Experiment, out: Path, checkpoint: Path | None = None) -> int:
     """Runs an experiment, shows what happens, writes the files to `out`, and returns the exit code."""
     report.show_plan(title, experiment)
-    with _exit_on_signals(), write_all_or_none(out) as folder:
-        if checkpoint and checkpoint.exists():
-            report.show_line("note", f"going on from {checkpoint}")
-        try:
-            experiment.run(checkpoint, progress=None)
-        except TrainingInterrupted:
-            if not experiment.history.epochs:  # nothing has been learned
-                raise
-        report.show_results(experiment)
-        experiment.write_files(folder)
+    with _exit_on_signals():
+        with write_all_or_none(out, NAMES) as folder:
+            require_pictures()
+            if checkpoint and checkpoint.exists():
+                report.show_line("note", f"going on from {checkpoint}")
+            try:
+                experiment.run(checkpoint, progress=None)
+            except TrainingInterrupted:
+                if not experiment.history.epochs:  # nothing has been learned
+                    raise
+            report.show_results(experiment)
+            experiment.write_model(folder)
+        code = _draw_pictures(experiment, out)  # now that the model cannot be lost any more
+    if code:
+        return code
     report.show_files(experiment, out)
     return INTERRUPTED if experiment.history.stopped == "interrupted" else 0
+
+
+def _draw_pictures(experiment: Experiment, out: Path) -> int:
+    """Draws the pictures, and returns the exit code. The model is written: whatever goes wrong, the error says so."""
+    kept = f"model.json and history.csv are in {out}"
+    try:
+        with write_all_or_none(out, PICTURES) as folder:
+            failed = experiment.write_pictures(folder)
+    except KeyboardInterrupt:
+        click.echo(f"Error: interrupted while the pictures were drawn; {report.replace_unprintable(kept)}", err=True)
+        return INTERRUPTED
+    except OSError as error:
+        raise ValueError(f"the pictures could not be written: {error.strerror or error}; {kept}") from None
+    if failed:
+        reasons = "; ".join([f"the picture {name} could not be drawn: {reason}" for name, reason in failed.items()])
+        raise ValueError(f"{reasons}; {kept}")
+    return 0
 
 
 @contextmanager

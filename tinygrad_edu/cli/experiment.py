@@ -7,15 +7,14 @@ files; its `notes` say what it leaves out, and what it puts in place of missing 
 """
 
 import os
-import shutil
-import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from math import fsum, hypot, sqrt
 from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from tinygrad_edu import _io, losses, nn, optim
@@ -25,7 +24,7 @@ from tinygrad_edu.data.tables import Table
 from tinygrad_edu.engine import Value, make_constant
 from tinygrad_edu.errors import quote_list, short_repr
 from tinygrad_edu.functional import total
-from tinygrad_edu.train import History, TrainingInterrupted, fit
+from tinygrad_edu.train import DivergenceError, History, TrainingInterrupted, fit
 from tinygrad_edu.train.predictor import REGRESSION_LOSSES, Predictor
 
 from .notes import MAX_CATEGORIES, find_oddity, find_oddity_of_target, find_problem
@@ -48,6 +47,25 @@ FILES_OF_LINEAR_MODELS = {
     ("coefficients.csv",): "the formula of the model, in the units of the table",
     ("coefficients.svg", "coefficients.png"): "the same as a picture",
 }
+NAMES = [name for names in (*FILES, *FILES_OF_LINEAR_MODELS) for name in names]
+SUFFIXES = (".svg", ".png")
+PICTURES = [name for name in NAMES if name.endswith(SUFFIXES)]
+
+
+def require_pictures() -> None:
+    """Draws something small: what is missing for pictures is known before a model is trained.
+
+    Raises `ImportError` where a package is missing, `ValueError` where Matplotlib has a backend that does not exist.
+    """
+    from tinygrad_edu.viz import plots
+    from tinygrad_edu.viz.graph import draw
+
+    history = History()
+    history.loss = [1.0, 0.5]
+    with TemporaryDirectory() as folder:
+        for suffix in SUFFIXES:
+            plots.save(plots.plot_loss(history), Path(folder, f"loss{suffix}"))
+            draw(Value(1.0) * 2.0).save(Path(folder, f"neuron{suffix}"))
 
 
 @dataclass(frozen=True)
@@ -178,7 +196,7 @@ class Experiment:
 
     @property
     def files(self) -> dict[tuple[str, ...], str]:
-        """The names of the files that `write_files` writes, with what is in them."""
+        """The names of the files that are written, with what is in them."""
         return FILES if self.predictor.hidden else {**FILES, **FILES_OF_LINEAR_MODELS}
 
     def run(
@@ -189,7 +207,8 @@ class Experiment:
     ) -> History:
         """Trains, as `fit` does; the losses of the history are in the unit of the target.
 
-        After Ctrl-C, which is raised as `TrainingInterrupted`, the experiment has the history and the model so far.
+        After Ctrl-C, which is raised as `TrainingInterrupted`, the experiment has the history and the model so far;
+        after a `DivergenceError`, too.
         """
         settings = self.settings
         try:
@@ -209,8 +228,8 @@ class Experiment:
                 checkpoint=checkpoint,
                 compile=True,
             )
-        except TrainingInterrupted as interrupted:
-            self._take_history(interrupted.history)
+        except (TrainingInterrupted, DivergenceError) as ended:
+            self._take_history(ended.history)
             raise
         return self._take_history(history)
 
@@ -367,28 +386,38 @@ class Experiment:
         neuron.label = f"layers[0].neurons[{steepest}]"
         return neuron
 
-    def write_files(self, folder: Path) -> None:
-        """Writes all `files` into a folder, the model first.
-
-        Raises `OSError` where that fails, `ImportError` where a package for the pictures is missing.
-        """
+    def write_model(self, folder: Path) -> None:
+        """Writes the model, its formula if it is linear, and the history into a folder."""
         self.predictor.save(folder / "model.json")
         self.history.to_csv(folder / "history.csv")
         if not self.predictor.hidden:
             _write_coefficients(self.predictor, folder / "coefficients.csv")
 
+    def write_pictures(self, folder: Path) -> dict[str, Exception]:
+        """Draws the pictures of `files` into a folder; returns the errors of those that fail, by their names."""
         from tinygrad_edu.viz import plots
         from tinygrad_edu.viz.graph import draw
 
-        pictures = {"loss": self._plot_loss(), "fit": self._plot_fit()}
+        def draw_neuron() -> Any:
+            return draw(self.build_neuron_graph())
+
+        pictures: dict[str, Callable[[], Any]] = {"loss": self._plot_loss, "fit": self._plot_fit, "neuron": draw_neuron}
         if not self.predictor.hidden:
-            pictures["coefficients"] = self._plot_coefficients()
-        drawing = draw(self.build_neuron_graph())
-        for suffix in (".svg", ".png"):
-            for name, picture in pictures.items():
-                plots.save(picture, folder / f"{name}{suffix}")
-                picture.figure.set_layout_engine("none")  # it is laid out now
-            drawing.save(folder / f"neuron{suffix}")
+            pictures["coefficients"] = self._plot_coefficients
+        failed: dict[str, Exception] = {}
+        for name, make in pictures.items():
+            try:
+                picture = make()
+                for suffix in SUFFIXES:
+                    path = folder / f"{name}{suffix}"
+                    if name == "neuron":
+                        picture.save(path)
+                    else:
+                        plots.save(picture, path)
+                        picture.figure.set_layout_engine("none")  # it is laid out now
+            except Exception as error:  # whatever it is, the other pictures are still worth drawing
+                failed[name] = error
+        return failed
 
     def _plot_loss(self) -> Any:
         from tinygrad_edu.viz import plots
@@ -528,33 +557,6 @@ def describe_missing_values(table: Table, features: Features) -> list[str]:
     if not counts:
         return []
     return [f"missing values: {', '.join(counts)}; a number counts as the training mean, a text as no category"]
-
-
-@contextmanager
-def write_all_or_none(folder: Path) -> Iterator[Path]:
-    """Gives a temporary folder; at the end its files replace those of the same names in `folder`.
-
-    The files take over the permissions of those that they replace. On an error nothing changes. Raises `OSError` at the
-    beginning where `folder` cannot be made or written to.
-    """
-    made = [path for path in (folder, *folder.parents) if not path.exists()]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=folder) as temporary:
-            yield Path(temporary)
-            places = {file: folder / file.name for file in Path(temporary).iterdir()}
-            for place in places.values():
-                if place.is_dir():
-                    raise IsADirectoryError(f"{place} is a folder, and in the way of a file of that name")
-            for file, place in places.items():
-                with suppress(FileNotFoundError):
-                    shutil.copymode(place, file)  # a private file stays private
-                os.replace(file, place)
-    except BaseException:
-        for path in made:
-            with suppress(OSError):
-                path.rmdir()
-        raise
 
 
 def _is_as_good(errors: Sequence[float], errors_of_model: Sequence[float]) -> bool:

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ._reach import PLAIN
+from tinygrad_edu._parts import PLAIN
+
 from ._snapshot import Snapshot
 from ._structure import Numbers, Structure, split_numbers
 

@@ -2,7 +2,7 @@
 
 A program is made of a function once, and replayed: plain numbers, lists and the code itself are fixed in it. A
 `Snapshot` writes down all that the function reaches, and two snapshots can be compared. What a thing holds is left to
-`_reach.py`, what to do about a change to `training.py`.
+`_parts.py`, what to do about a change to `training.py`.
 """
 
 from collections.abc import Iterable
@@ -11,10 +11,10 @@ from functools import partial
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, MethodWrapperType, ModuleType
 from typing import Any
 
+from tinygrad_edu._parts import PLAIN, is_the_users, name_of, names_in, parts_of
 from tinygrad_edu.engine import Value
 from tinygrad_edu.ops import CONSTANT
 
-from ._reach import PLAIN, is_the_users, name_of, names_in, parts_of
 from .trace import Tracing
 
 

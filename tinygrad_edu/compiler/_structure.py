@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_edu._parts import PLAIN
 from tinygrad_edu._validate import is_number
 from tinygrad_edu.engine import Value
-
-from ._reach import PLAIN
 
 Structure = tuple[Any, ...]  # all of a thing but its numbers: hashable, and equal for things that differ in these alone
 Numbers = list[tuple[str, Any]]  # labels, each with a number, a Value or an array

@@ -16,6 +16,7 @@ from functools import update_wrapper
 from types import MethodType
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
+from tinygrad_edu._parts import name_of
 from tinygrad_edu._validate import require_function, to_float
 from tinygrad_edu.engine import Value, add_to_gradients, make_constant
 from tinygrad_edu.errors import describe
@@ -23,7 +24,6 @@ from tinygrad_edu.gradients import grad
 from tinygrad_edu.modes import enable_grad
 
 from . import backends, printers
-from ._reach import name_of
 from ._runner import Runner, as_array, items_by_block, refuse_all
 from ._structure import NUMBER, Numbers, Structure, join_numbers, split_numbers
 from .program import Program

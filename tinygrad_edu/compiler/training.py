@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinygrad_edu._parts import name_of
 from tinygrad_edu._validate import to_float
 from tinygrad_edu.compiler.backends.numpy import make_function
 from tinygrad_edu.engine import Value, make_constant
@@ -33,7 +34,6 @@ from tinygrad_edu.optim import Optimizer
 from ._array_optimizer import ArrayOptimizer
 from ._data_rows import DataRows, Rows
 from ._join import join_programs
-from ._reach import name_of
 from ._runner import items_by_block
 from ._snapshot import Snapshot
 from ._structure import Numbers, Structure, join_numbers, split_numbers

@@ -1,7 +1,17 @@
-"""Training: `fit` and the history of a run; checkpoints, progress bars, and the predictor that the command saves."""
+"""Training: `fit`, the history of a run, callbacks; checkpoints, progress bars, and the command's predictor."""
 
+from .callbacks import ReduceOnPlateau
 from .fit import evaluate, fit
 from .history import DivergenceError, History, TrainingInterrupted
 from .predictor import Predictor, load
 
-__all__ = ["DivergenceError", "History", "Predictor", "TrainingInterrupted", "evaluate", "fit", "load"]
+__all__ = [
+    "DivergenceError",
+    "History",
+    "Predictor",
+    "ReduceOnPlateau",
+    "TrainingInterrupted",
+    "evaluate",
+    "fit",
+    "load",
+]

@@ -20,8 +20,9 @@ from tinygrad_edu.modes import no_grad
 from tinygrad_edu.nn import Module
 from tinygrad_edu.optim import SGD, Optimizer
 
+from ._ingredients import compute_fingerprint, iterate_nested
 from .best import BestNumbers
-from .checkpoint import Checkpoint, compute_fingerprint, iterate_nested
+from .checkpoint import Checkpoint
 from .feeds import BatchFeed, SampleFeed
 from .history import DivergenceError, History, TrainingInterrupted
 from .interrupts import StopTraining, catch_ctrl_c
@@ -115,12 +116,14 @@ def fit(
         callbacks: Functions that are called with the history after each epoch; one that returns True stops the run.
         progress: Whether to show a progress bar; None shows it in a terminal and in a notebook only.
         record_parameters: Whether the history keeps the numbers of all parameters of all epochs.
-        checkpoint: A file for the state of the run: parameters, optimizer and history. Where the file exists, the run
-            goes on from there; it ends with the very same parameters, bit by bit, as a run that was never stopped, on
-            the same version of Python (from 3.12 on `sum` rounds less). A run that met its target or tolerance is over;
-            one that was out of patience goes on with more of it.
-            What a callback remembers or changes, such as the learning rate, is not in the file. Nor is it known
-            whether batches of your own are the same ones: give those of the epochs that are left.
+        checkpoint: A file for the state of the run: parameters, optimizer, learning rate, history, and what those
+            callbacks remember that have `state_dict()` and `load_state_dict(state)`, as `ReduceOnPlateau` does. Where
+            the file exists, the run goes on from there; it ends with the very same parameters, bit by bit, as a run
+            that was never stopped, on the same version of Python (from 3.12 on `sum` rounds less). A run that met its
+            target or tolerance is over; one that was out of patience goes on with more of it. What would change the
+            run is an error that names it: other data, another activation, another number in the loss. Attributes of the
+            model that are no parameters, and that training changes, are not in the file. Nor is it known whether
+            batches of your own are the same ones: give those of the epochs that are left.
         checkpoint_every: The number of epochs between two writings of the checkpoint, 1 or more; it is also written
             after the last epoch.
         compile: Whether to make programs of the model and the loss, which compute a batch at once with NumPy, many
@@ -133,7 +136,8 @@ def fit(
         The history of the run.
 
     Raises:
-        DivergenceError: The loss is no longer finite, or has grown a millionfold.
+        DivergenceError: The loss is no longer finite, on the validation data neither, or has grown a millionfold; the
+            error carries the `history`.
         TrainingInterrupted: Ctrl-C was pressed; the error carries the `history`.
         ValueError: X and y are empty or differ in length; a number is out of range; the optimizer moves none of the
             model's parameters; or the checkpoint is none, or belongs to another run.
@@ -177,15 +181,17 @@ def fit(
     history, best = History(), None if patience is None else BestNumbers(patience)
     saved = None
     if checkpoint is not None:
-        settings = {
-            "loss": getattr(loss, "__name__", type(loss).__name__),
-            "optimizer": type(optimizer).__name__,
+        things = {
+            "loss": loss,
             "batch_size": batch_size if batch_size is None else int(batch_size),
             "shuffle": bool(shuffle),
             "seed": int(seed),
+            "compile": bool(compile),  # the losses are the same but for rounding
+            "record_parameters": bool(record_parameters),
             "data": "batches" if y is None else compute_fingerprint([samples, targets]),
+            "validation": None if validation is None else compute_fingerprint([X_validation, y_validation]),
         }
-        saved = Checkpoint(checkpoint, settings, model, optimizer, history, best)
+        saved = Checkpoint(checkpoint, things, model, optimizer, history, callbacks, best)
         saved.open()
 
     def find_reason_to_stop(loss: float) -> str:
@@ -223,15 +229,12 @@ def fit(
                         executor.write_back()
                 history.stopped = history.stopped or find_reason_to_stop(mean)
                 _refuse_growth(mean, history, optimizer)
-                history.loss.append(mean)
                 if validation is not None:
-                    try:
-                        history.validation.append(to_float(executor.evaluate(X_validation, y_validation), "the loss"))
-                    except (OverflowError, FloatingPointError) as error:
-                        raise _divergence_error(f"on the validation data {error}", history, optimizer) from error
+                    history.validation.append(_measure(executor, X_validation, y_validation, history))
                 if best is not None:
                     best.note(history.validation[-1], executor.numbers)
                     history.stopped = history.stopped or best.find_reason_to_stop()
+                history.loss.append(mean)
                 history.seconds.append(perf_counter() - start)
                 if callbacks:
                     executor.release()
@@ -342,6 +345,19 @@ class _ValueExecutor:
         """Nothing to do: the Values always have their numbers."""
 
     release = write_back
+
+
+def _measure(executor: Executor, X: Sequence[Any], y: Sequence[Any], history: History) -> float:
+    """The loss on the validation data, which is a number or the end of the run."""
+    try:
+        loss = to_float(executor.evaluate(X, y), "the loss")
+        if not isfinite(loss):
+            raise FloatingPointError(f"the loss is {loss}")
+    except (OverflowError, FloatingPointError) as error:
+        executor.release()
+        way_out = _find_bad_data(X, y)
+        raise _divergence_error(f"on the validation data {error}", history, executor.optimizer, way_out) from error
+    return loss
 
 
 @no_cycle_collection()  # the decorator, as the graph has to be gone before the collector may look again
