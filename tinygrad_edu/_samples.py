@@ -13,7 +13,7 @@ from math import isnan, nan
 from typing import Any
 
 from ._validate import common_length, is_number, length
-from .errors import short_repr
+from .errors import describe, short_repr
 
 Array = Any  # of NumPy
 
@@ -150,7 +150,9 @@ def _to_array(name: str, things: Any) -> Any:
         return np.ma.filled(things.astype(float), nan)
     array = np.asarray(things)
     if not array.shape:
-        raise TypeError(f"{name} must be a list, or another sequence, not a single number")
+        raise TypeError(f"{name} must be a list, or another sequence, not {describe(things)}")
+    if array.dtype.hasobject and all(map(is_number, array.flat)):
+        return np.array(array.tolist())  # an array of numbers, which is read at once
     return array
 
 

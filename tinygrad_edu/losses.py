@@ -19,6 +19,7 @@ from inspect import signature
 from math import exp, fabs, inf, isfinite
 from typing import Any, Literal, NamedTuple, Protocol
 
+from ._samples import by_position
 from ._validate import look_up, to_float, to_float_within
 from .engine import Value
 from .functional import abs, clamp, dot, has_overflowed, log, log1p, logsumexp, relu, softplus, take, total
@@ -307,8 +308,8 @@ def cross_entropy(predictions: Any, targets: Any, *, reduction: Reduction = "mea
         >>> cross_entropy([[0.0, 0.0], [1000.0, 0.0]], [1, 1], reduction="none")
         [0.6931471805599453, 1000.0]
     """
-    flat, prediction_shape = _flatten(predictions, "predictions", _to_number)
-    labels, shape = _flatten(targets, "targets", lambda label: label)
+    flat, prediction_shape = _flatten(_by_position(predictions, "predictions"), "predictions", _to_number)
+    labels, shape = _flatten(_by_position(targets, "targets"), "targets", lambda label: label)
     if prediction_shape[:-1] != shape or not prediction_shape:
         raise ValueError(
             f"predictions of shape {prediction_shape} do not match labels of shape {shape}: "
@@ -483,14 +484,19 @@ def _compute_errors(predictions: Any, targets: Any) -> tuple[list[Number], _Samp
 
 
 def _match_samples(predictions: Any, targets: Any) -> _Samples:
-    predicted, shape = _flatten(predictions, "predictions", _to_number)
-    wanted, target_shape = _flatten(targets, "targets", _to_number)
+    predicted, shape = _flatten(_by_position(predictions, "predictions"), "predictions", _to_number)
+    wanted, target_shape = _flatten(_by_position(targets, "targets"), "targets", _to_number)
     if shape != target_shape:
         raise ValueError(
             f"predictions of shape {shape} do not match targets of shape {target_shape}: "
             "give one target for each prediction"
         )
     return _Samples(predicted, wanted, shape)
+
+
+def _by_position(x: Any, what: str) -> Any:
+    """A frame or a series as an array; other things, single numbers among them, as they are."""
+    return by_position(what, x) if hasattr(x, "__array__") and getattr(x, "shape", None) != () else x
 
 
 def _flatten(x: Any, what: str, read: Callable[[Any], Any], around: tuple[Any, ...] = ()) -> tuple[list[Any], Shape]:

@@ -113,7 +113,7 @@ class _TinyEstimator(BaseEstimator):  # type: ignore[misc]
 
 
 class TinyRegressor(RegressorMixin, _TinyEstimator):  # type: ignore[misc]
-    """A regression for scikit-learn: a network, a linear model, or a Module of your own; gradient descent trains it.
+    """A regressor for scikit-learn: a network, a linear model, or a Module of your own; gradient descent trains it.
 
     Scale the inputs, and targets that are far from 1, as for scikit-learn's `MLPRegressor`: with a `StandardScaler` in
     a `Pipeline`, and a `TransformedTargetRegressor`. After `fit`, `module_` is the trained Module, `history_` the
@@ -216,7 +216,7 @@ def _has_probabilities(classifier: "TinyClassifier") -> bool:
 
 
 class TinyClassifier(ClassifierMixin, _TinyEstimator):  # type: ignore[misc]
-    """A classification for scikit-learn: a network, a linear model, or a Module of your own; gradient descent trains it.
+    """A classifier for scikit-learn: a network, a linear model, or a Module of your own; gradient descent trains it.
 
     What the loss is called with: with "cross_entropy", and with a function of your own, k outputs for k classes, and
     their numbers 0 to k − 1 as targets. With any other loss one output for two classes, which is larger for the second;
