@@ -520,8 +520,6 @@ class Experiment:
                 parts = split(rows, test=share, seed=settings.seed, stratify=stratify and train[stratify])
                 self.train, validation = map(train.take, parts)
                 return validation
-        few = format_count(len(self.train), "row")
-        self.notes.append(f"{few} to train on are too few to spare some for validation: training takes all epochs")
         return None
 
     def _choose_columns(self, target: str, features: Sequence[str] | None) -> list[str]:

@@ -36,7 +36,7 @@ def find_problem(values: Sequence[Any]) -> str:
     if not isinstance(next(iter(present)), str):
         return ""
     if len(present) == sum(value is not None for value in values):
-        return f"has a different text in every row{_describe_texts(present)}"
+        return f"has a different text in every row{_describe_texts(present) or ', as an id has'}"
     if len(present) > MAX_CATEGORIES:
         return f"has more than {MAX_CATEGORIES} different texts{_describe_texts(present)}"
     return ""

@@ -29,7 +29,9 @@ def show_plan(title: str, experiment: Experiment) -> None:
         show_line("classes", quote_list(predictor.target.classes))
     known, train, held_out = map(len, (experiment.known, experiment.train, experiment.held_out))
     validation = f"{len(experiment.validation)} to find the best epoch, " if experiment.validation else ""
-    show_line("data", f"{known} rows: {train} to train on, {validation}{held_out} held out to measure on")
+    few = settings.patience and not experiment.validation
+    also = "; too few to spare some to find the best epoch" if few else ""
+    show_line("data", f"{known} rows: {train} to train on, {validation}{held_out} held out to measure on{also}")
     inputs, outputs = len(predictor.features.inputs), len(predictor.model.layers[-1].neurons)
     hidden = f"{' + '.join(map(str, predictor.hidden))} hidden neurons ({predictor.activation})"
     parts = ["MLP" if predictor.hidden else "linear", format_count(inputs, "input")]
