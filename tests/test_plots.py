@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import warnings
+from itertools import pairwise
 from types import SimpleNamespace
 from xml.etree import ElementTree
 
@@ -23,10 +24,12 @@ from tinygrad_edu import losses, nn
 from tinygrad_edu.engine import Value
 from tinygrad_edu.train import fit
 from tinygrad_edu.viz._grids import graph_as_function, vectorize
+from tinygrad_edu.viz._style import spread
 from tinygrad_edu.viz.plots import (
     COLOURS,
     parameters_at,
     plot_boundary,
+    plot_coefficients,
     plot_confusion,
     plot_derivative,
     plot_fit,
@@ -55,6 +58,15 @@ def legend(ax):
     return [text.get_text() for text in ax.get_legend().get_texts()]
 
 
+def title(ax):
+    return ax.get_title().split("\n")
+
+
+def labels(ax):
+    """The names at the ends of lines, and where these end."""
+    return {text.get_text(): tuple(text.xy) for text in ax.texts}
+
+
 def svg_texts(path):
     return [text.text for text in ElementTree.parse(path).iter(f"{SVG}text")]
 
@@ -76,12 +88,52 @@ def test_validation_is_a_dashed_line():
         ("-", [3.0, 2.0]),
         ("--", [3.5, 2.5]),
     ]
-    assert legend(ax) == ["training", "validation"]
+    assert labels(ax) == {"training": (1, 2.0), "validation": (1, 2.5)}
+    assert ax.get_legend() is None
+
+
+def test_training_and_validation_are_told_apart_without_colour():
+    run = history([4.0 - k / 20 for k in range(60)], [4.5 - k / 20 for k in range(60)])
+    training, validation = plot_loss(run).lines
+    assert (training.get_linestyle(), training.get_marker()) == ("-", "None")
+    assert (validation.get_linestyle(), validation.get_marker(), validation.get_markevery()) == ("--", "o", 7)
+    ax = plot_loss({"Adam": run, "SGD": run})
+    assert len({(line.get_linestyle(), line.get_marker()) for line in ax.lines}) == 4
+    hollow = [to_hex(line.get_markerfacecolor()) == "#ffffff" for line in ax.lines]
+    assert hollow == [False, True, False, True]
+
+
+def test_a_ring_is_around_the_best_epoch_and_the_title_names_it():
+    ax = plot_loss(history([3.0, 2.0, 1.0, 0.5], [3.5, math.nan, 2.25, 2.5]), unit="francs²")
+    (ring,) = ax.collections
+    assert ring.get_offsets().tolist() == [[2.0, 2.25]]
+    assert title(ax) == ["loss 0.5 francs² after 4 epochs", "best validation loss 2.25 francs² in epoch 2"]
+    runs = {"Adam": history([3.0, 1.0]), "SGD": history([3.0, 2.0], [4.0, 3.0])}
+    assert title(plot_loss(runs)) == ["lowest loss 1 after 2 epochs: Adam", "best validation loss 3 in epoch 1: SGD"]
+    assert title(plot_loss(history([3.0]))) == ["loss 3 after 1 epoch"]
+    assert not plot_loss(history([3.0, 2.0], [math.nan, math.inf])).collections
+
+
+def test_names_at_the_ends_of_lines_do_not_overlap():
+    ax = plot_loss({f"run {i}": history([3.0, 1.0 + i / 1000]) for i in range(8)})
+    heights = [text.xyann[1] + 72 / ax.figure.dpi * ax.transData.transform(text.xy)[1] for text in ax.texts]
+    assert len(heights) == 8
+    assert min(b - a for a, b in pairwise(heights)) == pytest.approx(11)
+    many = plot_loss({i: history([3.0, 1.0]) for i in range(9)})
+    assert (len(many.texts), len(legend(many))) == (0, 9)
+    assert legend(plot_loss({"a": history([1.0]), "b": history([2.0])}, axes())) == ["a", "b"]  # without a layout
+
+
+def test_numbers_are_spread_no_farther_than_they_must():
+    assert spread([], 1.0) == []
+    assert spread([3.0, 1.0], 1.5) == [3.0, 1.0]
+    assert spread([1.0, 1.0, 1.0, 9.0], 1.0) == [0.0, 1.0, 2.0, 9.0]
+    assert spread([0.0, 2.0, 2.0], 2.0) == pytest.approx([-2 / 3, 4 / 3, 10 / 3])  # all three touch
 
 
 def test_runs_have_a_colour_and_a_name_each():
     ax = plot_loss({"Adam": history([3.0, 2.0], [3.5, 2.5]), "SGD": history([3.0, 2.8]), 0.1: history([3.0])})
-    assert legend(ax) == ["Adam, training", "Adam, validation", "SGD", "0.1"]
+    assert list(labels(ax)) == ["Adam, training", "Adam, validation", "SGD", "0.1"]
     assert [line.get_color() for line in ax.lines] == [COLOURS[0], COLOURS[0], COLOURS[1], COLOURS[2]]
 
 
@@ -486,6 +538,36 @@ def test_an_error_of_0_is_no_point(tmp_path):
     save(ax, tmp_path / "plot.png")  # a log scale without a number above 0 could not be drawn
 
 
+# ---- plot_coefficients -----------------------------------------------------------------------------------------------
+
+
+def test_coefficients_are_bars_from_the_largest_to_the_smallest():
+    ax = plot_coefficients(["age", "size", "a name that is much too long to be shown"], [0.5, Value(-2.0), 1234.5], "m")
+    assert [bar.get_width() for bar in ax.patches] == [1234.5, -2.0, 0.5]
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["a name that is much too lon…", "size", "age"]
+    assert [t.get_text() for t in ax.texts] == ["+1,234", "−2", "+0.5"]
+    assert [t.get_ha() for t in ax.texts] == ["left", "right", "left"]  # away from the bar
+    assert ax.yaxis_inverted()
+    assert (ax.get_xlabel(), title(ax)) == ("coefficient (m)", ["3 coefficients"])
+
+
+def test_of_many_coefficients_the_rest_is_summed_up():
+    ax = plot_coefficients([f"x{i}" for i in range(25)], [(-1) ** i * (i + 1) for i in range(25)])
+    assert len(ax.patches) == 20
+    others = "the other 5 are within ±5; their sum is +3"
+    assert title(ax) == ["the 20 largest of 25 coefficients", others]
+
+
+def test_what_is_no_coefficient_is_refused():
+    for names, numbers, words in [
+        (["a"], [1.0, 2.0], "1 of names, 2 of coefficients"),
+        ([], [], "at least one"),
+        (["a", "b"], [1.0, math.nan], "the coefficient of 'b'"),
+    ]:
+        with pytest.raises(ValueError, match=words):
+            plot_coefficients(names, numbers)
+
+
 # ---- plot_confusion --------------------------------------------------------------------------------------------------
 
 
@@ -554,6 +636,7 @@ PLOTS = {
     "fit": lambda ax=None: plot_fit([1, 2, 3], [1, 2, 3], [1, 2, 3], ax),
     "predictions": lambda ax=None: plot_predictions([1, 2, 3], [1, 2, 3], ax),
     "confusion": lambda ax=None: plot_confusion([0, 1], [0, 1], ["a", "b"], ax),
+    "coefficients": lambda ax=None: plot_coefficients(["a", "b"], [1.0, -2.0], "m", ax),
     "residuals": lambda ax=None: plot_residuals([1, 2, 3], [1, 2, 3], ax),
     "parameters": lambda ax=None: plot_parameters({"a": [1, 2], "b": [1, 3]}, ax),
     "boundary": lambda ax=None: plot_boundary(lambda x: x[0] - 0.5, CORNERS, [0, 1, 0, 1], ax, resolution=5),
@@ -568,6 +651,47 @@ def plot(request):
     return PLOTS[request.param]
 
 
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    {
+        "loss": ["lowest loss 1 after 2 epochs: a", "best validation loss 1.5 in epoch 1: a"],
+        "fit": ["y by x", "R² = 1"],
+        "predictions": ["y, predicted and measured", "R² = 1, RMSE = 0"],
+        "confusion": ["accuracy 100.0%", "2 of 2 right"],
+        "coefficients": ["2 coefficients"],
+        "residuals": ["residuals of y", "RMSE = 0"],
+        "parameters": ["2 parameters, epoch 0 to 1", "at the end a = 2, b = 3"],
+        "boundary": ["decision boundary", "accuracy 100.0%: 4 of 4 right"],
+        "surface": ["loss over w and b", "loss 5 → 4 on the path"],
+        "derivative": ["f and its derivative", "at x = 1: 1, slope 2"],
+        "numeric": ["numeric derivatives at x = 1", "smallest error 6.6e-09 one-sided, 1.5e-11 central"],
+    }.items(),
+)
+def test_a_title_says_what_is_shown_and_how_good_it_is(name, lines):
+    assert title(PLOTS[name]()) == lines
+
+
+def test_scores_are_those_of_the_data():
+    y, predictions = [1.0, 2.0, 3.0], [1.0, 2.0, 2.0]
+    assert title(plot_fit([1, 2, 3], y, predictions))[1] == "R² = 0.5"
+    assert title(plot_fit([1, 2, 3], y, {"a": predictions, "b": y}))[1] == "R² = 0.5 (a), R² = 1 (b)"
+    assert title(plot_fit([1, 2], [5, 5], [5, 5]))[1] == "R² not defined"
+    assert title(plot_predictions(y, predictions, unit="m"))[1] == "R² = 0.5, RMSE = 0.5774 m"
+    assert title(plot_confusion([0, 0, 1], [0, 1, 1], ["a", "b"])) == ["accuracy 66.7%", "2 of 3 right"]
+    for threshold, right in ((0.0, "50.0%: 2 of 4"), (1.5, "100.0%: 4 of 4")):
+        ax = plot_boundary(lambda x: x[0] + x[1], CORNERS, [0, 0, 0, 1], threshold=threshold, resolution=3)
+        assert title(ax)[1] == f"accuracy {right} right"
+    ax = plot_boundary(lambda x: [x[0], x[1], 1.2 - x[0] - x[1]], CORNERS, [2, 0, 2, 0], resolution=3)
+    assert title(ax)[1] == "accuracy 75.0%: 3 of 4 right"
+
+
+def test_a_long_title_is_broken_into_lines():
+    figure = Figure(figsize=(12, 4), layout="constrained")
+    ax = plot_fit([1, 2], [1, 2], [1, 2], figure.subplots(1, 4)[0], xlabel="x" * 50, ylabel="y" * 50)
+    assert len(title(ax)) > 2
+    assert max(map(len, title(ax))) <= 31  # a name, and " by"
+
+
 def test_a_plot_is_drawn_into_the_axes_given(plot):
     ax = axes()
     assert plot(ax) is ax
@@ -577,7 +701,7 @@ def test_a_plot_is_drawn_into_the_axes_given(plot):
 def test_words_can_be_read_on_their_background(plot, background):
     figure = Figure(facecolor=background)
     ax = plot(figure.add_subplot(facecolor=background))
-    words = [ax.xaxis.label, ax.yaxis.label, *ax.get_xticklabels(), *ax.get_yticklabels()]
+    words = [ax.title, ax.xaxis.label, ax.yaxis.label, *ax.get_xticklabels(), *ax.get_yticklabels()]
     words += ax.get_legend().get_texts() if ax.get_legend() else []
     for text in words:
         assert contrast(to_rgb(text.get_color()), to_rgb(background)) > 4.5  # WCAG 2.1, 1.4.3

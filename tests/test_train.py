@@ -135,7 +135,7 @@ def test_the_history_as_a_table(tmp_path: Path):
 def test_a_history_says_in_one_line_what_happened():
     _, history = train(epochs=2)
     assert repr(history).startswith("History(2 epochs, 2 updates, loss 33 → ")
-    assert repr(history).endswith("stopped by epochs)")
+    assert repr(history).endswith("ended because all epochs are done")
 
 
 # ---- reasons to stop -------------------------------------------------------------------------------------------------
@@ -147,7 +147,8 @@ def test_it_stops_after_the_epochs():
 
 
 def test_the_target_and_the_tolerance_count_when_they_are_met_exactly():
-    assert repr(train(epochs=9, target_loss=33.0)[1]) == "History(1 epochs, 0 updates, loss 33 → 33, stopped by target)"
+    summary = "History(1 epoch, 0 updates, loss 33 → 33, stopped by target)"
+    assert repr(train(epochs=9, target_loss=33.0)[1]).splitlines()[0] == summary
     assert train(epochs=9, lr=0.0, tol=0.0)[1].stopped == "tolerance"
 
 

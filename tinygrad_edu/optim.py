@@ -12,9 +12,11 @@ happens on arrays to `compiler/`.
 import math
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from inspect import signature
 from itertools import starmap
 from typing import Any, ClassVar
 
+from ._display import Sheet
 from ._validate import look_up, require_finite, require_ints, require_names, to_float, to_float_within
 from .engine import Value
 from .errors import describe, short_repr
@@ -53,6 +55,8 @@ class Optimizer:
         >>> SignDescent([w], lr=0.5).step()
         >>> w.data
         2.5
+        >>> SGD([w], lr=0.1, momentum=0.9)
+        SGD(lr=0.1, momentum=0.9, 1 parameter)
     """
 
     buffers: ClassVar[tuple[str, ...]] = ()  # each is one number a parameter, 0 at first
@@ -158,6 +162,39 @@ class Optimizer:
             NotImplementedError: The subclass does not define it.
         """
         raise NotImplementedError(f"{type(self).__name__} must define update(self, θ, g, η, state)")
+
+    def __repr__(self) -> str:
+        changed = [f"{name}={text}" for name, text, is_default in self._describe_settings() if not is_default]
+        return f"{type(self).__name__}({', '.join([*changed, self._count_parameters()])})"
+
+    def _repr_html_(self) -> str:
+        rows = [(name, text) for name, text, _ in self._describe_settings()]
+        rows += [("steps", str(self.steps)), ("remembers", ", ".join(self.buffers) or "nothing")]
+        return Sheet(["setting", "value"], rows, title=f"{type(self).__name__} of {self._count_parameters()}").to_html()
+
+    def _count_parameters(self) -> str:
+        return f"{len(self.params):,} parameter{'s' * (len(self.params) != 1)}"
+
+    def _describe_settings(self) -> list[tuple[str, str, bool]]:
+        """The arguments that the optimizer was made with: name, value, and whether that is the default."""
+        settings = [("lr", self._describe_lr(), False)]
+        for name, argument in signature(type(self)).parameters.items():
+            if name not in ("params", "lr") and hasattr(self, name):
+                value = getattr(self, name)
+                text = f"{value:g}" if isinstance(value, float) else repr(value)
+                settings.append((name, text, value == argument.default))
+        return settings
+
+    def _describe_lr(self) -> str:
+        """The learning rate of the next update, and the schedule that it comes from."""
+        try:
+            text = f"{self.lr:g}"
+        except Exception as error:  # a schedule may be any function, and a text is no place for its error
+            text = f"undefined: {type(error).__name__}"
+        function = self.schedule.func if isinstance(self.schedule, partial) else self.schedule
+        if function is _constant:
+            return text
+        return f"{text} ({getattr(function, '__name__', type(function).__name__).strip('_')}, update {self.steps})"
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run needs beside the parameters and the arguments of the optimizer, as plain data for JSON.

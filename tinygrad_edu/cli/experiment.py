@@ -21,16 +21,14 @@ from tinygrad_edu import _io, losses, nn, optim
 from tinygrad_edu.data import ClassScores, accuracy, auc, class_scores, r2, split
 from tinygrad_edu.data.preprocessing import Categories, Features, Standardizer, Target
 from tinygrad_edu.data.tables import Table
-from tinygrad_edu.engine import Value, make_constant
+from tinygrad_edu.engine import Value
 from tinygrad_edu.errors import quote_list, short_repr
-from tinygrad_edu.functional import total
 from tinygrad_edu.train import DivergenceError, History, TrainingInterrupted, fit
 from tinygrad_edu.train.predictor import REGRESSION_LOSSES, Predictor
 
 from .notes import MAX_CATEGORIES, find_oddity, find_oddity_of_target, find_problem
 
 LEARNING_RATES = {"sgd": 0.05, "adagrad": 0.05, "rmsprop": 0.005, "adam": 0.01, "adamw": 0.01}
-MAX_DRAWN_INPUTS = 12
 MAX_DRAWN_ROWS = 2000  # more points cover each other, and make a picture of many megabytes
 MAX_DRAWN_COEFFICIENTS = 20
 MIN_ROWS_TO_VALIDATE = 50  # of fewer training rows none is spared to find the best epoch
@@ -41,7 +39,8 @@ FILES = {
     ("history.csv",): "the loss of each epoch",
     ("loss.svg", "loss.png"): "the same as curves",
     ("fit.svg", "fit.png"): "what was predicted against what was measured",
-    ("neuron.svg", "neuron.png"): "the graph of one neuron, with its gradients",
+    ("neuron.svg", "neuron.png"): "one neuron, with its gradients",
+    ("layers.svg", "layers.png"): "the network, with its weights",
 }
 FILES_OF_LINEAR_MODELS = {
     ("coefficients.csv",): "the formula of the model, in the units of the table",
@@ -357,34 +356,17 @@ class Experiment:
         errors = self._loss(rows, reduction="none")
         return rows.take([errors.index(max(errors))])
 
-    def build_neuron_graph(self) -> Value:
-        """The output of one neuron of the first layer, after going backward from the loss of `find_worst_row()`.
+    def find_steepest_neuron(self) -> tuple[nn.Neuron, list[float]]:
+        """The neuron of the first layer whose parameters have the largest gradient, and its inputs.
 
-        It is the neuron whose parameters have the largest gradient there. Each of its products is a node of the graph.
-        Of more than `MAX_DRAWN_INPUTS` inputs those with the smaller products are one constant.
+        The gradients are those of the loss at `find_worst_row()`.
         """
         model, loss = self.predictor.model, losses.by_name(self.predictor.loss)
         X, y = self._samples(self.find_worst_row())
-        inputs = [make_constant(x, label=_shorten(name)) for x, name in zip(X[0], self.predictor.features.inputs)]
-        first, *others = model.layers
-
-        def go_backward(expanded: int | None) -> list[Value]:
-            """The outputs of the first layer, one neuron of it expanded, after going backward from the loss."""
-            model.zero_grad()
-            neurons = enumerate(first.neurons)
-            outputs = [_expand_neuron(neuron, inputs) if i == expanded else neuron(inputs) for i, neuron in neurons]
-            y_hat: Any = outputs[0] if len(outputs) == 1 else outputs
-            for layer in others:
-                y_hat = layer(y_hat)
-            loss([y_hat], y).backward()
-            return outputs
-
-        go_backward(expanded=None)
-        slopes = [hypot(*[p.grad for p in neuron.parameters()]) for neuron in first.neurons]
-        steepest = slopes.index(max(slopes))
-        neuron = go_backward(expanded=steepest)[steepest]
-        neuron.label = f"layers[0].neurons[{steepest}]"
-        return neuron
+        model.zero_grad()
+        loss([model(X[0])], y).backward()
+        slopes = [hypot(*[p.grad for p in neuron.parameters()]) for neuron in model.layers[0].neurons]
+        return model.layers[0].neurons[slopes.index(max(slopes))], X[0]
 
     def write_model(self, folder: Path) -> None:
         """Writes the model, its formula if it is linear, and the history into a folder."""
@@ -396,12 +378,17 @@ class Experiment:
     def write_pictures(self, folder: Path) -> dict[str, Exception]:
         """Draws the pictures of `files` into a folder; returns the errors of those that fail, by their names."""
         from tinygrad_edu.viz import plots
-        from tinygrad_edu.viz.graph import draw
+        from tinygrad_edu.viz.layers import draw_layers
+        from tinygrad_edu.viz.neuron import draw_neuron
 
-        def draw_neuron() -> Any:
-            return draw(self.build_neuron_graph())
-
-        pictures: dict[str, Callable[[], Any]] = {"loss": self._plot_loss, "fit": self._plot_fit, "neuron": draw_neuron}
+        model, names, target = self.predictor.model, self.predictor.features.inputs, self.predictor.target
+        outputs = target.classes or [target.name]  # of two classes a single score is that of the last one
+        pictures: dict[str, Callable[[], Any]] = {
+            "loss": self._plot_loss,
+            "fit": self._plot_fit,
+            "neuron": lambda: draw_neuron(*self.find_steepest_neuron(), names),
+            "layers": lambda: draw_layers(model, names, outputs[-len(model.layers[-1].neurons) :]),
+        }
         if not self.predictor.hidden:
             pictures["coefficients"] = self._plot_coefficients
         failed: dict[str, Exception] = {}
@@ -410,7 +397,7 @@ class Experiment:
                 picture = make()
                 for suffix in SUFFIXES:
                     path = folder / f"{name}{suffix}"
-                    if name == "neuron":
+                    if name in ("neuron", "layers"):
                         picture.save(path)
                     else:
                         plots.save(picture, path)
@@ -582,25 +569,6 @@ def _write_coefficients(predictor: Predictor, path: Path) -> None:
     for label in predictor.features.inputs:
         writer.writerow([label, *[formula.slopes[label] for formula in formulas.values()]])
     _io.write(path, text.getvalue())
-
-
-def _expand_neuron(neuron: nn.Neuron, inputs: Sequence[Value]) -> Value:
-    """The neuron's output, with the sum of products in place of the dot product."""
-    products = [w * x for w, x in zip(neuron.w, inputs)]
-    large = set(sorted(products, key=lambda p: abs(p.data), reverse=True)[:MAX_DRAWN_INPUTS])
-    terms = [p for p in products if p in large]
-    if len(terms) < len(products):
-        small = [p.data for p in products if p not in large]
-        terms.append(make_constant(sum(small), label=f"{len(small)} more products"))
-    z = terms[0] if len(terms) == 1 else total(terms)
-    if neuron.b is not None:
-        z = z + neuron.b
-    activate = neuron.activation if callable(neuron.activation) else nn.ACTIVATIONS[neuron.activation]
-    return activate(z) if neuron.nonlin else z
-
-
-def _shorten(name: str) -> str:
-    return name if len(name) <= 40 else name[:39] + "…"
 
 
 def format_count(n: int, what: str) -> str:

@@ -10,14 +10,18 @@ from math import isfinite
 from typing import Any
 
 from tinygrad_edu import _io
+from tinygrad_edu._display import GAP, MAX_COLUMNS, Sheet, format_numbers
 from tinygrad_edu._samples import read_columns
-from tinygrad_edu._validate import to_float
+from tinygrad_edu._validate import require_ints, to_float
 from tinygrad_edu.errors import quote_list, short_repr
 
 Cell = float | str | None
 
 MISSING = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "?"})
 """The marks of a missing value, in lower case; capital letters and spaces around them make no difference."""
+
+
+MAX_SHOWN_ROWS = 20  # of more rows the first and the last five are shown
 
 
 class Table:
@@ -81,7 +85,54 @@ class Table:
         return list(self._columns[name])
 
     def __repr__(self) -> str:
-        return f"Table({len(self)} rows of {quote_list(self)})"
+        return self._to_sheet().to_text()
+
+    def _repr_html_(self) -> str:
+        return self._to_sheet().to_html()
+
+    def _to_sheet(self) -> Sheet:
+        """The first and the last rows, as pandas shows them, and the number of rows and columns."""
+        gap = len(self) > MAX_SHOWN_ROWS
+        rows = [*range(5), *range(len(self) - 5, len(self))] if gap else [*range(len(self))]
+        half = MAX_COLUMNS // 2
+        wide = len(self.columns) > MAX_COLUMNS
+        names = [*self.columns[:half], *self.columns[-half:]] if wide else self.columns
+        shown = self.select(*names).take(rows)
+        columns = {name: _format_cells(shown[name]) for name in names}
+        texts = [[str(row) for row in rows], *columns.values()]
+        header, right = ["", *names], {0, *[i for i, name in enumerate(names, 1) if not _holds_texts(shown[name])]}
+        if wide:  # one column stands for those that are left out
+            header.insert(half + 1, GAP)
+            texts.insert(half + 1, [GAP] * len(rows))
+            right = {i + (i > half) for i in right}
+        lines = list(zip(*texts))
+        if gap:
+            lines.insert(5, (GAP,) * len(header))
+        counts = [f"{n:,} {what}{'s' * (n != 1)}" for n, what in ((len(self), "row"), (len(self.columns), "column"))]
+        return Sheet(header, lines, frozenset(right), notes=[f"[{' × '.join(counts)}]"])
+
+    def head(self, n: int = 5) -> "Table":
+        """The first rows.
+
+        Args:
+            n: The number of rows, 0 or more.
+
+        Returns:
+            The table of the first n rows, or of all where there are fewer.
+
+        Raises:
+            ValueError: `n` is less than 0.
+            TypeError: `n` is no int.
+
+        Example:
+            >>> Table({"mass": [3.5, None, 5], "species": ["Adelie", "Adelie", "Gentoo"]}).head(2)
+               mass  species
+            0   3.5  Adelie
+            1  None  Adelie
+            [2 rows × 2 columns]
+        """
+        require_ints(0, n=n)
+        return self.take(range(min(n, len(self))))
 
     def place(self, row: int) -> str:
         """Where a row comes from, in words.
@@ -156,6 +207,14 @@ class Table:
         text = io.StringIO(newline="")
         csv.writer(text).writerows([self.columns, *self.rows])
         _io.write(path, text.getvalue())
+
+
+def _holds_texts(cells: Sequence[Cell]) -> bool:
+    return any(isinstance(cell, str) for cell in cells)
+
+
+def _format_cells(cells: Sequence[Any]) -> list[str]:
+    return ["None" if x is None else x for x in cells] if _holds_texts(cells) else format_numbers(cells)
 
 
 def _check_cells(name: str, values: Iterable[Cell]) -> list[Cell]:

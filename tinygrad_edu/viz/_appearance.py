@@ -128,11 +128,7 @@ class GraphPicture:
 
     def _draw_squares(self, v: Box) -> str:
         """Draws the size of a gradient beside the largest one as five squares; "" if all gradients are 0."""
-        if not self.largest:
-            return ""
-        g = abs(_read_gradient(v))
-        filled = ceil(5 * (g / self.largest)) if isfinite(g) else 5 * (g == g)
-        return "■" * filled + "□" * (5 - filled)
+        return draw_squares(abs(_read_gradient(v)), self.largest)
 
     def _write_arrows(self, wish: Derivatives) -> dict[Box, list[str]]:
         return {v: self._write_derivatives(v, wish) for v in self.view if isinstance(v, Value)}
@@ -200,6 +196,18 @@ def add_graph_legend(
         legend.node_attr.update(fontsize="9", height="0.15", width="0.15", margin="0.06,0.03")
         for i, (text, look) in enumerate(reversed(nodes) if rankdir == "LR" else nodes):
             legend.node(f"legend{i}", text, **look, **{"class": "legend"})
+
+
+def draw_squares(size: float, largest: float) -> str:
+    """Draws a size, 0 or more, beside the largest one as five squares; "" if the largest one is 0.
+
+    >>> draw_squares(0.5, 1.0)
+    '■■■□□'
+    """
+    if not largest:
+        return ""
+    filled = ceil(5 * (size / largest)) if isfinite(size) else 5 * (size == size)
+    return "■" * filled + "□" * (5 - filled)
 
 
 def align_left(lines: Iterable[str]) -> str:

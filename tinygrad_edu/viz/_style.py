@@ -1,24 +1,29 @@
-"""The style of all plots: axes, colours, legends, names as plain text; and how a plot is saved.
+"""The style of all plots: axes, titles, colours, names of lines, texts as they are; and how a plot is saved.
 
 What is plotted is left to `plots.py` and `gradient_plots.py`.
 """
 
 import io
+import math
 import os
 import sys
+import textwrap
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from tinygrad_edu._io import write
 from tinygrad_edu._validate import length, to_float
+from tinygrad_edu.data.metrics import r2
 from tinygrad_edu.engine import Value
 from tinygrad_edu.errors import describe
 
@@ -28,6 +33,7 @@ from ._render import rendering_lock, replace_illegal, shorten
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 STYLES = ("-", "--", "-.", ":")  # of lines, if there are more lines than colours
 MARKERS = "osD^vPX"
+MAX_LABELLED = 8  # lines with their names at their ends; more have a legend
 INK, LIGHT_INK = "#333333", "#E6E6E6"  # of letters and lines, on a light background and on a dark one
 
 Look: TypeAlias = dict[str, Any]  # of one of Matplotlib's artists
@@ -132,6 +138,77 @@ def add_plot_legend(ax: Axes, artists: Sequence[Any], names: Sequence[str], *, l
     legend.get_frame().set_facecolor(ax.get_facecolor())
     for text, name in zip(legend.get_texts(), names):  # ax.legend would read $…$ as a formula and leave out _names
         text.set(text=clean_name(name, limit), parse_math=False)
+
+
+def label_lines(ax: Axes, lines: Sequence[Line2D], names: Sequence[str]) -> None:
+    """Writes the name of each line at its end; names that would overlap move apart, no farther than they must.
+
+    Many lines have a legend instead, and so have axes that have no layout which makes room for names beside them.
+    """
+    if len(lines) > MAX_LABELLED or ax.figure.get_layout_engine() is None:
+        add_plot_legend(ax, lines, names)
+        return
+    ax.get_xlim(), ax.get_ylim()  # brings the limits up to date, on which the places below depend
+    ends, labels = [], []
+    for line, name in zip(lines, names):
+        points = np.column_stack([np.asarray(column, dtype=float) for column in line.get_data()])
+        visible = points[np.isfinite(ax.transData.transform(points)).all(axis=1)]
+        if len(visible):
+            ends.append(visible[-1])
+            labels.append(clean_name(name, 24))
+    to_points = 72.0 / ax.figure.get_dpi()
+    heights = [to_points * float(ax.transData.transform(end)[1]) for end in ends]
+    look: Look = {"color": choose_ink(ax), "fontsize": 9, "va": "center", "parse_math": False}
+    look |= {"bbox": {"facecolor": ax.get_facecolor(), "alpha": 0.8, "linewidth": 0, "pad": 0.5}}
+    for end, height, place, label in zip(ends, heights, spread(heights, 11.0), labels):
+        ax.annotate(label, end, (7, place - height), textcoords="offset points", annotation_clip=False, **look)
+
+
+def spread(places: Sequence[float], gap: float) -> list[float]:
+    """Moves numbers apart until neighbours differ by a gap; the sum of the squares of the ways is the smallest.
+
+    >>> spread([5.0, 0.0, 5.0], 2.0)
+    [4.0, 0.0, 6.0]
+    """
+    order = sorted(range(len(places)), key=lambda i: places[i])
+    blocks: list[tuple[float, int]] = []  # numbers that touch: the sum of where each wants the first one, and how many
+    for k, i in enumerate(order):
+        total, count = places[i] - k * gap, 1
+        while blocks and blocks[-1][0] / blocks[-1][1] > total / count:
+            more, others = blocks.pop()
+            total, count = total + more, count + others
+        blocks.append((total, count))
+    firsts = [total / count for total, count in blocks for _ in range(count)]
+    moved = {i: first + k * gap for k, (i, first) in enumerate(zip(order, firsts))}
+    return [moved[i] for i in range(len(places))]
+
+
+def set_title(ax: Axes, what: str, score: str = "") -> None:
+    """Gives axes a title: what is shown, and below it how good it is; a long line is broken."""
+    points = 72.0 / ax.figure.get_dpi() * ax.get_window_extent().width
+    lines = [
+        textwrap.fill(line, max(24, int(points / 4.6))) for line in (what, score) if line
+    ]  # some 5 points a letter
+    ax.set_title("\n".join(lines), parse_math=False, fontsize="medium", color=choose_ink(ax))
+
+
+def describe_r2(y: Sequence[float], predictions: Sequence[float]) -> str:
+    """Writes R² as a number, in words where it is not defined."""
+    try:
+        return f"R² = {r2(y, predictions):.3g}"
+    except (ValueError, OverflowError):  # all y are equal, or a prediction is too large to be squared
+        return "R² not defined"
+
+
+def describe_rmse(y: Sequence[float], predictions: Sequence[float], unit: str) -> str:
+    """Writes the root of the mean squared error √(Σ (ŷ − y)² / n), with its unit."""
+    distance = math.hypot(*[a - b for a, b in zip(y, predictions)])
+    return f"RMSE = {distance / math.sqrt(len(y)):.4g} {clean_name(unit)}".rstrip()
+
+
+def describe_accuracy(right: int, n: int) -> str:
+    """Writes the share of right answers, and their number."""
+    return f"accuracy {right / n:.1%}: {right} of {n} right"
 
 
 def label_quantity(name: str, what: str = "", unit: str = "") -> str:

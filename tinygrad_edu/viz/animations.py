@@ -22,6 +22,7 @@ from tinygrad_edu.train import DivergenceError, History, fit
 
 from ._grids import graph_as_function, vectorize
 from ._player import Animation, make_animation
+from ._style import describe_r2, set_title, to_floats
 from .flow import animate_graph
 from .plots import (
     COLOURS,
@@ -176,9 +177,11 @@ def _animate_curve(
     x = require_one_feature(X)
     nested = hasattr(X[0], "__len__")
     predict = vectorize(lambda number: model([number] if nested else number))
-    xs = np.linspace(min(x), max(x), 200)
+    features, targets = to_floats(x), to_floats(y)
+    xs = np.linspace(min(features), max(features), 200)
     left, right = _make_panels()
     plot_fit(x, y, y, left, xlabel=xlabel, ylabel=ylabel)
+    what = f"{left.get_ylabel()} by {left.get_xlabel()}"
     (line,) = left.lines
     left.set(xlim=left.get_xlim(), ylim=left.get_ylim())  # the limits stay those of the data
     move_dot = _plot_loss_with_dot(history, right, unit)
@@ -187,7 +190,8 @@ def _animate_curve(
         with parameters_at(model, history, epoch):
             line.set_data(xs, predict(xs))
             title = words()
-        left.set_title(title, parse_math=False, fontsize="medium")
+            score = describe_r2(targets, predict(np.array(features)).tolist())
+        set_title(left, title or what, score)
         return ", ".join(filter(None, [move_dot(epoch), title]))
 
     return _render_frames(left, update, moments, seconds, progress, "a fit while it is learned")
@@ -316,7 +320,7 @@ def animate_descent(
             line.set_data_3d(*data) if kind == "3d" else line.set_data(*data)  # type: ignore[attr-defined]
         numbers = ", ".join(f"{name} = {number:.4g}" for name, number in zip(names, here))
         words = f"step {int(k)}: {numbers}, {zlabel} {float(f(*here[:2])):.4g}"
-        ax.set_title(words, parse_math=False, fontsize="medium")
+        set_title(ax, words)
         return words
 
     return _render_frames(ax, update, _spread_frames(len(points[0]), frames), seconds, progress, "a descent")
@@ -336,13 +340,13 @@ def _plot_loss_with_dot(history: History, ax: Axes, unit: str) -> Callable[[floa
     decades = bool(everything) and max(everything) > 20 * min(everything) > 0
     plot_loss(history, ax, scale="log" if decades else "linear")
     ax.set_xlabel(unit)
-    (dot,) = ax.plot([], [], "o", markersize=8, color=COLOURS[1], zorder=4)
+    (dot,) = ax.plot([], [], "o", markersize=8, color=COLOURS[0], zorder=4)
 
     def move(epoch: float) -> str:
         loss = float(np.interp(epoch, range(len(history.loss)), history.loss))
         dot.set_data([min(epoch, len(history.loss) - 1)], [loss])
         words = f"{unit} {int(epoch)}, loss {loss:.4g}"
-        ax.set_title(words, fontsize="medium")
+        set_title(ax, words)
         return words
 
     return move

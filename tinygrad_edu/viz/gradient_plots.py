@@ -25,6 +25,7 @@ from ._style import (
     pad_range,
     prepare_axes,
     require_resolution,
+    set_title,
     to_equal_columns,
     to_floats,
 )
@@ -104,6 +105,9 @@ def plot_surface(
     # equal steps of the square root: the lines of a parabola are then as far apart at the minimum as on the slopes
     levels = lowest + (highest - lowest or 1.0) * np.linspace(0.0, 1.0, 15) ** 2
     look: Look = {"color": COLOURS[1], "linewidth": 1.6}
+    heights = f(*track) if path else np.empty(0)
+    found = f"{heights[0]:.4g} → {heights[-1]:.4g} on the path" if path else f"{lowest:.4g} at the lowest point shown"
+    set_title(ax, f"{clean_name(zlabel)} over {xlabel} and {ylabel}", f"{clean_name(zlabel)} {found}")
     if kind == "3d":
         three: Any = ax
         three.plot_surface(a, b, z, cmap="Blues", alpha=0.75, linewidth=0, rcount=resolution, ccount=resolution)
@@ -113,7 +117,6 @@ def plot_surface(
         for axis in (three.xaxis, three.yaxis, three.zaxis):
             axis.set_pane_color((0.5, 0.5, 0.5, 0.05))
         three.zaxis.set_tick_params(color="#999999", labelcolor=choose_ink(ax), pad=6)
-        heights = f(*track) if path else np.empty(0)
         track, look["zorder"] = np.array([*track, heights]), 10
         three.computed_zorder = False  # otherwise the surface hides the path that lies on it
     else:
@@ -186,6 +189,10 @@ def plot_derivative(
         names.append(f"tangent at {xlabel} = {at:.4g}, slope {slope:.4g}")
     ax.set_xlim(low, high)
     add_plot_legend(ax, lines, names, limit=60)
+    at_point = (
+        "" if tangent is None else f"at {clean_name(xlabel)} = {at:.4g}: {tangent[0]:.4g}, slope {tangent[1][0]:.4g}"
+    )
+    set_title(ax, f"{clean_name(name)} and its derivative", at_point)
     return ax
 
 
@@ -248,4 +255,7 @@ def plot_numeric_gradient(
             lines += ax.plot(h, expected, style, color=choose_ink(ax), linewidth=1.2)
             names.append(name)
     add_plot_legend(ax, lines, names, limit=60)
+    smallest = [np.nanmin(error) if np.isfinite(error).any() else 0.0 for error in errors]
+    score = f"smallest error {smallest[0]:.2g} one-sided, {smallest[1]:.2g} central"
+    set_title(ax, f"numeric derivatives at x = {x:.4g}", score)
     return ax

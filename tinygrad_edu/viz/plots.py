@@ -1,13 +1,13 @@
 """Plots of training and of gradients, one function for each.
 
-A run: `plot_loss`, `plot_parameters`. A model and its data: `plot_fit`, `plot_rounds`, `plot_residuals`,
-`plot_predictions`, `plot_confusion`, `plot_coefficients`, `plot_boundary`. The loss over two parameters:
-`plot_surface`. A function of one number: `plot_derivative`, `plot_numeric_gradient`. The last three are defined in
-`gradient_plots.py`.
+A run: `plot_loss`, `plot_parameters`. A model: `plot_coefficients`. A model and its data: `plot_fit`, `plot_rounds`,
+`plot_residuals`, `plot_predictions`, `plot_confusion`, `plot_boundary`. The loss over two parameters: `plot_surface`. A
+function of one number: `plot_derivative`, `plot_numeric_gradient`. The last three are defined in `gradient_plots.py`.
 
-Every function draws into the Axes that it is given, or into new ones, and returns them. So titles, limits and other
-things can be added with Matplotlib itself. On a dark background lines and letters are light. `save` writes the figure.
-The common style is left to `_style.py`, animations to `animations.py`, graphs to `graph.py`.
+Every function draws into the Axes that it is given, or into new ones, and returns them. The title says what is shown,
+and how good it is. Another title, limits and other things can be set with Matplotlib itself. On a dark background lines
+and letters are light. `save` writes the figure. The common style is left to `_style.py`, animations to `animations.py`,
+graphs to `graph.py`.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,10 +17,11 @@ from typing import Any, Literal
 import numpy as np
 from matplotlib.axes import Axes
 
-from tinygrad_edu._validate import to_float
+from tinygrad_edu._validate import require_finite, to_float
 from tinygrad_edu.errors import describe
 from tinygrad_edu.nn import Module
 from tinygrad_edu.train import History
+from tinygrad_edu.train.history import find_best
 
 from ._grids import FloatArray, vectorize
 from ._style import (
@@ -32,7 +33,12 @@ from ._style import (
     add_plot_legend,
     choose_ink,
     clean_name,
+    describe_accuracy,
+    describe_r2,
+    describe_rmse,
+    format_tick,
     integer_ticks,
+    label_lines,
     label_quantity,
     pad_range,
     prepare_axes,
@@ -40,6 +46,7 @@ from ._style import (
     require_resolution,
     save,
     scatter_samples,
+    set_title,
     to_equal_columns,
     to_floats,
 )
@@ -64,6 +71,9 @@ __all__ = [
 ]
 
 
+MAX_BARS = 20  # of a plot of coefficients
+
+
 # ---- a run -----------------------------------------------------------------------------------------------------------
 def plot_loss(
     runs: History | Mapping[Any, History],
@@ -73,7 +83,10 @@ def plot_loss(
     against: Literal["epochs", "updates", "seconds"] = "epochs",
     unit: str = "",
 ) -> Axes:
-    """Plots the loss of each epoch, from epoch 0, of one run or of several; validation losses are dashed.
+    """Plots the loss of each epoch, from epoch 0, of one run or of several.
+
+    Validation losses are dashed lines with hollow markers, and a ring is around the lowest one. The names of up to 8
+    lines are at their ends.
 
     Args:
         runs: What `fit` returned, or several such histories by name.
@@ -110,22 +123,52 @@ def plot_loss(
     if scale != "linear" and not max(everything) > 0:
         raise ValueError(f'no loss is above 0, which a {scale} scale needs: use scale="linear"')
     ax = prepare_axes(ax, _COST_LABELS[against], label_quantity("loss", unit=unit))
-    lines, names = [], []
-    for i, (name, history) in enumerate(histories.items()):
-        for losses, style, kind in (history.loss, "-", "training"), (history.validation, "--", "validation"):
-            if len(losses):
-                marker = "o" if len(losses) == 1 else ""  # a line of one point cannot be seen
-                colour = COLOURS[i % len(COLOURS)]
-                places = _locate_epochs(history, len(losses), against)
-                lines += ax.plot(places, losses, style, color=colour, linewidth=1.8, marker=marker)
-                names.append(f"{name}, {kind}" if name and len(history.validation) else name or kind)
-    if len(lines) > 1:
-        add_plot_legend(ax, lines, names)
     if scale != "linear":
         ax.set_yscale("log", base=10 if scale == "log" else 2)
     if against != "seconds":
         ax.xaxis.set_major_locator(integer_ticks())
+    lines, names = [], []
+    for i, (name, history) in enumerate(histories.items()):
+        for losses, kind in (history.loss, "training"), (history.validation, "validation"):
+            if len(losses):
+                validation = kind == "validation"
+                alone = len(histories) == 1  # then colours tell training from validation, else run from run
+                colour = COLOURS[int(validation) if alone else i % len(COLOURS)]
+                look: Look = {"color": colour, "linestyle": "--" if validation else "-", "linewidth": 1.8}
+                if validation or not alone or len(losses) == 1:  # a line of one point cannot be seen
+                    look |= {"marker": MARKERS[i % len(MARKERS)], "markevery": max(1, len(losses) // 8)}
+                    look |= {"markersize": 5, "markerfacecolor": ax.get_facecolor() if validation else colour}
+                places = _locate_epochs(history, len(losses), against)
+                lines += ax.plot(places, losses, **look)
+                best = find_best(losses)
+                if validation and best is not None:
+                    ring: Look = {"s": 110, "facecolors": "none", "edgecolors": colour, "linewidths": 1.6, "zorder": 4}
+                    ax.scatter([places[best]], [losses[best]], **ring)
+                names.append(f"{name}, {kind}" if name and len(history.validation) else name or kind)
+    if len(lines) > 1:
+        label_lines(ax, lines, names)
+    set_title(ax, *_describe_runs(histories, unit))
     return ax
+
+
+def _describe_runs(histories: Mapping[str, History], unit: str) -> list[str]:
+    """The two lines of the title: the last loss, and the lowest one on validation data; of several runs the lowest."""
+    last = {name: run.loss[-1] for name, run in histories.items() if len(run.loss)}
+    best = {
+        name: (run.validation[k], k) for name, run in histories.items() if (k := find_best(run.validation)) is not None
+    }
+    unit = f" {clean_name(unit)}" if unit else ""
+    parts = []
+    if last:
+        name = min(last, key=lambda name: last[name])
+        n = len(histories[name].loss)
+        words = f"loss {last[name]:.4g}{unit} after {n} epoch{'s' * (n != 1)}"
+        parts.append(words if len(histories) == 1 else f"lowest {words}: {clean_name(name)}")
+    if best:
+        name = min(best, key=lambda name: best[name])
+        words = f"best validation loss {best[name][0]:.4g}{unit} in epoch {best[name][1]}"
+        parts.append(words if len(histories) == 1 else f"{words}: {clean_name(name)}")
+    return parts or [""]
 
 
 _COST_LABELS = {"epochs": "epoch", "updates": "update", "seconds": "time (s)"}
@@ -176,6 +219,10 @@ def plot_parameters(
         lines += ax.plot(row, **look, marker="o" if len(row) == 1 else "")
     if told_apart:
         add_plot_legend(ax, lines, list(paths), ncols=1 + len(paths) // 8)
+    last = max(map(len, paths.values())) - 1
+    ends = [f"{clean_name(name)} = {row[-1]:.4g}" for name, row in paths.items() if row]
+    what = f"{len(paths)} parameter{'s' * (len(paths) != 1)}, {clean_name(xlabel)} 0 to {last}"
+    set_title(ax, what, f"at the end {', '.join(ends)}" if len(ends) <= 2 else "")
     ax.xaxis.set_major_locator(integer_ticks())
     return ax
 
@@ -232,6 +279,68 @@ def parameters_at(model: Module, history: History, epoch: float) -> Iterator[Non
         model.load_state_dict(before)
 
 
+# ---- a model ---------------------------------------------------------------------------------------------------------
+def plot_coefficients(
+    names: Sequence[str], coefficients: Sequence[Any], unit: str = "", ax: Axes | None = None
+) -> Axes:
+    """Plots the coefficients of a linear model as bars, the largest on top, each with its name and its number.
+
+    Of more than 20 coefficients the largest ones are shown, and the title says what the others are at most.
+
+    Args:
+        names: The names of the n inputs.
+        coefficients: The coefficient of each input; n numbers or Values.
+        unit: The unit of the coefficients.
+        ax: The Axes to draw into; None makes new ones.
+
+    Returns:
+        The Axes.
+
+    Raises:
+        TypeError: A coefficient is not a number.
+        ValueError: The lengths differ or are 0, or a coefficient is inf or nan.
+
+    Example:
+        >>> ax = plot_coefficients(["age", "size"], [-0.5, 2.0], unit="francs")
+        >>> [text.get_text() for text in ax.texts], ax.get_xlabel()
+        (['+2', '−0.5'], 'coefficient (francs)')
+    """
+    require_equal_lengths(names=names, coefficients=coefficients)
+    sizes = dict(enumerate(to_floats(coefficients)))
+    for i, c in sizes.items():
+        require_finite(f"the coefficient of {names[i]!r}", c)
+    order = sorted(sizes, key=lambda i: -abs(sizes[i]))
+    shown, rest = order[:MAX_BARS], order[MAX_BARS:]
+    ax = prepare_axes(ax, label_quantity("coefficient", unit=unit), "", size=(6.0, 1.4 + 0.27 * len(shown)))
+    bars = [sizes[i] for i in shown]
+    places = range(len(shown))
+    ax.barh(places, bars, color=[COLOURS[0] if c > 0 else COLOURS[1] for c in bars], height=0.7)
+    ax.axvline(0.0, color=choose_ink(ax), linewidth=1.0)
+    for place, c in zip(places, bars):
+        look: Look = {"va": "center", "ha": "right" if c < 0 else "left", "color": choose_ink(ax), "fontsize": 9}
+        ax.annotate(
+            f"{'−' if c < 0 else '+'}{format_tick(abs(c))}",
+            (c, place),
+            (-4 if c < 0 else 4, 0),
+            textcoords="offset points",
+            **look,
+        )
+    ax.set_yticks(places, [clean_name(str(names[i])) for i in shown], parse_math=False)
+    ax.set_ylim(len(shown) - 0.5, -0.5)  # the largest on top
+    ax.grid(visible=False, axis="y")
+    ax.tick_params(axis="y", length=0)
+    low, high = min(0.0, *bars), max(0.0, *bars)
+    room = 0.16 * (high - low or 1.0)  # for the numbers beside the bars
+    ax.set_xlim(low - room * (low < 0), high + room * (high > 0 or low == 0))
+    what, others = f"{len(order)} coefficient{'s' * (len(order) != 1)}", ""
+    if rest:
+        what = f"the {len(shown)} largest of {what}"
+        most, together = abs(sizes[rest[0]]), sum(sizes[i] for i in rest)
+        others = f"the other {len(rest)} are within ±{most:.3g}; their sum is {together:+.3g}"
+    set_title(ax, what, others)
+    return ax
+
+
 # ---- a model and its data --------------------------------------------------------------------------------------------
 def plot_fit(
     x: Sequence[Any],
@@ -273,6 +382,10 @@ def plot_fit(
         look: Look = {"color": COLOURS[1 + i % (len(COLOURS) - 1)], "linestyle": STYLES[i % len(STYLES)]}
         artists += ax.plot(*zip(*sorted(zip(xs, row))), **look, linewidth=2.2)
     add_plot_legend(ax, artists, ["data", *map(str, fits)])
+    scores = [describe_r2(ys, row) for row in rows]
+    if len(scores) > 1:
+        scores = [f"{score} ({clean_name(str(name))})" for name, score in zip(fits, scores)]
+    set_title(ax, f"{clean_name(ylabel)} by {clean_name(xlabel)}", ", ".join(scores[-3:]))  # for more there is no room
     return ax
 
 
@@ -366,6 +479,7 @@ def plot_residuals(
     scatter_samples(ax, predicted, residuals)
     ax.vlines(predicted, 0.0, residuals, color=COLOURS[0], alpha=0.3, linewidth=0.8)
     ax.axhline(0.0, color=choose_ink(ax), linewidth=1.2, linestyle="--")
+    set_title(ax, f"residuals of {clean_name(quantity)}", describe_rmse(measured, predicted, unit))
     return ax
 
 
@@ -402,6 +516,8 @@ def plot_predictions(
     ax.set_aspect("equal", adjustable="datalim")
     ax.locator_params(nbins=5)  # numbers of six digits side by side would overlap
     add_plot_legend(ax, [points, diagonal], ["data", "perfect prediction"])
+    score = f"{describe_r2(measured, predicted)}, {describe_rmse(measured, predicted, unit)}"
+    set_title(ax, f"{clean_name(quantity)}, predicted and measured", score)
     return ax
 
 
@@ -455,41 +571,8 @@ def plot_confusion(
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
     ax.grid(visible=False)
-    return ax
-
-
-def plot_coefficients(
-    names: Sequence[str], coefficients: Sequence[Any], unit: str = "", ax: Axes | None = None
-) -> Axes:
-    """Plots the coefficients of a linear model as bars, one for each input, from the first at the top.
-
-    Args:
-        names: The name of each input.
-        coefficients: Its coefficient; n numbers or Values.
-        unit: The unit of what the model predicts.
-        ax: The Axes to draw into; None makes new ones.
-
-    Returns:
-        The Axes.
-
-    Raises:
-        TypeError: A coefficient is not a number.
-        ValueError: The lengths differ or are 0.
-
-    Example:
-        >>> ax = plot_coefficients(["income", "children"], [0.5, 120.0], "francs")
-        >>> ax.get_xlabel(), [bar.get_width() for bar in ax.patches]
-        ('coefficient (francs for one unit of the input)', [0.5, 120.0])
-    """
-    require_equal_lengths(names=names, coefficients=coefficients)
-    numbers, places = to_floats(coefficients), range(len(names))
-    label = f"coefficient ({clean_name(unit)} for one unit of the input)" if unit else "coefficient"
-    ax = prepare_axes(ax, label, "", size=(6.0, 1.2 + 0.32 * len(names)))
-    ax.barh(places, numbers, color=[COLOURS[0] if x >= 0 else COLOURS[1] for x in numbers], height=0.7)
-    ax.axvline(0.0, color=choose_ink(ax), linewidth=1.0)
-    ax.set_yticks(places, [clean_name(name) for name in names], parse_math=False)
-    ax.invert_yaxis()
-    ax.grid(visible=False, axis="y")
+    right = sum(counts[k][k] for k in places)
+    set_title(ax, *describe_accuracy(right, len(actual)).split(": "))
     return ax
 
 
@@ -539,8 +622,11 @@ def plot_boundary(
     require_resolution(resolution)
     threshold = to_float(threshold, "threshold")
     horizontal, vertical = np.meshgrid(*[np.linspace(*pad_range(column, 0.1), resolution) for column in (a, b)])
-    margins = _compute_margins(vectorize(lambda p, q: model([p, q]))(horizontal, vertical), threshold)
+    scores = vectorize(lambda p, q: model([p, q]))
+    margins = _compute_margins(scores(horizontal, vertical), threshold)
     classes = _match_classes(labels, margins)
+    answers = _compute_margins(scores(np.array([a]), np.array([b])), threshold)[:, 0]
+    right = sum(answers[classes.index(label), i] >= answers[:, i].max() for i, label in enumerate(labels))
     shown = [str(label) for label in classes] if names is None else [*names]
     if len(shown) != len(classes):
         raise ValueError(f"there are {len(classes)} classes, and {len(shown)} names: {', '.join(shown)}")
@@ -558,6 +644,7 @@ def plot_boundary(
     ax.grid(visible=False)
     ax.margins(0)
     add_plot_legend(ax, samples, shown)
+    set_title(ax, "decision boundary", describe_accuracy(int(right), len(labels)))
     return ax
 
 

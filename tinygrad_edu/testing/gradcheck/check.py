@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from tinygrad_edu._display import Sheet
 from tinygrad_edu._validate import is_number, require_function, to_float
 from tinygrad_edu.compiler.trace import trace_function
 from tinygrad_edu.engine import Value, make_constant
@@ -39,9 +40,9 @@ WORST_FIRST: list[Verdict] = ["outside the domain", "wrong", "kink", "too noisy"
 MAX_LISTED = 20  # derivatives in a printed report
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class GradientCheck:
-    """The result of `gradcheck`. It is true if the gradient is correct, and `print` shows a report.
+    """The result of `gradcheck`. It is true if the gradient is correct; a terminal and a notebook show a report.
 
     Args:
         verdict: "correct", "wrong", "kink", "outside the domain" or "too noisy"; see `gradcheck`.
@@ -70,16 +71,38 @@ class GradientCheck:
         return self.verdict == "correct"
 
     def __str__(self) -> str:
-        lines = [f"{self.verdict}: {self.reason}", *[f"  {d}" for d in self.derivatives[:MAX_LISTED]]]
+        lines = [self._headline, *map(str, self.derivatives[:MAX_LISTED]), *self._remarks]
+        return "\n  ".join(lines)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        columns = ["derivative", "verdict", "gradient", "differences", "±"]
+        rows = []
+        for d in self.derivatives[:MAX_LISTED]:
+            given = "none" if d.given is None else f"{d.given:.12g}"
+            two_sides = d.expected is None or math.isinf(d.expected)
+            found = [d.sides, ""] if two_sides else [f"{d.expected:.12g}", f"{d.error:.1g}"]
+            rows.append([d.name, d.verdict, given, *found])
+        return Sheet(columns, rows, frozenset({2, 3, 4}), self._headline, self._remarks).to_html()
+
+    @property
+    def _headline(self) -> str:
+        return f"{self.verdict}: {self.reason}"
+
+    @property
+    def _remarks(self) -> list[str]:
+        """What is said below the derivatives."""
+        remarks = []
         if len(self.derivatives) > MAX_LISTED:
-            lines.append(f"  … and {len(self.derivatives) - MAX_LISTED} more")
+            remarks.append(f"… and {len(self.derivatives) - MAX_LISTED} more")
         if self.derivatives:
-            how = f"  decided with {self.digits} digits"
+            how = f"decided with {self.digits} digits"
             if self.remainder is not None:
                 power = f"{self.remainder:g}"
                 how += f"; the Taylor remainder vanishes with power {power} of the step (right: 2, wrong: 1)"
-            lines.append(how)
-        return "\n".join([*lines, *[f"  note: {note}" for note in self.notes]])
+            remarks.append(how)
+        return [*remarks, *[f"note: {note}" for note in self.notes]]
 
 
 @enable_grad()
