@@ -17,10 +17,14 @@ from time import monotonic, perf_counter
 from typing import Any
 
 import pytest
-from operations import Row, every_row
+from javascript import JavaScript
+from operations import ROWS, Row, every_row
+from profiles import IN_CI, sample
 
 import tinygrad_edu as tg
 from tinygrad_edu import Value
+from tinygrad_edu.compiler.printers import source
+from tinygrad_edu.compiler.symbols import program_of
 from tinygrad_edu.engine import apply
 from tinygrad_edu.graph import topological_order
 from tinygrad_edu.ops import CONSTANT, LEAF
@@ -162,7 +166,7 @@ def test_a_large_graph_has_few_boxes_and_each_node_is_in_one(make: Callable[[], 
 
 # ---- the browser -----------------------------------------------------------------------------------------------------
 def missing(what: str) -> None:
-    fail = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
+    fail = pytest.fail if IN_CI else pytest.skip
     fail(
         f"the explorer is tested in a browser, and there is no {what}: `apt install chromium`, `pip install playwright`"
     )
@@ -181,7 +185,7 @@ def tab() -> Iterator[Any]:
         options = ["--no-sandbox"] if os.geteuid() == 0 else []
         browser = playwright.chromium.launch(executable_path=program, args=options)
         tab = browser.new_context(viewport=WINDOW, permissions=["clipboard-read", "clipboard-write"]).new_page()
-        tab.set_default_timeout(5000)
+        tab.set_default_timeout(30_000)  # the machine may be busy
         yield tab
         browser.close()
 
@@ -277,22 +281,40 @@ def type_numbers(shown: Page, y: Value, xs: tuple[float, ...]) -> None:
         shown.tab.locator(f".leaf-row[data-leaf='{i}'] input[type=number]").fill(repr(x))
 
 
-@every_row
-def test_values_and_gradients_of_every_operation(row: Row, opened: Callable[..., Page]):
-    """At one point as the page opens, at the others after they have been typed; each input is a node, not a leaf."""
+def by_arity(row: Row) -> list[list[tuple[float, ...]]]:
+    """The points at which an operation is examined; an operation of any number of inputs has several graphs."""
     points = [xs for xs in row.inside if xs]
+    return [[xs for xs in points if len(xs) == arity] for arity in {len(xs) for xs in points}]
 
-    def expression(xs: tuple[float, ...]) -> Value:
-        return apply(row.op, *[Value(x) * 1.5 / 1.5 for x in xs]) * 3.0
 
-    arities = {len(xs) for xs in points}
-    for arity in arities:
-        first, *others = [xs for xs in points if len(xs) == arity]
-        y = expression(first)
+def expression(row: Row, xs: tuple[float, ...]) -> Value:
+    """Each input of the operation is a node, not a leaf."""
+    return apply(row.op, *[Value(x) * 1.5 / 1.5 for x in xs]) * 3.0
+
+
+@every_row
+def test_the_script_of_every_operation_computes_values_and_gradients(row: Row, javascript: JavaScript):
+    """What a page computes with, without a browser."""
+    for points in by_arity(row):
+        graphs = [topological_order(expression(row, xs)) for xs in points]
+        script = source(program_of(trace_gradients(graphs[0])), "javascript")
+        calls = [[v.data for v in nodes if v._rule is LEAF] for nodes in graphs]
+        for nodes, results in zip(graphs, javascript(script, calls), strict=True):
+            nodes[-1].backward()
+            assert results[: len(nodes)] == pytest.approx([v.data for v in nodes], rel=1e-9, abs=1e-12)
+            shown = {v: slope for v, slope in zip(nodes, results[-len(nodes) :]) if v._rule is not CONSTANT}
+            assert [*shown.values()] == pytest.approx([v.grad for v in shown], rel=1e-9, abs=1e-12)
+
+
+@pytest.mark.parametrize("row", sample(ROWS, 5), ids=str)
+def test_values_and_gradients_of_every_operation(row: Row, opened: Callable[..., Page]):
+    """At one point as the page opens, at the others after they have been typed."""
+    for first, *others in by_arity(row):
+        y = expression(row, first)
         shown = opened(y)
         check_numbers(shown, y)
         for xs in others:
-            y = expression(xs)
+            y = expression(row, xs)
             type_numbers(shown, y, tuple(v.data for v in topological_order(y) if v._rule is LEAF))
             check_numbers(shown, y)
 

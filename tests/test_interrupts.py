@@ -7,7 +7,6 @@ them, or for some, with Ctrl-C pressed there. What Ctrl-C means to the history o
 
 import _thread
 import gc
-import os
 import random
 import signal
 import sys
@@ -18,13 +17,14 @@ from types import FrameType
 from typing import Any
 
 import pytest
+from profiles import IN_CI
 
 from tinygrad_edu import Value, dot, grad, nn, no_grad, optim, total
 from tinygrad_edu.graph import no_cycle_collection
 from tinygrad_edu.modes import enable_grad, open_modes
 from tinygrad_edu.train import History, fit
 
-MANY = 300 if os.environ.get("CI") == "true" else 12  # moments of a long run
+MANY = 300 if IN_CI else 8  # moments of a long run
 
 
 class Moments:

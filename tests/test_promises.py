@@ -10,6 +10,8 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,20 @@ import tinygrad_edu as tg
 from tinygrad_edu.train.history import EndedRun
 
 PACKAGE = Path(tg.__file__).parent
+
+
+@cache
+def parse(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def statements(node: ast.AST, in_function: bool = False) -> Iterator[tuple[ast.AST, bool]]:
+    """Those in a file or a statement, each with whether it stands inside of a function."""
+    in_function = in_function or isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+    for inner in ast.iter_child_nodes(node):
+        if isinstance(inner, (ast.stmt, ast.excepthandler, ast.match_case)):
+            yield inner, in_function
+            yield from statements(inner, in_function)
 
 
 def run(code: str) -> str:
@@ -36,14 +52,19 @@ def test_importing_the_package_loads_the_standard_library_and_nothing_else():
     assert set(added) - {"tinygrad_edu"} <= sys.stdlib_module_names
 
 
-def test_a_module_is_loaded_on_first_use():
-    code = "import sys, tinygrad_edu as tg; print('tinygrad_edu.train' in sys.modules, tg.train.__name__)"
-    assert run(code).split() == ["False", "tinygrad_edu.train"]
-
-
-def test_drawing_is_loaded_on_first_use():
-    assert run("import sys, tinygrad_edu as tg; print('tinygrad_edu.viz' in sys.modules)").strip() == "False"
-    assert run("import sys, tinygrad_edu as tg; tg.draw; print('tinygrad_edu.viz' in sys.modules)").strip() == "True"
+def test_what_is_heavy_is_loaded_on_first_use():
+    """Of each module whether it is there before and after what needs it: in one process, the lighter ones first."""
+    fit = "tg.train.fit(tg.nn.Linear(1), [[1.0], [2.0]], [1.0, 2.0], epochs=1, compile={})"
+    uses = {
+        "tinygrad_edu.train": fit.format(False),
+        "tinygrad_edu.compiler": "tg.testing",
+        "tinygrad_edu.testing.grader.grade": "tg.testing.grade",
+        "hypothesis": "tg.testing.strategies",
+        "tinygrad_edu.viz": "tg.draw",
+        "numpy": fit.format(True),
+    }
+    lines = [f"print({name!r} in sys.modules); {use}; print({name!r} in sys.modules)" for name, use in uses.items()]
+    assert run("\n".join(["import sys, tinygrad_edu as tg", *lines])).split() == ["False", "True"] * len(uses)
 
 
 def test_the_public_names():
@@ -102,15 +123,14 @@ def named(node: ast.Import | ast.ImportFrom, file: str, path: Path) -> set[str]:
     return {name for name in found if not any(other.startswith(f"{name}.") for other in found)}
 
 
+@cache
 def imports(file: str) -> tuple[set[str], set[str]]:
     """What a file imports when it is loaded, for the type checker included; and what later, inside of functions."""
-    tree = ast.parse(FILES[file].read_text(encoding="utf-8"))
-    inside = {x for f in ast.walk(tree) if isinstance(f, (ast.FunctionDef, ast.Lambda)) for x in ast.walk(f)}
     at_once: set[str] = set()
     later: set[str] = set()
-    for node in ast.walk(tree):
+    for node, in_function in statements(parse(FILES[file])):
         if isinstance(node, (ast.Import, ast.ImportFrom)):
-            (later if node in inside else at_once).update(named(node, file, FILES[file]))
+            (later if in_function else at_once).update(named(node, file, FILES[file]))
     return at_once, later
 
 
@@ -143,16 +163,6 @@ def test_a_private_file_is_imported_by_its_own_folder_alone(file: str):
         assert not name.startswith("_") or not folder or f"{file}.".startswith(f"{folder}.")
 
 
-def test_training_loads_the_compiler_when_it_is_asked_to():
-    code = (
-        "import sys, tinygrad_edu as tg\n"
-        "for compile in (False, True):\n"
-        "    tg.train.fit(tg.nn.Linear(1), [[1.0], [2.0]], [1.0, 2.0], epochs=1, compile=compile)\n"
-        "    print('tinygrad_edu.compiler' in sys.modules, 'numpy' in sys.modules)"
-    )
-    assert run(code).split() == ["False", "False", "True", "True"]
-
-
 def distributions(requirements: list[str]) -> set[str]:
     """The names of the packages, as PEP 503 spells them."""
     names = [re.match(r"[\w.-]+", requirement)[0] for requirement in requirements]
@@ -163,7 +173,7 @@ def third_party_imports() -> dict[str, set[str]]:
     """The packages that are imported anywhere in ours, each with the files that do it."""
     providers, found = importlib.metadata.packages_distributions(), {}
     for path in PACKAGE.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node, _ in statements(parse(path)):
             modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom) and not node.level:
                 modules = [node.module]
@@ -227,6 +237,6 @@ def test_of_which_there_are_these():
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: path.stem)
 def test_every_file_says_what_it_is_for(path: Path):
-    docstring = ast.get_docstring(ast.parse(path.read_text()))
+    docstring = ast.get_docstring(parse(path))
     assert docstring
     assert docstring.splitlines()[0].endswith((".", ":", ","))

@@ -15,7 +15,7 @@ import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
-from itertools import islice, pairwise
+from itertools import groupby, islice, pairwise
 from typing import Any, NamedTuple, TypeAlias
 
 try:
@@ -330,7 +330,7 @@ def _step_strategy(draw: Draw, choices: _Options, nodes: Sequence[_DrawnNode]) -
 def _with_other_numbers(nodes: list[_DrawnNode], before: int, numbers: Sequence[float]) -> Iterator[list[_DrawnNode]]:
     """The nodes as they are, then with a simple number in one of the new nodes."""
     yield nodes
-    for x in islice(dict.fromkeys(numbers), SIMPLEST):
+    for x, _ in islice(groupby(numbers), SIMPLEST):
         for i in range(len(nodes) - 1, before - 1, -1):
             yield [*nodes[:i], nodes[i]._replace(number=x), *nodes[i + 1 :]]
 

@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 from tinygrad_edu._validate import to_float
@@ -201,14 +202,24 @@ class _Examination:
 def _run_program(program: str, value_class: type) -> Iterator[tuple[str, Any]]:
     """Runs a program line by line, and yields the text and the value of each line that is an expression."""
     names: dict[str, Any] = {"Value": value_class}
+    for text, code in _compile_lines(program):
+        value = eval(code, names)  # None for a statement
+        if text:
+            yield text, value
+
+
+@cache  # it runs on two engines
+def _compile_lines(program: str) -> list[tuple[str, CodeType]]:
+    """The code of each statement, and the text of those that are expressions to show."""
+    lines = list[tuple[str, CodeType]]()
     for statement in ast.parse(program).body:
         if isinstance(statement, ast.Expr):
-            value = eval(compile(ast.Expression(statement.value), _PROGRAM, "eval"), names)
             text = ast.get_source_segment(program, statement) or ""
-            if not text.endswith(".backward()"):
-                yield text, value
+            code = compile(ast.Expression(statement.value), _PROGRAM, "eval")
+            lines.append(("" if text.endswith(".backward()") else text, code))
         else:
-            exec(compile(ast.Module([statement], []), _PROGRAM, "exec"), names)
+            lines.append(("", compile(ast.Module([statement], []), _PROGRAM, "exec")))
+    return lines
 
 
 @cache
