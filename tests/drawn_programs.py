@@ -221,12 +221,13 @@ class Drawn(Writer):
             steps = strides_of([axes[i] for i in order])
             strides = tuple([steps[order.index(i)] if n > 1 else 0 for i, n in enumerate(axes)])
             return Access(block, strides, 0, None, mask, fill)
-        while True:
+        for _ in range(100):
             strides = tuple([random.choice([0, 1, 2, -1, 3, *axes]) if n > 1 else 0 for n in axes])
             low = sum(min(0, (n - 1) * s) for n, s in zip(axes, strides))
             high = sum(max(0, (n - 1) * s) for n, s in zip(axes, strides))
             if high - low < block.size:
                 return Access(block, strides, random.randint(-low, block.size - 1 - high), None, mask, fill)
+        return Access(block, (0,) * len(axes), random.randrange(block.size), None, mask, fill)  # nothing else has room
 
     def operand(self, axes: Sequence[int]) -> Operand:
         return self.random.choice([-1.0, 0.5, 2.0]) if self.random.random() < 0.1 else self.access(axes)

@@ -2,11 +2,12 @@
 
 The first ones are written by hand, each of a kind that has its own pattern: layers, convolutions, recurrences, an
 integrator, a chain, attention. Others are drawn by Hypothesis: `models()` writes small programs, in the many ways in
-which the same thing can be written. `truth` says what the engine computes of a model, and how far rounding may lead
-from it. What the compiler makes of them, and that it is the same, is left to the tests.
+which the same thing can be written. `Model.truth` says what the engine computes, and how far rounding may lead from it.
+What the compiler makes of them, and that it is the same, is left to the tests.
 """
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from random import Random
 from textwrap import indent
 from typing import Any
@@ -33,23 +34,23 @@ class Model:
         self.loss, self.parameters, self.arguments = loss, list(parameters), tuple(arguments)
         self.text = text or loss.__qualname__
 
+    @cached_property
+    def truth(self) -> tuple[list[float], list[float]]:
+        """The loss and its gradients in the parameters, as the engine computes them, and the rounding error of each.
+
+        An error is counted in relative errors of one operation, as in `rounding.py`.
+        """
+        y = self.loss(*self.arguments)
+        slopes = grad(y, self.parameters, create_graph=True)
+        return [v.data for v in (y, *slopes)], rounding_errors(y, *slopes)
+
     def __repr__(self) -> str:
         return self.text
 
 
-def truth(model: Model) -> tuple[list[float], list[float]]:
-    """The loss and its gradients in the parameters, as the engine computes them, and the rounding error of each.
-
-    An error is counted in relative errors of one operation, as in `rounding.py`.
-    """
-    y = model.loss(*model.arguments)
-    slopes = grad(y, model.parameters, create_graph=True)
-    return [v.data for v in (y, *slopes)], rounding_errors(y, *slopes)
-
-
 def hold(got: Sequence[float], model: Model, tolerance: float = 1e-12) -> None:
     """The loss and its gradients are those of the engine: to so much of each number, rounding errors allowed for."""
-    numbers, errors = truth(model)
+    numbers, errors = model.truth
     assert len(got) == len(numbers)
     for name, y, true, error in zip(["the loss", *[p.label for p in model.parameters]], got, numbers, errors):
         assert abs(y - true) <= tolerance * error + 1e-300, f"{name}: {y}, not {true}, in {model}"
@@ -302,15 +303,15 @@ BY_HAND: dict[str, Callable[[], Model]] = {  # small: the engine, too, computes 
     "chain": lambda: chain(50),
     "chain of products and sums": lambda: chain(40, tanh=False),
     "series": series,
-    "gpt": lambda: gpt(positions=4, width=8, heads=2, tokens=7),
+    "gpt": lambda: gpt(positions=4, width=6, heads=2, tokens=5),
     "gpt, one position": lambda: gpt(positions=1, width=4, heads=2, tokens=5),
     "gpt, two layers": lambda: gpt(positions=3, layers=2, width=4, heads=2, tokens=5, guarded=False),
-    "gpt, token ids as its argument": lambda: gpt(positions=4, width=8, heads=2, tokens=7, as_argument=True),
+    "gpt, token ids as its argument": lambda: gpt(positions=4, width=6, heads=2, tokens=5, as_argument=True),
 }
 
 
 # ---- drawn -----------------------------------------------------------------------------------------------------------
-Draw = Callable[[st.SearchStrategy[Any]], Any]
+Number = Callable[[int, int], int]  # chooses one from a least to a largest
 Lines = list[str]
 
 FEW = (0.0, 1.0, -1.0, 0.5, 2.0)  # as the weights and data of a reader's first examples: many are equal
@@ -322,21 +323,18 @@ CLOSE = 1e-7  # to a kink: there a rounding error could lead to another slope
 class Writer:
     """The text of a model while it is drawn: what it needs besides its functions, and the choices it is made of."""
 
-    def __init__(self, draw: Draw) -> None:
-        self.draw = draw
+    def __init__(self, number: Number) -> None:
+        self.number = number
         self.random = Random(self.number(0, 1000))
         self.kind = self.one_of("few", "any", "equal")
         self.parameters: dict[str, Any] = {}  # lists of numbers, or models of `nn` as text
         self.modules: dict[str, str] = {}
 
     def one_of(self, *things: Any) -> Any:
-        return self.draw(st.sampled_from(things))
-
-    def number(self, low: int, high: int) -> int:
-        return int(self.draw(st.integers(low, high)))
+        return things[self.number(0, len(things) - 1)]
 
     def yes(self) -> bool:
-        return bool(self.draw(st.booleans()))
+        return self.one_of(False, True)
 
     def numbers(self, *shape: int) -> Any:
         if shape:
@@ -555,13 +553,19 @@ PENALTIES += ("loss = loss + 0.01 * sum(abs(p) for p in parameters)",)
 
 
 @st.composite
-def models(draw: Draw, arguments: bool = True) -> Model:
-    """Small models on a few samples, with a loss: all of it written scalar by scalar, in one of many ways.
+def models(draw: Callable[[st.SearchStrategy[int]], int], arguments: bool = True) -> Model:
+    """Models that the engine computes. Numbers are not large, and no rounding error decides on a slope at a kink."""
+    model = write_model(lambda low, high: draw(st.integers(low, high)), arguments)
+    assume(is_decided(model))
+    return model
 
-    With `arguments` samples and targets may be arguments of the loss; without, they are constants of it. Numbers are
-    not large, and none is so close to a kink that its slope would be decided by a rounding error.
+
+def write_model(number: Number, arguments: bool = True) -> Model:
+    """A small model on a few samples, with a loss: all of it written scalar by scalar, in one of many ways.
+
+    With `arguments` samples and targets may be arguments of the loss; without, they are constants of it.
     """
-    w = Writer(draw)
+    w = Writer(number)
     n, m, samples = w.number(1, 3), w.number(1, 3), w.one_of(1, 2, 3, 5)
     X, Y = w.numbers(samples, n), w.numbers(samples, m)
     labels = [w.random.randrange(m) for _ in range(samples)]
@@ -575,9 +579,7 @@ def models(draw: Draw, arguments: bool = True) -> Model:
         w.one_of(*PENALTIES),
         "return loss",
     ]
-    model = written(w, [*functions, f"def loss({', '.join(taken)}):", *indented(body)], needed, taken)
-    assume(is_decided(model))
-    return model
+    return written(w, [*functions, f"def loss({', '.join(taken)}):", *indented(body)], needed, taken)
 
 
 def written(w: Writer, lines: Lines, needed: dict[str, Any], taken: list[str]) -> Model:

@@ -74,12 +74,12 @@ def in_jax(f: Expression) -> list[float]:
         return f.computed(lambda op, *inputs: FUNCTIONS[op.name](*inputs, *op.parameters), *xs, number=jnp.float64)
 
     n = len(f.point)
-    xs, gradient = tuple(map(jnp.float64, f.point)), jax.grad(function, tuple(range(n)))
     units = [tuple(jnp.float64(i == j) for j in range(n)) for i in range(n)]
     with jax.disable_jit():  # an expression is run once: that is faster than it is compiled
-        columns = [jax.jvp(gradient, xs, unit)[1] for unit in units]
-        results = [function(*xs), *gradient(*xs), *[second for row in zip(*columns) for second in row]]
-    return [float(x) for x in results]
+        backward = jax.value_and_grad(function, tuple(range(n)))
+        (value, slopes), forward = jax.linearize(backward, *map(jnp.float64, f.point))
+        columns = [forward(*unit)[1] for unit in units]
+        return [float(x) for x in (value, *slopes, *[second for row in zip(*columns) for second in row])]
 
 
 @FEWER

@@ -26,6 +26,7 @@ class Run:
 
     X: Any = X
     y: Any = CURVE
+    loss: Any = staticmethod(losses.mse)  # a method would reach all of this, which changes at each step
     settings: ClassVar[dict[str, Any]] = {}
 
     def __init__(self) -> None:
@@ -38,9 +39,6 @@ class Run:
 
     def make_optimizer(self) -> Optimizer:
         return optim.SGD(self.model.named_parameters(), lr=0.05, momentum=0.5)
-
-    def loss(self, predictions: Any, targets: Any) -> Any:
-        return losses.mse(predictions, targets)
 
     def callback(self, history: History) -> None:
         """After each epoch."""
@@ -232,12 +230,13 @@ def test_predictions_of_any_kind() -> None:
 def test_a_loss_that_uses_parameters_of_the_model_and_others() -> None:
     class Case(Run):
         def make_optimizer(self) -> Optimizer:
-            self.scale = Value(0.5)
-            return optim.SGD([*self.model.parameters(), self.scale], lr=0.1, momentum=0.5)
+            scale, parameters = Value(0.5), self.model.parameters()
 
-        def loss(self, predictions: Any, targets: Any) -> Any:
-            parameters = self.model.parameters()
-            return losses.mse([self.scale * p for p in predictions], targets) + 0.01 * dot(parameters, parameters)
+            def loss(predictions: Any, targets: Any) -> Any:
+                return losses.mse([scale * p for p in predictions], targets) + 0.01 * dot(parameters, parameters)
+
+            self.loss = loss
+            return optim.SGD([*parameters, scale], lr=0.1, momentum=0.5)
 
     assert_same(Case)
 
@@ -327,14 +326,19 @@ def test_what_a_callback_changes_is_followed(name: str, monkeypatch: pytest.Monk
 
 
 def test_what_a_callback_changes_in_the_loss_is_followed() -> None:
-    class Case(Run):
+    class Weighted:
         weight = 1.0
 
-        def loss(self, predictions: Any, targets: Any) -> Any:
+        def __call__(self, predictions: Any, targets: Any) -> Any:
             return self.weight * losses.mse(predictions, targets)
 
+    class Case(Run):
+        def __init__(self) -> None:
+            super().__init__()
+            self.loss = Weighted()
+
         def callback(self, history: History) -> None:
-            self.weight = 1.0 / history.epochs
+            self.loss.weight = 1.0 / history.epochs
 
     assert_same(Case)
 
@@ -465,6 +469,9 @@ def test_a_schedule_that_changes_the_model() -> None:
 
 
 # ---- what changes from call to call ----------------------------------------------------------------------------------
+FEW = {"epochs": 3}  # where the programs are made anew at each step
+
+
 class Noisy(nn.Module):
     """Draws in one of many ways."""
 
@@ -518,8 +525,8 @@ def test_a_loss_that_draws_is_computed_on_values(name: str) -> None:
         def loss(predictions: Any, targets: Any) -> Any:
             return losses.mse(predictions, targets) * (1.0 + draw())
 
-        run = Run()
-        run.loss = loss  # type: ignore[method-assign]
+        run = case(settings=FEW)()
+        run.loss = loss
         return run
 
     if name in ("iterator", "cycle", "count"):  # tracing has taken some, and cannot give them back
@@ -582,7 +589,7 @@ def test_a_loss_that_counts_its_calls_is_computed_on_values() -> None:
     """It is called more often, while it is traced: twice as it is, and twice more to see whether that was all."""
 
     class Case(Run):
-        calls = 0
+        calls, settings = 0, FEW
 
         def loss(self, predictions: Any, targets: Any) -> Any:
             self.calls += 1
@@ -593,10 +600,14 @@ def test_a_loss_that_counts_its_calls_is_computed_on_values() -> None:
 
 def test_a_loss_that_follows_the_optimizer_is_computed_on_values() -> None:
     class Case(Run):
+        settings = FEW
+
         def loss(self, predictions: Any, targets: Any) -> Any:
             return losses.mse(predictions, targets) / (1.0 + self.optimizer.steps)
 
     class Rate(Run):
+        settings = FEW
+
         def make_optimizer(self) -> Optimizer:
             return optim.SGD(self.model.parameters(), optim.exponential(0.1, factor=0.9))
 
@@ -637,14 +648,14 @@ def test_a_loss_on_values_sees_the_parameters_of_now() -> None:
 def test_an_error_leaves_the_numbers_of_the_moment(error: BaseException) -> None:
     class InCallback(Run):
         def callback(self, history: History) -> None:
-            if history.epochs == 4:
+            if history.epochs == 2:
                 raise error
 
     class InLoss(Run):
         calls = 0
 
         def loss(self, predictions: Any, targets: Any) -> Any:
-            if len(predictions) == 3 and self.optimizer.steps > 8:
+            if len(predictions) == 3 and self.optimizer.steps > 4:
                 raise error
             return branching(predictions, targets)
 
@@ -654,7 +665,7 @@ def test_an_error_leaves_the_numbers_of_the_moment(error: BaseException) -> None
 
             class Samples(Augmented):
                 def __getitem__(inner, i: Any) -> Any:  # noqa: N805
-                    if i == 12 and self.optimizer.steps > 8:
+                    if i == 12 and self.optimizer.steps > 4:
                         raise error
                     return super().__getitem__(i)
 
@@ -669,7 +680,7 @@ def test_an_error_leaves_the_numbers_of_the_moment(error: BaseException) -> None
             run.look(History())
             ends.append(run.seen[-1])
         assert ends[1] == pytest.approx(ends[0], rel=1e-9)
-        assert ends[1][0] > 8
+        assert ends[1][0] > 4
 
 
 def test_a_divergence_leaves_the_numbers_of_the_moment() -> None:

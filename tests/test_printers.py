@@ -42,8 +42,8 @@ from tinygrad_edu.rules import FLOATS, OPS, Op, find
 
 Array = Any
 Results = Sequence[Any]
-MANY = settings(max_examples=150, deadline=None, derandomize=True)
-FEW = settings(max_examples=15, deadline=None, derandomize=True)
+MANY = settings(max_examples=min(5 * settings.default.max_examples, 150), deadline=None, derandomize=True)
+FEW = settings(max_examples=min(settings.default.max_examples, 15), deadline=None, derandomize=True)
 SEEDS = st.integers(0, 10**6)
 LENGTHS = st.integers(1, 12)
 

@@ -295,7 +295,7 @@ class Machine(RuleBasedStateMachine):
 
 THOROUGH = settings(max_examples=300, deadline=None)
 TestEngineAgainstNaive = Machine.TestCase
-TestEngineAgainstNaive.settings = THOROUGH if os.environ.get("CI") == "true" else settings(THOROUGH, max_examples=50)
+TestEngineAgainstNaive.settings = THOROUGH if os.environ.get("CI") == "true" else settings(THOROUGH, max_examples=25)
 
 
 # ---- the machine under test ------------------------------------------------------------------------------------------
@@ -368,7 +368,7 @@ def make(fault: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fault.owner, fault.function, broken[function.__name__])
 
 
-@seed(1)  # a fault is found every time or never, and with this seed each is found soon
+@seed(3)  # a fault is found every time or never, and with this seed each is found soon
 class RepeatableMachine(Machine):
     pass
 

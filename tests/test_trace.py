@@ -374,7 +374,7 @@ def test_a_chain_may_be_long(name: str) -> None:
 
 def test_it_is_small() -> None:
     """Bytes an operation, at the most while it is traced and when it is done."""
-    n = 50_000
+    n = 20_000
 
     def f(x: Any) -> Any:
         y = x

@@ -54,10 +54,9 @@ def _parts_of_function(f: FunctionType) -> Iterator[Part]:
     for name, x in [*zip(arguments, defaults), *(f.__kwdefaults__ or {}).items(), *vars(f).items()]:
         yield f".{name}", x
     if is_the_users(f.__module__):
-        names = dict.fromkeys(names_in(code))
         scopes, seen = [("", f.__globals__)], set[int]()
         for prefix, scope in scopes:  # it grows: a module of the user's is a scope, too
-            for name in names:
+            for name in names_in(code):
                 if name in scope:
                     x = scope[name]
                     yield f"{prefix}.{name}", x
@@ -98,12 +97,11 @@ def _parts_of_instance(thing: Any) -> Iterator[Part]:
             yield "", base
 
 
-def names_in(code: CodeType) -> Iterator[str]:
-    """The globals and attributes that a function names, and the functions in it."""
-    yield from code.co_names
-    for inner in code.co_consts:
-        if isinstance(inner, CodeType):
-            yield from names_in(inner)
+@lru_cache(maxsize=1024)
+def names_in(code: CodeType) -> tuple[str, ...]:
+    """The globals and attributes that a function names, and the functions in it, each once."""
+    inner = [name for x in code.co_consts if isinstance(x, CodeType) for name in names_in(x)]
+    return tuple(dict.fromkeys([*code.co_names, *inner]))
 
 
 @lru_cache(maxsize=1024)

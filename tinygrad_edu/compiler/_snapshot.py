@@ -7,7 +7,7 @@ A program is made of a function once, and replayed: plain numbers, lists and the
 
 from collections.abc import Iterable
 from dis import get_instructions
-from functools import partial
+from functools import lru_cache, partial
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, MethodWrapperType, ModuleType
 from typing import Any
 
@@ -110,6 +110,7 @@ class Snapshot:
         return "instance", id(cls), 0 if has_parts else id(thing)
 
 
+@lru_cache(maxsize=1024)  # a run takes many snapshots, of the same functions
 def _stores(code: CodeType) -> bool:
     """Whether a function, or one in it, sets what outlives its call."""
     outside = ("STORE_GLOBAL", "STORE_ATTR", "STORE_SUBSCR", "DELETE_GLOBAL", "DELETE_ATTR", "DELETE_SUBSCR")
