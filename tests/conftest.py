@@ -1,6 +1,5 @@
 """Hypothesis profiles: quick for a developer, thorough where CI=true. Node, to run JavaScript. Ctrl-C. And tidying."""
 
-import os
 import shutil
 import signal
 import sys
@@ -9,12 +8,11 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import Phase, settings
 from javascript import JavaScript
+from profiles import IN_CI
 
 from tinygrad_edu.rules import OPS
 
-IN_CI = os.environ.get("CI") == "true"
-
-settings.register_profile("quick", max_examples=20, deadline=None)  # others each time, as there are many developers
+settings.register_profile("quick", max_examples=10, deadline=None)  # others each time, as there are many developers
 settings.register_profile("thorough", max_examples=200, deadline=None, derandomize=True)  # CI says the same each time
 settings.register_profile(  # for `mutation.py`: a mistake need not be shrunk, nor be found again
     "mutation",
@@ -32,6 +30,14 @@ for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIG
         signal.signal(number, handler)
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Says how much was tested; at the end, as `-q` leaves out what would stand at the head."""
+    if IN_CI:
+        terminalreporter.write_line("a thorough run: 200 examples of each property, and all cases")
+    else:
+        terminalreporter.write_line("a quick run: 10 examples of each property, some of many cases; CI=true runs all")
+
+
 @pytest.fixture(scope="session")
 def javascript() -> Iterator[JavaScript]:
     if not shutil.which("node"):
@@ -42,17 +48,11 @@ def javascript() -> Iterator[JavaScript]:
 
 
 @pytest.fixture(autouse=True)
-def _the_table_of_operations_is_left_as_it_was() -> Iterator[None]:
-    """What a test enters is taken out again."""
+def _all_is_left_as_it_was() -> Iterator[None]:
+    """What a test enters in the table of operations is taken out, and its figures are closed."""
     before = dict(OPS)
     yield
     OPS.clear()
     OPS.update(before)
-
-
-@pytest.fixture(autouse=True)
-def _no_figure_is_left_open() -> Iterator[None]:
-    """Matplotlib warns of more than 20, whichever tests have opened them."""
-    yield
-    if "matplotlib.pyplot" in sys.modules:
+    if "matplotlib.pyplot" in sys.modules:  # which warns of more than 20, whichever tests have opened them
         sys.modules["matplotlib.pyplot"].close("all")

@@ -87,8 +87,11 @@ def _inputs(points: list[Any]) -> list[Point]:
 
 
 # ---- the truth -------------------------------------------------------------------------------------------------------
-def partial(f: Callable[..., Any], xs: tuple[Any, ...], *variables: int, digits: int = 1000) -> Any:
-    """∂f/∂xᵢ, or ∂²f/∂xᵢ∂xⱼ, by central differences with more digits than they cancel, also far out."""
+FAR_OUT = 700  # digits: so many cancel in 1 − tanh 700, and fewer where x is 1e-300
+
+
+def partial(f: Callable[..., Any], xs: tuple[Any, ...], *variables: int, digits: int = 300) -> Any:
+    """∂f/∂xᵢ, or ∂²f/∂xᵢ∂xⱼ, by central differences with more digits than they cancel."""
     i, *others = variables
     inner = (lambda *at: partial(f, at, *others, digits=digits)) if others else f
     with mp.workdps(digits):

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from operations import TRUTH, Point, Row, every_row, mp, mpf, partial, true_second_derivatives
+from profiles import sample
 from rounding import hold_against
 from steps import expression
 
@@ -67,7 +68,7 @@ def test_a_rule_that_is_wrong_by_half_a_thousandth_is_caught(row: Row) -> None:
 
         return Op(right.name, "", right.value, every=derivatives, parameters=right.parameters)
 
-    for xs in filter(None, row.inside):
+    for xs in sample([xs for xs in row.inside if xs], 1):
         f = in_an_expression(right, xs)
         hold_against_the_truth(f)
         off_value = Op(

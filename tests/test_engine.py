@@ -28,6 +28,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from profiles import IN_CI
 from threads import in_threads
 
 import tinygrad_edu as tg
@@ -41,8 +42,8 @@ from tinygrad_edu.modes import Mode, enter_mode, inherited_modes
 from tinygrad_edu.ops import CONSTANT, LEAF
 from tinygrad_edu.rules import OPS, Op
 
-DEPTH = 10**6 if os.environ.get("CI") == "true" else 10**5
-WIDTH = 10**6 if DEPTH == 10**6 else 2 * 10**4
+DEPTH = 10**6 if IN_CI else 2 * 10**4  # far more than recursion may, which is stopped at 60
+WIDTH = 10**6 if IN_CI else 4000
 
 # ---- making one ------------------------------------------------------------------------------------------------------
 ACCEPTED = [

@@ -23,7 +23,7 @@ from tinygrad_edu.functional import define_op
 from tinygrad_edu.gradients import derivative, grad
 from tinygrad_edu.graph import topological_order
 from tinygrad_edu.ops import CONSTANT
-from tinygrad_edu.rules import FAMILIES, OPS, NumberSystem
+from tinygrad_edu.rules import FAMILIES, FLOATS, OPS, NumberSystem
 
 # fmt: off
 # name, inputs, value; a list stands for a sequence of numbers
@@ -315,6 +315,38 @@ def test_an_embedding_learns_the_rows_that_are_taken() -> None:
     assert [[v.grad for v in row] for row in table] == [[0.0, 0.0], [1.2, 1.6]]
 
 
+TABLES: dict[str, tuple[Callable[[Any], Any], bool]] = {
+    # of x; and whether all rows have one shape
+    "numbers": (lambda x: [x, 2.0 * x, 3.0], True),
+    "rows": (lambda x: [[x, 1.0], [2.0, 3.0 * x], [x, x]], True),
+    "tuples": (lambda x: [(x,), (2.0,), (x * x,)], True),
+    "rows of rows": (lambda x: [[[x], [1.0]], [[2.0], [x]], [[x], [x]]], True),
+    "one row": (lambda x: [[x, 1.0]], True),
+    "rows of two lengths": (lambda x: [[x], [x, 1.0], [x]], False),
+    "lists and tuples": (lambda x: [[x], (2.0,), [x]], False),
+    "rows and numbers": (lambda x: [[x], 2.0, [x]], False),
+    "rows of two lengths in rows": (lambda x: [[[x]], [[2.0, x]], [[x]]], False),
+    "arrays": (lambda x: [np.array([1.0, 2.0]), np.array([3.0, 4.0]), np.array([5.0, 6.0])], False),
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_recorded_function_chooses_anew_where_all_rows_have_one_shape(name: str) -> None:
+    table, is_regular = TABLES[name]
+
+    def flat(item: Any) -> list[Any]:
+        return [x for part in item for x in flat(part)] if hasattr(item, "__len__") else [item]
+
+    def f(i: Any, x: Any) -> list[Any]:
+        return [number * x for number in flat(tg.take(table(x), i))]
+
+    tape = tg.record(f, 0, 5.0).tape
+    assert ("take" in {entry.op.name for entry in tape.entries}) == is_regular
+    if is_regular:
+        for i in range(-len(table(5.0)), len(table(5.0))):
+            assert tape.replay(FLOATS, i, 5.0) == [number * 5.0 for number in flat(table(5.0)[i])]
+
+
 # ---- stability -------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("shift", [0.0, 1e3, -1e3, 700.0, 1e10, -1e10, 1e17])
 def test_softmax_does_not_change_with_a_shift(shift: float) -> None:
@@ -335,6 +367,9 @@ def test_what_is_far_below_the_largest_counts_for_nothing() -> None:
     assert tg.logsumexp([-1e3, -1e3]) == pytest.approx(-1e3 + math.log(2), rel=1e-15)
 
 
+SIGNS = (1.0, 1.0, -1.0, -1.0, -1.0, 1.0, 1.0)  # too much from the left, and from the right
+
+
 @pytest.mark.parametrize(
     ("function", "numbers", "value", "slopes"),
     [
@@ -342,6 +377,7 @@ def test_what_is_far_below_the_largest_counts_for_nothing() -> None:
         (tg.mean, (1.7976931348623157e308,) * 3, 1.7976931348623157e308, (1 / 3,) * 3),
         (tg.mean, (1e308, 1e308, -1e308, 1e308), 0.5e308, (0.25,) * 4),
         (tg.mean, (5e-324, 5e-324), 5e-324, (0.5, 0.5)),
+        (tg.mean, (1.7976931348623157e308,) * 40, 1.7976931348623157e308, (1 / 40,) * 40),
         (tg.total, (1e308, 1e308, -1e308), 1e308, (1.0, 1.0, 1.0)),
         (tg.total, (-1e308, -1e308, 1e308, 1e308, 7.0), 7.0, (1.0,) * 5),
         (tg.total, (1e308, 1e308), math.inf, (1.0, 1.0)),
@@ -352,6 +388,9 @@ def test_what_is_far_below_the_largest_counts_for_nothing() -> None:
         (tg.prod, (1e200, 1e200), math.inf, (1e200, 1e200)),
         (tg.prod, (1e-200, 1e-200), 0.0, (1e-200, 1e-200)),
         (tg.prod, (0.0, 0.0, 1e200), 0.0, (0.0, 0.0, 0.0)),
+        (tg.prod, (-1e200, -1e200, 1e-200, 1e-200), 1.0, (-1e-200, -1e-200, 1e200, 1e200)),
+        (tg.prod, (1e-300, 1e-290, 1e280, 1e210), 1e-100, None),
+        (lambda xs: tg.dot(xs, SIGNS), (1e308,) * 7, 1e308, SIGNS),
         (tg.logsumexp, (math.inf, 0.0), math.inf, None),
     ],
 )
@@ -417,12 +456,17 @@ BAD: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: tg.maximum("a"), TypeError, r"maximum takes one number or more, as in maximum\(a, b\), not str 'a'"),
     (lambda: tg.minimum([1.0, 2.0]), TypeError, r"minimum takes .* not list .*; of a list: minimum\(\*xs\)"),
     (lambda: tg.maximum(), TypeError, "maximum takes one number or more, .* not none"),
+    (lambda: tg.maximum([1.0], 2.0), TypeError, "expected one real number"),
+    (lambda: tg.maximum([1.0], 2.0, 3.0), TypeError, "expected one real number"),
+    (lambda: tg.minimum([1.0], 2.0), TypeError, "expected one real number"),
+    (lambda: tg.minimum([1.0], 2.0, 3.0), TypeError, "expected one real number"),
     (lambda: tg.where("a", 1.0, 2.0), TypeError, "str 'a'"),
     (lambda: tg.where([1.0], 1.0, 2.0), TypeError, "list"),
     (lambda: tg.take([1.0], 1.0), TypeError, r"take needs an int as its index, .*take\(table, 2\), not float '1\.0'"),
     (lambda: tg.take([1.0], Value(0.0)), TypeError, "take needs an int as its index, .* not Value"),
     (lambda: tg.take([1.0], "0"), TypeError, "take needs an int as its index, .* not str"),
     (lambda: tg.take([1.0, 2.0], 2), IndexError, "take has no index 2 in a table of 2: it goes from -2 to 1"),
+    (lambda: tg.take([1.0, 2.0], 3), IndexError, "take has no index 3 in a table of 2: it goes from -2 to 1"),
     (lambda: tg.take([1.0, 2.0], -3), IndexError, "take has no index -3 in a table of 2: it goes from -2 to 1"),
     (lambda: tg.take([], 0), IndexError, "take has no index 0 in a table of 0$"),
     (lambda: tg.take({0: 1.0}, 0), TypeError, "the table of take must be a list.* not dict"),
@@ -489,7 +533,29 @@ def test_docstrings_state_the_kinks(name: str, words: str) -> None:
     assert words in getattr(tg, name).__doc__
 
 
+def test_numbers_are_multiplied_in_their_order_where_that_will_do() -> None:
+    a, zero, b = Value(2.0), Value(0.0), Value(3.0)
+    y = tg.prod([a, zero, b])
+    assert (y._prev[1], y._prev[0]._prev) == (b, (a, zero))
+
+
 # ---- operations of your own ------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("value", "derivatives", "arity"),
+    [
+        (lambda m, x: x, lambda m, y, x: (1.0,), 1),
+        (lambda m, a, b: a + b, lambda m, y, *xs: (1.0, 1.0), 2),
+        (lambda m, *xs: xs[0] + xs[1], lambda m, y, a, b: (1.0, 1.0), 2),
+        (lambda m, *xs: xs[0] + xs[1] + xs[2], lambda m, y, a, b, c: (1.0, 1.0, 1.0), 3),
+        (lambda m, x, k=2.0: k * x, lambda m, y, x, k=2.0: (k,), 1),
+        (lambda m, *xs: sum(xs), lambda m, y, *xs: (1.0,) * len(xs), None),
+    ],
+)
+def test_an_operation_takes_as_many_inputs_as_a_rule_names(value: Any, derivatives: Any, arity: int | None) -> None:
+    tg.define_op("counted", value, derivatives)
+    assert OPS["counted"].arity == arity
+
+
 def softsign() -> Callable[..., Any]:
     return define_op("softsign", lambda m, x: x / (1.0 + m.abs(x)), lambda m, y, x: ((1.0 - m.abs(y)) ** 2,))
 

@@ -330,6 +330,8 @@ def test_every_optimizer_follows_a_schedule(kind):
 def test_defaults_of_the_schedules():
     assert optim.step_decay(1.0, every=2)(2) == 0.1
     assert optim.linear(1.0, steps=2)(2) == optim.cosine(1.0, steps=2)(2) == 0.0
+    assert optim.linear(1.0, steps=1)(1) == optim.cosine(1.0, steps=1)(1) == 0.0
+    assert optim.exponential(1.0, factor=0.5)(1) == 0.5
     assert optim.warmup(1.0, steps=2)(0) == close(1 / 3)
 
 
@@ -768,6 +770,8 @@ TWICE = Value(1.0, label="w")
         (lambda: optim.step_decay(0.1, every=0), ValueError, "every .* not 0"),
         (lambda: optim.step_decay(0.1, every=3, factor=0.0), ValueError, r"factor .* \(0, ∞\), not be 0.0"),
         (lambda: optim.exponential(0.1, factor=math.nan), ValueError, "factor .* nan"),
+        (lambda: optim.cosine(0.1, steps=0), ValueError, "steps .* not 0"),
+        (lambda: optim.linear(0.1, steps=0), ValueError, "steps .* not 0"),
         (lambda: optim.cosine(0.1, steps=2.5), TypeError, "steps must be an int, not float '2.5'"),
         (lambda: optim.cosine(0.1, steps=3, minimum=-0.1), ValueError, "minimum .* -0.1"),
         (lambda: optim.linear(0.1, steps=3, end=-0.1), ValueError, "end .* -0.1"),

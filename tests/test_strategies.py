@@ -19,6 +19,7 @@ import pytest
 from hypothesis import find, given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import FailedHealthCheck, Unsatisfiable
+from profiles import sample
 from steps import constants_of, expression
 
 from tinygrad_edu import Value, define_op, losses, nn
@@ -218,7 +219,7 @@ def test_every_operation_can_be_drawn_by_its_name(name: str) -> None:
     assert {step.op.name for f in made for step in f.steps} == {name}
 
 
-@pytest.mark.parametrize("name", ["relu", "abs", "maximum", "clamp"])
+@pytest.mark.parametrize("name", sample(["relu", "abs", "maximum", "clamp"], 2))
 def test_kinks_come_when_they_are_wanted(name: str) -> None:
     def is_at_a_kink(f: Expression) -> bool:
         xs = [f.point[i] for i in f.steps[0].inputs]
@@ -234,11 +235,11 @@ def test_an_operation_of_ones_own_joins_by_its_entry_alone() -> None:
     define_op("norm", lambda m, *xs: m.sqrt(sum(x * x for x in xs)), lambda m, y, *xs: tuple(x / y for x in xs))
     define_op("pair", lambda m, *xs: xs[0] * xs[1], lambda m, y, *xs: (xs[1], xs[0]) + (0.0,) * (len(xs) - 2))
     for name, arities in {"hill": {1}, "root_of_product": {2}, "norm": {1, 2, 3, 4}, "pair": {2, 3, 4}}.items():
-        made = generated(strategies.expressions([name, "add"]), 60)
+        made = generated(strategies.expressions([name, "add"]), 30)
         assert {len(step.inputs) for f in made for step in f.steps if step.op.name == name} == arities
         assert all(as_printed(f) == on_the_engine(f) for f in made)
     define_op("no_inputs", lambda m: 1.0, lambda m, y: ())
-    assert {step.op.name for f in generated(strategies.expressions(), 200) for step in f.steps} >= {"hill", "norm"}
+    assert {step.op.name for f in generated(strategies.expressions(), 100) for step in f.steps} >= {"hill", "norm"}
 
 
 def test_an_op_that_is_not_in_the_table() -> None:
@@ -338,7 +339,7 @@ BUGS = {
 }
 
 
-@pytest.mark.parametrize("bug", BUGS)
+@pytest.mark.parametrize("bug", sample(list(BUGS), 3))
 def test_a_bug_is_found_and_shrinks_to_a_step_or_two(bug: str) -> None:
     engine = BUGS[bug]
 

@@ -13,7 +13,7 @@ import pickle
 import re
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
-from functools import reduce
+from functools import cache, reduce
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -466,12 +466,22 @@ def in_javascript(program: Recorded, points: Sequence[Point], javascript: JavaSc
     return found
 
 
+@cache  # one for all that is done with it
+def tape_of(op: Op, xs: Point) -> Tape:
+    return taped(value_and_slopes(op), xs)
+
+
+@cache
+def program_of(op: Op, xs: Point) -> Recorded:
+    return record(application(op), *xs, gradients=True)
+
+
 def on_a_tape(run: Callable[..., Results]) -> Callable[..., Results]:
-    return lambda op, points: run(taped(value_and_slopes(op), points[0]), points)
+    return lambda op, points: run(tape_of(op, points[0]), points)
 
 
 def values_and_slopes(run: Callable[..., Results]) -> Callable[..., Results]:
-    return lambda op, points, *more: run(record(application(op), *points[0], gradients=True), points, *more)
+    return lambda op, points, *more: run(program_of(op, points[0]), points, *more)
 
 
 def compiled_for_numbers(op: Op, points: Sequence[Point]) -> Results:
@@ -521,12 +531,22 @@ def by_hvp(op: Op, xs: Point) -> list[float]:
     return list(chain.from_iterable(hvp(application(op), unit)(*xs) for unit in units))
 
 
+@cache
+def tape_of_seconds(op: Op, xs: Point) -> Tape:
+    return taped(second_derivatives(application(op)), xs)
+
+
+@cache
+def program_of_seconds(op: Op, xs: Point) -> Recorded:
+    return record(second_derivatives(application(op)), *xs)
+
+
 def seconds(run: Callable[..., Results]) -> Callable[..., Results]:
-    return lambda op, points, *more: run(record(second_derivatives(application(op)), *points[0]), points, *more)
+    return lambda op, points, *more: run(program_of_seconds(op, points[0]), points, *more)
 
 
 def seconds_on_a_tape(run: Callable[..., Results]) -> Callable[..., Results]:
-    return lambda op, points: run(taped(second_derivatives(application(op)), points[0]), points)
+    return lambda op, points: run(tape_of_seconds(op, points[0]), points)
 
 
 def compiled_seconds(op: Op, points: Sequence[Point]) -> Results:

@@ -123,13 +123,16 @@ def extrapolate(quotients: Sequence[Quotient | None], power: int) -> Slope | Non
             error = max(abs(row[-1] - row[j]), abs(row[-1] - earlier)) + quotient.noise
             entries.append(Slope(row[-1], error))
         if entries:
-            best_of_rows.append(min(entries, key=_error))
+            best_of_rows.append(min(entries, key=lambda entry: entry.error))
         above = row
-    candidates = []
-    for k, slope in enumerate(best_of_rows):
+    best: Slope | None = None
+    for k, slope in sorted(enumerate(best_of_rows), key=lambda row: row[1].error):
+        if best is not None and best.error <= slope.error:
+            break  # an error only grows by what follows
         distances = [abs(finer.value - slope.value) - 3 * finer.error for finer in best_of_rows[k + 1 :]]
-        candidates.append(Slope(slope.value, max([slope.error, *distances])))
-    best = min(candidates, key=_error, default=None)
+        error = max([slope.error, *distances])
+        if best is None or error < best.error:
+            best = Slope(slope.value, error)
     known = [quotient for quotient in quotients if quotient]
     if best is None or best.error > abs(best.value) / 1000:
         best = _find_infinite_slope(known) or best
@@ -163,10 +166,6 @@ def _find_slow_limit(quotients: Sequence[Quotient]) -> Slope | None:
         return None
     limits = [last[k].value + changes[k] / (1 - ratio) for k in (1, 2)]
     return Slope(limits[1], abs(limits[1] - limits[0]) + 4 * last[-1].noise / (1 - ratio))
-
-
-def _error(slope: Slope) -> Number:
-    return slope.error
 
 
 def estimate_noise(f: LineFunction, steps: Sequence[float]) -> float:

@@ -40,12 +40,13 @@ class Precision:
         if not self.is_exact:
             return self.wide_steps(x)
         near = self.number(abs(x)) * self.number(10) ** -40 if x else self.number(10) ** -80
-        return [near / self.number(RATIO) ** k for k in range(6)]
+        return [near / self.number(RATIO) ** k for k in range(4)]
 
     def wide_steps(self, x: float) -> list[Number]:
         """Steps from 0.73·max(|x|, 1) down to the last digits of x. A whole number could be a period of f."""
-        last = self.number(2) ** (-64 if self.is_exact else -48)
-        last = last * self.number(abs(x) or 1.0) or sys.float_info.min  # of tiny floats the last digits are 0
+        last = (
+            self.number(2) ** -48 * self.number(abs(x) or 1.0) or sys.float_info.min
+        )  # of tiny floats the last digits are 0
         return geometric_steps(self.number(0.73 * max(abs(x), 1.0)), last)
 
 
