@@ -20,7 +20,7 @@ import pytest
 
 import tinygrad_edu as tg
 from tinygrad_edu import Value, data, losses, nn, optim
-from tinygrad_edu._samples import by_position, read_columns, take
+from tinygrad_edu._samples import by_position, take, to_columns
 from tinygrad_edu.train import DivergenceError, evaluate, fit
 
 XS = [0.5, -1.0, 0.25, 1.0, -0.5, 0.0]
@@ -194,7 +194,7 @@ def test_a_table_of_records_of_a_series_and_of_numbered_columns() -> None:
     assert data.Table(records).rows == [(1.0, 2.5), (3.0, 4.5)]
     assert data.Table(pd.Series([1, 2], name="a")).columns == ["a"]
     assert data.Table(pd.DataFrame([[1, 2]])).columns == ["0", "1"]
-    assert read_columns([{"a": 1}, {"b": 2}]) == {"a": [1, None], "b": [None, 2]}
+    assert to_columns([{"a": 1}, {"b": 2}]) == {"a": [1, None], "b": [None, 2]}
 
 
 @pytest.mark.parametrize(

@@ -381,7 +381,7 @@ BAD_TABLES = {
     "single.csv": "x,y\n1,2\n",
     "useless.csv": "x,y\n" + "1,2\n" * 10,
     "alone.csv": "y\n" + "1\n2\n3\n4\n5\n",
-    "semicolons.csv": "x;y\n1;2\n",
+    "carets.csv": "x^y\n1^2\n",
     "hostile.csv": "x,\x1b[31my\n1,2\n",
     "huge.csv": "x,y\n" + "".join(f"{i},{i}e200\n" for i in range(20)),
 }
@@ -394,7 +394,7 @@ BAD_FITS: list[tuple[tuple[object, ...], str]] = [
     (("header.csv", "--target", "y"), "header.csv has a header, and no rows"),
     (("mixed.csv", "--target", "y"), "mixed.csv, line 3, column 'x': 'lots' is not a finite number"),
     (("ragged.csv", "--target", "y"), "ragged.csv, line 2: expected 2 cells"),
-    (("latin.csv", "--target", "y"), "line 3: byte 0xe9 is not part of a UTF-8 text"),
+    (("latin.csv", "--target", "y"), "line 3, column 'x': 'é' is not a finite number, but '1' in another row is"),
     (("hostile.csv", "--target", "y"), r"there is no column 'y': hostile.csv has 'x', '\x1b[31my'"),
     (("hostile.csv", "--target", "\x1b[31my"), "at least 3 rows with a value of"),
     (("one.csv", "--target", "kind"), "column 'kind': its only class is 'a'; a classifier needs two or more"),
@@ -413,7 +413,7 @@ BAD_FITS: list[tuple[tuple[object, ...], str]] = [
     ((*LINE, "--features", ""), "'' is not a list of columns"),
     ((*LINE, "--features", "x\ny"), r"'x\ny' is not a list of columns"),
     ((*LINE, "--features", "x" * 200_000), "is not a list of columns"),
-    (("semicolons.csv", "--target", "y"), "has 'x;y', a single one: save the table with commas between its columns"),
+    (("carets.csv", "--target", "y"), "has 'x^y', a single one: --sep names"),
     ((*LINE, "--checkpoint", "tinygrad-edu-fit/history.csv"), "history.csv would be overwritten by a result"),
     ((*LINE, "--task", "sorting"), "'sorting' is not one of 'regression', 'classification'"),
     ((*KIND, "--task", "regression"), "fruit.csv, line 2, column 'kind': 'apple' is not a finite number"),
@@ -536,12 +536,34 @@ def test_a_bad_predict_is_one_line_and_leaves_earlier_output_untouched(content: 
     assert Path("out.csv").read_text() == "earlier"
 
 
-def test_a_category_that_training_has_not_seen_is_an_error_with_its_line():
+def test_a_category_that_training_has_not_seen_is_the_problem_of_its_row():
     fit(*KIND, "--out", "out")
-    Path("new.csv").write_text("mass,colour\n30,red\n30,blue\n")
+    Path("new.csv").write_text("mass,colour\n30,red\n30,blue\n,red\n")
     result = call("predict", "out/model.json", "new.csv")
-    assert is_one_line_about(result, "new.csv, line 3, column 'colour': 'blue' is not one of the categories seen")
-    assert result.stdout == ""
+    assert result.exit_code == 1
+    assert "Note: new.csv, line 3, column 'colour': 'blue' is not one of the categories seen in" in result.stderr
+    assert "Note: 1 row of 3 without a prediction: --ignore-unseen predicts as if" in result.stderr
+    header, *rows = csv.reader(result.stdout.splitlines())
+    assert header == ["mass", "colour", "prediction", "probability"]
+    assert [bool(row[2]) for row in rows] == [bool(row[3]) for row in rows] == [True, False, True]
+
+    ignored = call("predict", "out/model.json", "new.csv", "--ignore-unseen")
+    assert ignored.exit_code == 0
+    assert "blue" not in ignored.stderr
+    Path("new.csv").write_text("mass,colour\n30,red\n30,\n,red\n")
+    missing = call("predict", "out/model.json", "new.csv")
+    assert ignored.stdout.replace("blue", "") == missing.stdout
+    assert rows[0] == next(csv.reader(missing.stdout.splitlines()[1:]))
+
+
+def test_a_table_of_unseen_categories_gets_no_prediction_at_all():
+    fit(*KIND, "--out", "out")
+    Path("new.csv").write_text("mass,colour\n" + "30,blue\n" * 50)
+    result = call("predict", "out/model.json", "new.csv")
+    assert result.exit_code == 1
+    assert result.stdout == "mass,colour,prediction,probability\n" + "30,blue,,\n" * 50
+    assert result.stderr.count("'blue' is not one of") == 20
+    assert "50 rows of 50 without a prediction" in result.stderr
 
 
 # ---- models that are not trusted -------------------------------------------------------------------------------------

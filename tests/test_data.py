@@ -121,7 +121,7 @@ def test_a_missing_column_is_answered_with_those_there_are(csv_file):
         pytest.param("größe,名\n1,é\n", {"größe": [1.0], "名": ["é"]}, id="UTF-8"),
         pytest.param('"x","a ""b"", c"\n"1","p\nq"\n', {"x": [1.0], 'a "b", c': ["p\nq"]}, id="quotes"),
         pytest.param("\n\nx\n1\n\n2\n\n", {"x": [1.0, 2.0]}, id="blank lines"),
-        pytest.param(" x , y \n 1 , a \n", {"x": [1.0], "y": [" a "]}, id="spaces"),
+        pytest.param(" x , y \n 1 , a \n", {"x": [1.0], "y": ["a"]}, id="spaces"),
         pytest.param('x\n1\nNA\n""\nnan\nNULL\n n/a\n?\n#N/A\n', {"x": [1.0, *[None] * 7]}, id="missing numbers"),
         pytest.param("x\na\nNA\n", {"x": ["a", None]}, id="missing text"),
         pytest.param("x,y\n1,\n2,NA\n", {"x": [1.0, 2.0], "y": [None, None]}, id="nothing in a column"),
@@ -152,8 +152,10 @@ def test_read_csv_reads(csv_file, content, expected):
         pytest.param('x\n"1"2\n', ", line 2: the row that begins here is not CSV", id="text after a quote"),
         pytest.param(f"x\n{'9' * 200_000}\n", ", line 2: the row that begins here is not CSV", id="huge cell"),
         pytest.param("x\n1\na\0b\n", ", line 3: byte 0x00 is not part of a UTF-8 text", id="NUL"),
-        pytest.param("x\né\n".encode("latin-1"), ", line 2: byte 0xe9 is not part of a UTF-8 text", id="Latin-1"),
-        pytest.param("x\n1\n".encode("utf-16"), ", line 1: byte 0xff is not part of a UTF-8 text", id="UTF-16"),
+        pytest.param(
+            "x\nü\n".encode() + b"\xe9\n", ", line 3: byte 0xe9 is not part of a UTF-8 text", id="two encodings"
+        ),
+        pytest.param("x\n1\n".encode("utf-16-le"), ", line 1: byte 0x00 is not part of a UTF-8 text", id="UTF-16"),
         pytest.param(b"PK\x03\x04\x14\0\x06\0", ", line 1: byte 0x00 is not part of a UTF-8 text", id="a workbook"),
         pytest.param(
             "x,y\n1,a\n\n2.5,b\nlots,c\n",
@@ -186,7 +188,7 @@ def test_types_and_columns_say_what_to_read(csv_file):
         read_csv(path)
     assert read_csv(path, columns=["x", "zip"], types={"zip": str}).rows == [(1.0, "1000"), (2.0, "2000")]
     assert read_csv(path, types={"id": str})["id"] == ["A1", "7"]
-    with pytest.raises(ValueError, match=r"line 2, column 'id': 'A1' is not a finite number$"):
+    with pytest.raises(ValueError, match=r"line 2, column 'id': 'A1' is not a finite number;"):
         read_csv(path, types={"id": float})
     with pytest.raises(ValueError, match="no column 'y'"):
         read_csv(path, columns=["x", "y"])
@@ -197,7 +199,7 @@ def test_types_and_columns_say_what_to_read(csv_file):
 
 
 def test_another_delimiter(csv_file):
-    assert read_csv(csv_file("x;y\n1;a,b\n"), delimiter=";").rows == [(1.0, "a,b")]
+    assert read_csv(csv_file("x^y\n1^a,b\n"), sep="^").rows == [(1.0, "a,b")]
 
 
 def test_rows_remember_their_lines(csv_file):
@@ -208,17 +210,18 @@ def test_rows_remember_their_lines(csv_file):
 
 
 names = st.text(st.characters(codec="utf-8", exclude_characters="\0\ufeff"), max_size=8).map(str.strip).filter(bool)
-texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8).filter(
-    lambda text: text.strip().lower() not in {"", "na", "n/a", "#n/a", "nan", "null", "?"} and not _is_number(text)
+texts = (
+    st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8)
+    .map(str.strip)
+    .filter(
+        lambda text: text.lower() not in {"", "na", "n/a", "#n/a", "nan", "null", "?"} and not _looks_like_number(text)
+    )
 )
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 
 
-def _is_number(text):
-    try:
-        return math.isfinite(float(text))
-    except ValueError:
-        return False
+def _looks_like_number(text):
+    return any(c.isdigit() for c in text)
 
 
 @st.composite
@@ -234,9 +237,11 @@ def test_what_is_written_is_read_back(tmp_path_factory, columns):
     path = tmp_path_factory.getbasetemp() / "back.csv"
     Table(columns).to_csv(path)
     ours = path.read_bytes()
-    assert {name: read_csv(path)[name] for name in columns} == columns
+    assert {name: read_csv(path, header=True)[name] for name in columns} == columns
+    separators = {*";\t|"} & {*"".join([*columns, *(cell for cells in columns.values() for cell in map(str, cells))])}
     with open(path, "w", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows([columns, *zip(*columns.values())])
+        quoting = csv.QUOTE_ALL if separators else csv.QUOTE_MINIMAL
+        csv.writer(file, quoting=quoting).writerows([columns, *zip(*columns.values())])
     assert path.read_bytes() == ours
 
 
@@ -299,8 +304,8 @@ def test_features_learn_from_the_training_rows_alone():
         [0.0 if mass is None else (mass - mean) / deviation, float(sex == "female"), float(sex == "male")]
         for mass, sex in held_out.rows
     ]
-    assert features.transform(held_out) == [pytest.approx(row, abs=1e-12) for row in expected]
-    assert [0.0, 0.0, 0.0] in features.transform(table)  # the penguin that was not measured at all
+    assert features.transform(held_out).tolist() == [pytest.approx(row, abs=1e-12) for row in expected]
+    assert [0.0, 0.0, 0.0] in features.transform(table).tolist()  # the penguin that was not measured at all
 
 
 def test_features_and_target_survive_as_json_and_read_a_new_file(csv_file):
@@ -308,13 +313,13 @@ def test_features_and_target_survive_as_json_and_read_a_new_file(csv_file):
     features, target = Features.fit(table.select("island", "bill_length_mm", "sex")), Target.fit(table, "species")
     features_again = Features.from_dict(json.loads(json.dumps(features.to_dict())))
     target_again = Target.from_dict(json.loads(json.dumps(target.to_dict())))
-    assert features_again.transform(table) == features.transform(table)
+    assert features_again.transform(table).tolist() == features.transform(table).tolist()
     assert target_again.inverse(target.transform(table)) == table["species"]
 
     new = csv_file("sex,bill_length_mm,notes,island\nmale,44.5,1,Dream\nNA,?,two,Biscoe\n")
     rows = read_csv(new, columns=features_again.columns, types=features_again.types)
     by_hand = Table({"island": ["Dream", "Biscoe"], "bill_length_mm": [44.5, None], "sex": ["male", None]})
-    assert features_again.transform(rows) == features.transform(by_hand)
+    assert features_again.transform(rows).tolist() == features.transform(by_hand).tolist()
 
 
 def test_a_numeric_target_comes_back_in_its_own_unit():
@@ -336,7 +341,7 @@ def test_errors_of_features_and_target_say_where(csv_file):
         target.transform(new.drop_missing())
     with pytest.raises(ValueError, match=r"file\.csv, line 4, column 'c': the target is missing"):
         target.transform(new)
-    assert features.transform(new, ignore_unseen=True)[1][1:] == [0.0, 0.0]
+    assert features.transform(new, ignore_unseen=True)[1, 1:].tolist() == [0.0, 0.0]
     with pytest.raises(ValueError, match="row 0, column 'x': 'one' is not a number"):
         features.transform(Table({"x": ["one"], "c": ["a"]}))
     with pytest.raises(ValueError, match="there is no column 'c': the table has 'x'"):
@@ -383,7 +388,7 @@ def test_a_hostile_description_of_features_is_refused(state):
 
 def test_a_description_as_whole_numbers_is_accepted():
     features = Features.from_dict({"columns": [{"name": "x", "mean": 1, "scale": 2}]})
-    assert features.transform(Table({"x": [4.0]})) == [[1.5]]
+    assert features.transform(Table({"x": [4.0]})).tolist() == [[1.5]]
 
 
 def test_a_target_of_one_class_is_refused():

@@ -100,7 +100,6 @@ DEFERRED = {
     ("nn", "compiler.prediction"),  # predict(X) for many samples
     ("engine", "viz.graph"),  # the picture of a Value in a notebook
     ("train.fit", "compiler.training"),  # fit(…, compile=True)
-    ("train.predictor", "compiler"),  # all rows of a table at once
 }
 FILES = {
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__"): path

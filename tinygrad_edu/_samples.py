@@ -93,10 +93,10 @@ def to_array(rows: Any) -> Any:
         return rows
 
 
-def read_columns(things: Any) -> dict[str, list[Any]]:
+def to_columns(things: Any) -> dict[str, list[Any]]:
     """The columns of a frame, or of a sequence of dicts that are its rows, by their names; None is a missing cell.
 
-    >>> read_columns([{"mass": 3.5, "species": "Adelie"}, {"mass": 5.0}])
+    >>> to_columns([{"mass": 3.5, "species": "Adelie"}, {"mass": 5.0}])
     {'mass': [3.5, 5.0], 'species': ['Adelie', None]}
 
     Raises:

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple, NoReturn
 import click
 
 from tinygrad_edu import __version__, _io, data
-from tinygrad_edu.data.tables import Table, parse_cells, read_cells, read_csv
+from tinygrad_edu.data.tables import Table, open_csv
 from tinygrad_edu.errors import quote_list, short_repr
 from tinygrad_edu.graph import topological_order
 from tinygrad_edu.nn import ACTIVATIONS
@@ -40,12 +40,14 @@ from .experiment import (
     Experiment,
     Settings,
     describe_missing_values,
+    format_count,
     require_pictures,
 )
 from .notes import MAX_CATEGORIES
 
 ERROR, INTERRUPTED = 2, 130  # exit codes; the second is what shells report after Ctrl-C
 MAX_WIDTH = 1000
+MAX_NOTES = 20  # on single rows
 # Seed 0 happens to hold out the one household that is five times as rich as the mean: the first curve that a newcomer
 # sees would show that household, not the descent. Seed 1 does not give the best result either.
 DEMO_SEED = 1
@@ -164,6 +166,36 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
+def _add_reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the options that say how a table is written; `_reading` makes arguments of `read_csv` of them."""
+    options = [
+        click.option("--sep", metavar="CHARACTER", help="Between cells, as ';' or tab; by default it is recognised."),
+        click.option(
+            "--header",
+            type=click.Choice(["first", "none"]),
+            help="Whether the first line names the columns; without, they are called column1, column2, ….",
+        ),
+        click.option(
+            "--decimal", type=click.Choice([".", ","]), help="The mark before decimals; by default recognised."
+        ),
+        click.option("--thousands", metavar="CHARACTER", help="The mark between thousands; by default any."),
+        click.option(
+            "--missing", multiple=True, metavar="MARK", help="A cell that counts as missing, besides NA and its like."
+        ),
+        click.option("--keep", multiple=True, metavar="MARK", help="One that does not, as NA for Namibia."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _reading(options: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of `read_csv` that options give; taken out of them."""
+    taken = {name: options.pop(name) for name in ("sep", "header", "decimal", "thousands", "missing", "keep")}
+    given = {name: list(x) if isinstance(x, tuple) else x for name, x in taken.items() if x}
+    return {**given, **({"header": taken["header"] == "first"} if taken["header"] else {})}
+
+
 def _format_defaults(settings: dict[str, float]) -> str:
     return ", ".join(f"{name} {x}" for name, x in settings.items())
 
@@ -178,8 +210,8 @@ def _format_defaults(settings: dict[str, float]) -> str:
 def main(context: click.Context) -> None:
     """Gradient descent on a table of data: a trained model and its pictures come out. And on an expression, to look at.
 
-    The exit code is 0 if all went well, 1 if what was to be checked is not right, 2 after an error, which is one line,
-    and 130 after Ctrl-C.
+    The exit code is 0 if all went well, 1 if what was to be checked is not right or a row has no prediction, 2 after an
+    error, which is one line, and 130 after Ctrl-C.
     """
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
@@ -219,6 +251,17 @@ def demo(out: Path, seed: int) -> int:
     metavar="A,B,...",
     help="The columns to learn from; by default all others, apart from those with the same value everywhere, and texts "
     f"of more than {MAX_CATEGORIES} kinds or all different.",
+)
+@click.option("--exclude", multiple=True, metavar="COLUMN", help="A column to leave out.")
+@click.option("--text", multiple=True, metavar="COLUMN", help="A column to read as texts: its numbers are categories.")
+@click.option("--number", multiple=True, metavar="COLUMN", help="A column to read as numbers, also with a unit: 12 kg.")
+@_add_reading_options
+@click.option(
+    "--min-class-rows",
+    metavar="N",
+    type=click.IntRange(min=1),
+    default=1,
+    help="Leave out the rows of classes that have fewer.",
 )
 @click.option(
     "--hidden",
@@ -298,6 +341,9 @@ def fit(
     target: str,
     task: str | None,
     features: list[str] | None,
+    exclude: tuple[str, ...],
+    text: tuple[str, ...],
+    number: tuple[str, ...],
     checkpoint: Path | None,
     out: Path,
     **settings: Any,
@@ -316,41 +362,67 @@ def fit(
     for path in (table, checkpoint):
         if path and path.resolve() in results:
             raise ValueError(f"{path} would be overwritten by a result: choose another folder than {out} for --out")
+    for name in text:
+        if name in number:
+            raise ValueError(
+                f"column {short_repr(name)} is named by --text and by --number: it can only be one of them"
+            )
+    if target in exclude:
+        raise ValueError(f"column {short_repr(target)} cannot be excluded: it is the target")
     kind = {"regression": float, "classification": str}
-    rows = read_csv(
-        table,
-        columns=None if features is None else [*features, *({target} - {*features})],
-        types={target: kind[task]} if task else None,
-    )
+    types = {**dict.fromkeys(text, str), **dict.fromkeys(number, float), **({target: kind[task]} if task else {})}
+    columns = None if features is None else [*features, *({target} - {*features})]
+    reading = _reading(settings)
+    with open_csv(table, **reading) as file:
+        rows = file.read(columns, exclude, types)
     experiment = Experiment(rows, target, features, Settings(**settings))
+    experiment.predictor.reading = reading
     return _run_experiment(f"Learning from {table}", experiment, out, checkpoint)
 
 
 @main.command()
 @click.argument("model", type=_READABLE, metavar="MODEL.JSON")
 @click.argument("table", type=_READABLE, metavar="NEW.CSV")
+@_add_reading_options
+@click.option("--ignore-unseen", is_flag=True, help="A category that training has not seen counts as missing.")
 @click.option("--out", type=_FILE, metavar="FILE", help="The CSV file to write, by default to standard output.")
 @click.option("--probabilities", is_flag=True, help="Also write the probability of each class, in a column for each.")
-def predict(model: Path, table: Path, out: Path | None, probabilities: bool) -> None:
+def predict(
+    model: Path, table: Path, ignore_unseen: bool, out: Path | None, probabilities: bool, **options: Any
+) -> int:
     """Predict with a trained model, for each row of a table.
 
     MODEL.JSON is a file that fit or demo has written. The result is NEW.CSV with a column more, prediction; for classes
-    also probability, that of the predicted one, unless the model was trained with the hinge loss.
+    also probability, that of the predicted one, unless the model was trained with the hinge loss. The table is read as
+    fit was told to read its own, unless the options say otherwise. A row with a category that training has not seen
+    gets no prediction, and a note; the exit code is then 1.
     """
     if out and out.exists() and (out.samefile(model) or out.samefile(table)):
         raise ValueError(f"{out} is read here: choose another file for --out")
     predictor = Predictor.load(model)
     features = predictor.features
-    cells = read_cells(table)  # once: it may be a pipe
-    rows = parse_cells(cells, features.columns, features.types)
-    text = _add_columns(cells, predictor.predict(rows, probabilities=probabilities))
-    for note in describe_missing_values(rows, features):
-        click.echo(f"Note: {note}", err=True)
+    with open_csv(table, **{**predictor.reading, **_reading(options)}) as file:
+        rows = file.read(features.columns, types=features.types)
+        unseen = {} if ignore_unseen else features.find_unseen(rows)
+        known = [row for row in range(len(rows)) if row not in unseen]
+        answers = predictor.predict(rows.take(known), ignore_unseen, probabilities=probabilities)
+        added: dict[str, list[Any]] = {name: [None] * len(rows) for name in answers}
+        for name, cells in answers.items():
+            for row, cell in zip(known, cells):
+                added[name][row] = cell
+        text = file.add_columns(added)
+    notes = [*rows.notes, *describe_missing_values(rows, features), *list(unseen.values())[:MAX_NOTES]]
+    if unseen:
+        way_out = "--ignore-unseen predicts as if the category were missing"
+        notes.append(f"{format_count(len(unseen), 'row')} of {len(rows)} without a prediction: {way_out}")
+    for note in notes:
+        click.echo(f"Note: {report.replace_unprintable(note)}", err=True)
     if out:
         _io.write(out, text)
         click.echo(f"{report.replace_unprintable(str(out))} is written", err=True)
     else:
         click.echo(text.encode(), nl=False)
+    return 1 if unseen else 0
 
 
 # ---- an expression ---------------------------------------------------------------------------------------------------
@@ -487,19 +559,6 @@ def grade(engine: Path, as_json: bool, **choices: Any) -> int:
         found = grade_file(engine, **choices)
     click.echo(found.json() if as_json else found.report(colour=True))
     return 0 if found.passed else 1
-
-
-def _add_columns(cells: Table, columns: dict[str, list[Any]]) -> str:
-    """The cells of a table as they are, with columns added, as CSV."""
-    taken = {*cells.columns} & columns.keys()
-    if taken:
-        way_out = "rename it, as the result gets that name"
-        raise ValueError(f"{cells.source} has a column {quote_list(taken)} already: {way_out}")
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*cells.columns, *columns])
-    writer.writerows([*row, *added] for row, added in zip(cells.rows, zip(*columns.values())))
-    return text.getvalue()
 
 
 def _run_experiment(title: str, experiment: Experiment, out: Path, checkpoint: Path | None = None) -> int:

@@ -84,6 +84,7 @@ class Settings:
         patience: Training stops when the loss on validation rows has not fallen for so many epochs, and the weights of
             the best epoch are taken; None trains on all rows that are not held out, for all epochs.
         validation_share: The share of these that are validation rows.
+        min_class_rows: The number of rows that a class must have; rarer ones are left out.
     """
 
     hidden: tuple[int, ...] = (16,)
@@ -97,6 +98,7 @@ class Settings:
     test_share: float = 0.2
     patience: int | None = 10
     validation_share: float = 0.1
+    min_class_rows: int = 1
 
 
 class Rival(NamedTuple):
@@ -140,7 +142,7 @@ class Experiment:
         self, table: Table, target: str, features: Sequence[str] | None = None, settings: Settings | None = None
     ) -> None:
         self.settings = settings = settings or Settings()
-        self.notes: list[str] = []
+        self.notes = [*table.notes]
         self.history = History()
         for name, times in Counter(features or ()).items():
             if name == target or times > 1:
@@ -153,6 +155,7 @@ class Experiment:
             raise ValueError(f"at least 3 rows with a value of {short_repr(target)} are needed, not {len(known)}")
         if len(known) < len(table):
             self.notes.append(f"{format_count(len(table) - len(known), 'row')} without {short_repr(target)} left out")
+        known = self._leave_out_rare_classes(known, target)
         values = known[target]
         kinds = len(set(values))
         classes = isinstance(values[0], str)
@@ -489,9 +492,7 @@ class Experiment:
         """X and y of a table; those of the rows to train on, validate on and measure on are kept."""
         if id(table) in self._encoded:
             return self._encoded[id(table)]
-        import numpy as np
-
-        found = np.array(self.predictor.features.transform(table, ignore_unseen=True)), self.predictor.targets(table)
+        found = self.predictor.features.transform(table, ignore_unseen=True), self.predictor.targets(table)
         if any(table is kept for kept in (self.train, self.validation, self.held_out)):
             self._encoded[id(table)] = found
         return found
@@ -508,6 +509,27 @@ class Experiment:
                 self.train, validation = map(train.take, parts)
                 return validation
         return None
+
+    def _leave_out_rare_classes(self, known: Table, target: str) -> Table:
+        """The rows of classes that are not too rare; adds a note on those that are, or that cannot be split."""
+        if not known.is_text(target):
+            return known
+        least = self.settings.min_class_rows
+        kept = known.drop_rare(target, least)
+        rare = {*known[target]} - {*kept[target]}
+        if rare:
+            rows = format_count(len(known) - len(kept), "row")
+            self.notes.append(f"{rows} left out, of classes with fewer than {least} rows: {quote_list(sorted(rare))}")
+        single = {*kept[target]} - {*kept.drop_rare(target, 2)[target]}
+        if single:
+            names = quote_list(sorted(single))
+            self.notes.append(
+                f"classes with a single row, {names}, cannot be split: not measured "
+                "(--min-class-rows 2 leaves them out)"
+            )
+        if not len(kept):
+            raise ValueError(f"no class of column {short_repr(target)} has {least} rows: nothing is left to learn")
+        return kept
 
     def _choose_columns(self, target: str, features: Sequence[str] | None) -> list[str]:
         """The columns to learn from; adds a note on each column that does not look useful."""

@@ -6,16 +6,17 @@ answers. Their whole state is plain JSON. It is not trusted when it is read back
 whatever `to_dict` would not have written. What a table is stands in `tables.py`.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from math import fsum, hypot, isfinite, sqrt
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from tinygrad_edu._validate import require_finite, to_float
 from tinygrad_edu.errors import quote_list, short_repr
 
 from .tables import Cell, Table
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 class Standardizer:
@@ -57,13 +58,21 @@ class Standardizer:
         Raises:
             ValueError: There is no number, or the numbers are too large for floats.
         """
-        xs = [to_float(x) for x in values if x is not None]
-        if not xs:
+        import numpy as np
+
+        return cls._fit_array(np.array([to_float(x) for x in values if x is not None], float))
+
+    @classmethod
+    def _fit_array(cls, xs: "NDArray[Any]") -> "Standardizer":
+        import numpy as np
+
+        if not len(xs):
             raise ValueError("there is no number in it to learn the mean from")
-        if all(x == xs[0] for x in xs):  # by the formulas, rounding might leave a scale of about 1e-17
+        if (xs == xs[0]).all():  # by the formulas, rounding might leave a scale of about 1e-17
             return cls(xs[0], 1.0)
-        mean = fsum(x / len(xs) for x in xs)
-        return cls(mean, hypot(*[x - mean for x in xs]) / sqrt(len(xs)) or 1.0)
+        with np.errstate(over="ignore", invalid="ignore"):  # the scale is then not finite, and refused
+            mean = fsum((xs / len(xs)).tolist())
+            return cls(mean, hypot(*(xs - mean).tolist()) / sqrt(len(xs)) or 1.0)
 
     def transform(self, values: Iterable[Cell]) -> list[float]:
         """Standardises numbers.
@@ -110,6 +119,34 @@ class Standardizer:
         if not isfinite(z):
             raise ValueError(f"{value} is too far from the mean {self.mean}, at a standard deviation of {self.scale}")
         return [z]
+
+    def encode_column(self, table: Table, name: str) -> "NDArray[Any]":
+        """Encodes a column of a table.
+
+        Args:
+            table: n rows.
+            name: The name of the column.
+
+        Returns:
+            The inputs of a model: n rows of one number, the z of the cell.
+
+        Raises:
+            ValueError: As `transform`; the message says where.
+        """
+        import numpy as np
+
+        if table.is_text(name):
+            row = int(np.flatnonzero(~table.is_missing(name))[0])
+            raise ValueError(f"{_describe_cell(table, row, name)} is not a number")
+        missing = table.is_missing(name)
+        with np.errstate(over="ignore"):
+            zs = (table.numbers(name) - self.mean) / self.scale
+        zs[missing] = 0.0
+        if not np.isfinite(zs).all():
+            row = int(np.flatnonzero(~np.isfinite(zs))[0])
+            too_far = f"is too far from the mean {self.mean}, at a standard deviation of {self.scale}"
+            raise ValueError(f"{_describe_cell(table, row, name)} {too_far}")
+        return zs[:, None]
 
     def to_dict(self) -> dict[str, Any]:
         """The whole state, as plain data for JSON.
@@ -220,6 +257,54 @@ class Categories:
         hot = None if value is None else self._find_number(value)
         return [1.0 if i == hot else 0.0 for i in range(len(self._numbers))]
 
+    def number_column(self, table: Table, name: str) -> "NDArray[Any]":
+        """Looks up the numbers of the categories in a column of a table.
+
+        Args:
+            table: n rows.
+            name: The name of the column.
+
+        Returns:
+            n integers: the number of the category of each cell, -1 for a missing one, -2 for one not seen in training.
+
+        Raises:
+            ValueError: The column holds numbers.
+        """
+        import numpy as np
+
+        codes, names = table.codes(name)
+        return np.take(np.array([*(self._numbers.get(name, -2) for name in names), -1]), codes)
+
+    def encode_column(self, table: Table, name: str, ignore_unseen: bool = False) -> "NDArray[Any]":
+        """Encodes a column of a table.
+
+        Args:
+            table: n rows.
+            name: The name of the column.
+            ignore_unseen: Whether a category that was not seen in training counts as missing.
+
+        Returns:
+            The inputs of a model: n rows, each as `encode` gives it.
+
+        Raises:
+            ValueError: A category was not seen in training; the message says where.
+        """
+        import numpy as np
+
+        if not table.is_text(name) and not table.is_missing(name).all():
+            row = int(np.flatnonzero(~table.is_missing(name))[0])
+            raise ValueError(f"{_describe_cell(table, row, name)} is a number, not a text as in training")
+        numbers = self.number_column(table, name)
+        unseen = np.flatnonzero(numbers == -2)
+        if len(unseen) and not ignore_unseen:
+            row = int(unseen[0])
+            seen = f"is not one of the categories seen in training, {quote_list(self._numbers)}"
+            raise ValueError(f"{_describe_cell(table, row, name)} {seen}")
+        hot = np.flatnonzero(numbers >= 0)
+        inputs = np.zeros((len(numbers), len(self._numbers)))
+        inputs[hot, numbers[hot]] = 1.0
+        return inputs
+
     def to_dict(self) -> dict[str, Any]:
         """The whole state, as plain data for JSON.
 
@@ -261,7 +346,9 @@ class Features:
         >>> features.inputs
         ['mass', 'sex=f', 'sex=m']
         >>> features.transform(table)
-        [[-1.0, 1.0, 0.0], [1.0, 0.0, 1.0], [0.0, 0.0, 0.0]]
+        array([[-1.,  1.,  0.],
+               [ 1.,  0.,  1.],
+               [ 0.,  0.,  0.]])
         >>> features.transform(Table({"sex": ["x"], "mass": [4.0]}))
         Traceback (most recent call last):
         ValueError: row 0, column 'sex': 'x' is not one of the categories seen in training, 'f', 'm'
@@ -311,7 +398,7 @@ class Features:
             names += [f"{name}={c}" for c in encoding.names] if isinstance(encoding, Categories) else [name]
         return names
 
-    def transform(self, table: Table, ignore_unseen: bool = False) -> list[list[float]]:
+    def transform(self, table: Table, ignore_unseen: bool = False) -> "NDArray[Any]":
         """Encodes the rows of a table.
 
         Args:
@@ -319,21 +406,49 @@ class Features:
             ignore_unseen: Whether a category that was not seen in training counts as missing.
 
         Returns:
-            X: n rows of inputs, which `inputs` names.
+            X: an array of n rows of inputs, which `inputs` names.
 
         Raises:
             ValueError: A column is missing, a text stands in place of a number, or a category was not seen in training;
                 the message says where.
         """
-        X: list[list[float]] = [[] for _ in range(len(_require_table(table)))]
+        import numpy as np
+
+        _require_table(table)
+        parts = [
+            encoding.encode_column(table, name, ignore_unseen)
+            if isinstance(encoding, Categories)
+            else encoding.encode_column(table, name)
+            for name, encoding in self.encodings.items()
+        ]
+        return np.hstack(parts)
+
+    def find_unseen(self, table: Table) -> dict[int, str]:
+        """Finds the rows with a category that was not seen in training, for which there is no prediction.
+
+        Args:
+            table: n rows.
+
+        Returns:
+            For the number of each such row, counted from 0, what is wrong with it, in words, with its place.
+
+        Raises:
+            ValueError: A column is missing.
+
+        Example:
+            >>> features = Features.fit(Table({"sex": ["f", "m"]}))
+            >>> features.find_unseen(Table({"sex": ["m", "x", None]}))
+            {1: "row 1, column 'sex': 'x' is not one of the categories seen in training, 'f', 'm'"}
+        """
+        import numpy as np
+
+        problems: dict[int, str] = {}
         for name, encoding in self.encodings.items():
-            values = table[name]
-            if ignore_unseen and isinstance(encoding, Categories):
-                known = set(encoding.names)
-                values = [value if value in known else None for value in values]
-            for row, inputs in zip(X, _map_column(encoding.encode, values, table, name)):
-                row += inputs
-        return X
+            if isinstance(encoding, Categories) and table.is_text(name):
+                seen = f"is not one of the categories seen in training, {quote_list(encoding.names)}"
+                for row in np.flatnonzero(encoding.number_column(table, name) == -2).tolist():
+                    problems.setdefault(row, f"{_describe_cell(table, row, name)} {seen}")
+        return dict(sorted(problems.items()))
 
     def to_dict(self) -> dict[str, Any]:
         """The whole state, as plain data for JSON.
@@ -426,11 +541,15 @@ class Target:
             ValueError: A target is missing, is a text in place of a number, or is a class not seen in training; the
                 message says in which row.
         """
-        values = _require_table(table)[self.name]
-        if None in values:
-            where = f"{table.place(values.index(None))}, column {short_repr(self.name)}"
+        import numpy as np
+
+        missing = np.flatnonzero(_require_table(table).is_missing(self.name))
+        if len(missing):
+            where = f"{table.place(int(missing[0]))}, column {short_repr(self.name)}"
             raise ValueError(f"{where}: the target is missing; table.drop_missing(...) leaves such rows out")
-        return _map_column(lambda value: self.encoding.transform([value])[0], values, table, self.name)
+        inputs = self.encoding.encode_column(table, self.name)
+        is_class = isinstance(self.encoding, Categories)
+        return [*(inputs.argmax(axis=1) if is_class else inputs[:, 0]).tolist()]
 
     def inverse(self, ys: Iterable[Any]) -> list[Any]:
         """Decodes predictions.
@@ -477,23 +596,18 @@ def _require_table(table: Any) -> Table:
 
 def _fit_encoding(table: Table, name: str) -> Encoding:
     """The encoding that suits the values of a column."""
-    values = table[name]
-    kind = Categories if any(isinstance(value, str) for value in values) else Standardizer
     try:
-        return kind.fit(values)
+        if table.is_text(name):
+            return Categories.fit(table.codes(name)[1])
+        return Standardizer._fit_array(table.numbers(name)[~table.is_missing(name)])
     except ValueError as error:
         raise ValueError(f"column {short_repr(name)}: {error}") from error
 
 
-def _map_column(function: Callable[[Cell], T], values: Iterable[Cell], table: Table, name: str) -> list[T]:
-    """Applies a function to each cell of a column; an error says at which cell."""
-    results = []
-    for i, value in enumerate(values):
-        try:
-            results.append(function(value))
-        except ValueError as error:
-            raise ValueError(f"{table.place(i)}, column {short_repr(name)}: {error}") from error
-    return results
+def _describe_cell(table: Table, row: int, name: str) -> str:
+    """A cell of a table, with its place."""
+    cell = table.select(name).take([row])[name][0]
+    return f"{table.place(row)}, column {short_repr(name)}: {short_repr(cell)}"
 
 
 def _encoding_to_dict(name: str, encoding: Encoding) -> dict[str, Any]:

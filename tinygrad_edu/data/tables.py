@@ -4,16 +4,25 @@ A cell is what the file says, with None where a value is missing. Making the inp
 `preprocessing.py`. A file is not trusted: whatever is wrong with it is a `ValueError` of one line that says where.
 """
 
+import io
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from math import isfinite
-from typing import Any
+from contextlib import contextmanager
+from math import isfinite, nan
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from tinygrad_edu import _io
 from tinygrad_edu._display import GAP, MAX_COLUMNS, Sheet, format_numbers
-from tinygrad_edu._samples import read_columns
+from tinygrad_edu._samples import to_columns
 from tinygrad_edu._validate import require_ints, to_float
 from tinygrad_edu.errors import quote_list, short_repr
+
+from ._columns import Column, Numbers, Texts, number_texts
+from ._csv import Records
+from ._reading import Content, Options, read_columns, require_column
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 Cell = float | str | None
 
@@ -27,13 +36,15 @@ MAX_SHOWN_ROWS = 20  # of more rows the first and the last five are shown
 class Table:
     """Named columns of equal length, each all numbers or all texts, with None for a missing value.
 
-    A table does not change; `select`, `take` and `drop_missing` make new ones.
+    A table does not change; `select`, `take`, `head` and `drop_missing` make new ones. It keeps numbers and texts
+    compactly; `numbers` and `codes` give them as NumPy arrays.
 
     Args:
         columns: The cells of each column by its name: numbers or texts, or None. Or a frame of pandas, Polars or
             PyArrow, or a sequence of dicts that are its rows.
         source: The file that the rows come from, for error messages.
         lines: The line of each row in that file.
+        notes: What a reader should know about how the file was read, each one a line of text.
 
     Raises:
         ValueError: The columns differ in length, or one mixes numbers and texts, or holds inf or nan.
@@ -47,13 +58,19 @@ class Table:
         [(3.5, 'Adelie'), (5.0, 'Gentoo')]
     """
 
-    def __init__(self, columns: Any, source: str = "", lines: Sequence[int] | None = None) -> None:
-        self._columns = {name: _check_cells(name, values) for name, values in read_columns(columns).items()}
+    def __init__(
+        self,
+        columns: Any,
+        source: str = "",
+        lines: Sequence[int] | None = None,
+        notes: Sequence[str] = (),
+    ) -> None:
+        self._columns = {name: _make_column(name, values) for name, values in to_columns(columns).items()}
         lengths = {name: len(values) for name, values in self._columns.items()}
         if len(set(lengths.values())) > 1:
             raise ValueError(f"the columns of a table must be equally long, not {lengths}")
         self._length = next(iter(lengths.values()), 0)
-        self.source, self.lines = source, lines
+        self.source, self.lines, self.notes = source, lines, list(notes)
 
     @property
     def columns(self) -> list[str]:
@@ -63,7 +80,7 @@ class Table:
     @property
     def rows(self) -> list[tuple[Any, ...]]:
         """The rows, each a tuple in the order of the columns."""
-        return list(zip(*self._columns.values()))
+        return list(zip(*[column.cells() for column in self._columns.values()]))
 
     def __len__(self) -> int:
         """The number of rows."""
@@ -73,16 +90,7 @@ class Table:
         return iter(self._columns)
 
     def __getitem__(self, name: str) -> list[Any]:
-        if not isinstance(name, str):
-            raise TypeError(
-                f"a column has a text as its name, not {short_repr(name)}; select('a', 'b') takes several columns"
-            )
-        if name not in self._columns:
-            there_are = f"{self.source or 'the table'} has {quote_list(self)}"
-            if self.source and len(self._columns) == 1 and {*";\t|"} & {*self.columns[0]}:
-                there_are += ", a single one: save the table with commas between its columns"
-            raise ValueError(f"there is no column {short_repr(name)}: {there_are}")
-        return list(self._columns[name])
+        return self._find(name).cells()
 
     def __repr__(self) -> str:
         return self._to_sheet().to_text()
@@ -134,6 +142,74 @@ class Table:
         require_ints(0, n=n)
         return self.take(range(min(n, len(self))))
 
+    def numbers(self, name: str) -> "NDArray[Any]":
+        """A column of numbers as an array.
+
+        Args:
+            name: The name of the column.
+
+        Returns:
+            n floats, nan where a number is missing. It is not to be changed.
+
+        Raises:
+            ValueError: There is no such column, or it holds texts.
+
+        Example:
+            >>> Table({"mass": [3.5, None, 5.0]}).numbers("mass")
+            array([3.5, nan, 5. ])
+        """
+        column = self._find(name)
+        if isinstance(column, Texts):
+            raise ValueError(f"column {short_repr(name)} holds texts, such as {short_repr(column.names[0])}")
+        return column.values
+
+    def codes(self, name: str) -> tuple["NDArray[Any]", list[str]]:
+        """A column of texts as an array of integers.
+
+        Args:
+            name: The name of the column.
+
+        Returns:
+            n integers, and the distinct names that they count, from 0 on; -1 is a missing text.
+
+        Raises:
+            ValueError: There is no such column, or it holds numbers.
+
+        Example:
+            >>> Table({"sex": ["m", "f", None, "m"]}).codes("sex")
+            (array([ 0,  1, -1,  0], dtype=int32), ['m', 'f'])
+        """
+        import numpy as np
+
+        column = self._find(name)
+        if isinstance(column, Texts):
+            return column.codes.astype(np.int32), list(column.names)
+        if not column.is_missing().all():
+            raise ValueError(f"column {short_repr(name)} holds numbers, not texts")
+        return np.full(len(column), -1, np.int32), []
+
+    def is_text(self, name: str) -> bool:
+        """Whether a column holds texts; one without any value counts as one of numbers.
+
+        Args:
+            name: The name of the column.
+
+        Returns:
+            True for texts, False for numbers.
+        """
+        return isinstance(self._find(name), Texts)
+
+    def is_missing(self, name: str) -> "NDArray[Any]":
+        """Where the values of a column are missing.
+
+        Args:
+            name: The name of the column.
+
+        Returns:
+            n truth values.
+        """
+        return self._find(name).is_missing()
+
     def place(self, row: int) -> str:
         """Where a row comes from, in words.
 
@@ -143,7 +219,7 @@ class Table:
         Returns:
             Its file and line, or its number in the table.
         """
-        return f"{self.source}, line {self.lines[row]}" if self.lines else f"row {row}"
+        return f"row {row}" if self.lines is None else f"{self.source}, line {self.lines[row]}"
 
     def select(self, *names: str) -> "Table":
         """Chooses columns.
@@ -154,13 +230,13 @@ class Table:
         Returns:
             The table of these columns, in this order.
         """
-        return Table({name: self[name] for name in names}, self.source, self.lines)
+        return Table({name: self._find(name) for name in names}, self.source, self.lines, self.notes)
 
     def take(self, rows: Iterable[int]) -> "Table":
         """Chooses rows.
 
         Args:
-            rows: The numbers of the rows, counted from 0.
+            rows: The numbers of the rows, counted from 0; a list, or an array of ints.
 
         Returns:
             The table of these rows, in this order.
@@ -169,14 +245,12 @@ class Table:
             IndexError: There is no such row.
             TypeError: A number is no int.
         """
-        rows = list(rows)
-        for row in rows:
-            if not hasattr(row, "__index__") or isinstance(row, bool):
-                raise TypeError(f"a row is taken by its number, counted from 0, not by {short_repr(row)}")
-            if not -len(self) <= row < len(self):
-                raise IndexError(f"there is no row {row} in a table of {len(self)}, counted from 0")
-        columns = {name: [values[i] for i in rows] for name, values in self._columns.items()}
-        return Table(columns, self.source, self.lines and [self.lines[i] for i in rows])
+        import numpy as np
+
+        chosen = _to_row_numbers(rows, len(self))
+        columns = {name: column.take(chosen) for name, column in self._columns.items()}
+        lines = None if self.lines is None else np.asarray(self.lines)[chosen]
+        return Table(columns, self.source, cast("Sequence[int] | None", lines), self.notes)
 
     def drop_missing(self, *names: str) -> "Table":
         """Leaves out the rows that have a missing value.
@@ -187,13 +261,41 @@ class Table:
         Returns:
             The table of the other rows.
         """
-        columns = [self[name] for name in names or self]
-        return self.take(i for i in range(len(self)) if all(values[i] is not None for values in columns))
+        import numpy as np
+
+        missing = np.zeros(len(self), bool)
+        for name in names or self:
+            missing |= self.is_missing(name)
+        return self.take(np.flatnonzero(~missing))
+
+    def drop_rare(self, name: str, at_least: int) -> "Table":
+        """Leaves out the rows whose text in a column is rare, such as a class that cannot be split.
+
+        Args:
+            name: The name of a column of texts.
+            at_least: How many rows a text must have.
+
+        Returns:
+            The table of the other rows; rows without a text stay.
+
+        Raises:
+            ValueError: There is no such column, or it holds numbers.
+
+        Example:
+            >>> Table({"kind": ["a", "b", "a", None]}).drop_rare("kind", at_least=2)["kind"]
+            ['a', 'a', None]
+        """
+        import numpy as np
+
+        codes, _ = self.codes(name)
+        counts = np.append(np.bincount(codes[codes >= 0]), at_least)  # the last one is that of -1
+        return self.take(np.flatnonzero(counts[codes] >= at_least))
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
         """Writes a UTF-8 file that `read_csv` reads back, in one step; missing values become empty cells.
 
-        A text that looks like a number or a missing value is read back as one.
+        A text that looks like a number or a missing value is read back as one, and without spaces around it. Names that
+        are numbers need `read_csv(path, header=True)`.
 
         Args:
             path: The file to write.
@@ -202,11 +304,17 @@ class Table:
             OSError: The file cannot be written; an old one is then untouched.
         """
         import csv
-        import io
 
         text = io.StringIO(newline="")
         csv.writer(text).writerows([self.columns, *self.rows])
+        if {*";\t|"} & {*text.getvalue()}:  # quotes tell that they do not separate cells
+            text = io.StringIO(newline="")
+            csv.writer(text, quoting=csv.QUOTE_ALL).writerows([self.columns, *self.rows])
         _io.write(path, text.getvalue())
+
+    def _find(self, name: str) -> Column:
+        require_column(name, self._columns, self.source)
+        return self._columns[name]
 
 
 def _holds_texts(cells: Sequence[Cell]) -> bool:
@@ -217,9 +325,13 @@ def _format_cells(cells: Sequence[Any]) -> list[str]:
     return ["None" if x is None else x for x in cells] if _holds_texts(cells) else format_numbers(cells)
 
 
-def _check_cells(name: str, values: Iterable[Cell]) -> list[Cell]:
+def _make_column(name: str, values: Iterable[Cell] | Column) -> Column:
+    import numpy as np
+
     if not isinstance(name, str):
         raise TypeError(f"a column has a text as its name, not {short_repr(name)}")
+    if isinstance(values, (Numbers, Texts)):
+        return values
     if isinstance(values, str) or not isinstance(values, Iterable):
         raise TypeError(f"column {short_repr(name)} must be a list of cells, not {short_repr(values)}")
     cells = list(values)
@@ -227,13 +339,31 @@ def _check_cells(name: str, values: Iterable[Cell]) -> list[Cell]:
     if any(texts):
         if not all(texts):
             raise ValueError(f"column {short_repr(name)} mixes numbers and texts")
-        return cells
+        return number_texts(cast("list[str | None]", cells))
     cell = f"a cell of column {short_repr(name)}"
     numbers = [None if v is None else to_float(v, cell) for v in cells]
     for x in numbers:
         if x is not None and not isfinite(x):
             raise ValueError(f"column {short_repr(name)} holds {x}: a missing number is None, and none is infinite")
-    return [*numbers]
+    return Numbers(np.array([nan if x is None else x for x in numbers], float))
+
+
+def _to_row_numbers(rows: Any, length: int) -> "NDArray[Any]":
+    import numpy as np
+
+    if not isinstance(rows, np.ndarray):
+        rows = list(rows)
+        for row in rows:
+            if not hasattr(row, "__index__") or isinstance(row, bool):
+                raise TypeError(f"a row is taken by its number, counted from 0, not by {short_repr(row)}")
+        rows = np.array([row.__index__() for row in rows], np.int64)
+    elif rows.dtype.kind not in "iu" or rows.ndim != 1:
+        raise TypeError(f"rows are taken by a list of their numbers, not by an array of {rows.dtype}")
+    chosen: NDArray[Any] = rows
+    outside = chosen[(rows < -length) | (rows >= length)]
+    if len(outside):
+        raise IndexError(f"there is no row {outside[0]} in a table of {length}, counted from 0")
+    return chosen
 
 
 # ---- CSV files -------------------------------------------------------------------------------------------------------
@@ -241,132 +371,164 @@ def read_csv(
     path: str | os.PathLike[str],
     *,
     columns: Iterable[str] | None = None,
+    exclude: Iterable[str] = (),
     types: Mapping[str, type] | None = None,
-    delimiter: str = ",",
+    sep: str | None = None,
+    header: bool | None = None,
+    decimal: str | None = None,
+    thousands: str | None = None,
+    missing: Iterable[str] = (),
+    keep: Iterable[str] = (),
 ) -> Table:
-    r"""Reads a CSV file (RFC 4180), UTF-8: a header, then rows; quoted cells may hold commas, quotes and line ends.
+    r"""Reads a CSV file (RFC 4180): a header, then rows; quoted cells may hold separators, quotes and line ends.
 
-    A cell is missing (None) if it is empty or one of `MISSING`. A column is one of floats if all its other cells are
-    finite numbers, and one of texts if none is a number. A mixture is an error, unless `types` says what the column
-    is. Blank lines are left out. Names lose the spaces around them, texts keep theirs.
+    The separator is recognised: a comma, semicolon, tab or `|`. The text is UTF-8, or UTF-16 with a byte order mark;
+    any other file is read as Windows-1252 (Latin-1), with a note. Blank lines are left out, and so are a first column
+    without a name, as it numbers the rows, and spaces around names and texts. A cell is missing (None) if it is empty
+    or one of `MISSING`.
+
+    A column is one of floats if all its other cells are finite numbers, and one of texts if none is a number. A mixture
+    is an error, unless `types` says what the column is. Numbers may be written as Excel writes them, 1.234,56 or
+    1 234,5 or 12,5 % (which is 12.5) or $1,200, if a whole column can be read in one way only. `notes` of the table
+    says whatever was not plain.
 
     Args:
         path: The file to read.
         columns: The names of the columns to read, in their order; None reads all.
-        types: The type of a column by its name: float for numbers, str for texts, such as categories whose names are
-            numbers.
-        delimiter: The character between two cells.
+        exclude: The names of columns to leave out.
+        types: The type of a column by its name: float for numbers, also with a unit, as 12 kg; str for texts, such as
+            categories whose names are numbers.
+        sep: The character between two cells; None recognises it.
+        header: Whether the first line names the columns; if not, they are called column1, column2, …. None takes it for
+            names, and raises an error where it holds numbers.
+        decimal: The mark before decimals, "." or ","; None finds it out, column by column.
+        thousands: The mark between thousands, as "." or " "; None takes any.
+        missing: More marks of missing values, as "-999" or "unknown".
+        keep: Marks that stand for themselves, as "NA", the country code of Namibia.
 
     Returns:
         The table; its error messages name the file and the line.
 
     Raises:
         FileNotFoundError: There is no such file; another `OSError` where it cannot be opened.
-        ValueError: The file is no UTF-8 text, is empty, or has no rows; a name is blank or comes twice; a column is not
-            there; a row is longer or shorter than the header; a quote is never closed; or a text stands where a number
-            belongs. The message says file, line, column and value.
+        ValueError: The file is no text, is empty, or has no rows; a name is blank or comes twice; a column is not
+            there; a row is longer or shorter than the header; a quote is never closed; a text stands where a number
+            belongs; or a number can be read in two ways. The message says file, line, column and value.
 
     Example:
         >>> import pathlib, tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     path = pathlib.Path(folder, "fruit.csv")
-        ...     _ = path.write_text('fruit,grams\n"apple, red",150\npear,NA\n')
-        ...     read_csv(path).rows
-        [('apple, red', 150.0), ('pear', None)]
+        ...     _ = path.write_text('fruit;grams\n"apple; red";150,5\npear;NA\n')
+        ...     table = read_csv(path)
+        >>> table.rows
+        [('apple; red', 150.5), ('pear', None)]
+        >>> table.notes
+        ["numbers with decimal commas in 'grams': '150,5' is read as 150.5"]
     """
-    return parse_cells(read_cells(path, delimiter), columns, types)
+    with open_csv(
+        path, sep=sep, header=header, decimal=decimal, thousands=thousands, missing=missing, keep=keep
+    ) as file:
+        return file.read(columns, exclude, types)
 
 
-def read_cells(path: str | os.PathLike[str], delimiter: str = ",") -> Table:
-    """Reads a CSV file as `read_csv` does, but all of its columns, and their cells as they are: texts."""
-    import csv
-    import io
+class CsvFile:
+    """A CSV file that is open: `read` makes a table of it, and `add_columns` the text of a copy with more columns."""
 
+    def __init__(self, file: BinaryIO, source: str, options: Options) -> None:
+        self._file, self._source, self._options = file, source, options
+        self._content: Content | None = None
+
+    def read(
+        self,
+        columns: Iterable[str] | None = None,
+        exclude: Iterable[str] = (),
+        types: Mapping[str, type] | None = None,
+    ) -> Table:
+        """Reads a table; the arguments are those of `read_csv`."""
+        for argument, names in (("columns", columns), ("exclude", exclude)):
+            _require_list(argument, names)
+        types = dict(types or {})
+        content = read_columns(self._file, self._source, self._options, columns, types, exclude)
+        self._content = content
+        return Table(content.columns, self._source, cast("Sequence[int]", content.lines), content.notes)
+
+    def add_columns(self, columns: Mapping[str, Sequence[Cell]]) -> str:
+        """The file as it is, with columns added, as CSV: cells, separator and decimal mark are those of the file."""
+        import csv
+
+        content = self._content
+        assert content is not None  # it has been read
+        taken = {*content.names} & columns.keys()
+        if taken:
+            way_out = "rename it, as the result gets that name"
+            raise ValueError(f"{self._source} has a column {quote_list(taken)} already: {way_out}")
+        self._file.seek(0)
+        rows = iter(Records(self._file, self._source, content.sep))
+        text = io.StringIO(newline="")
+        writer = csv.writer(text, delimiter=content.sep, lineterminator="\n")
+        if self._options.header is not False:
+            writer.writerow([*next(rows)[1], *columns])
+        for (_, cells), added in zip(rows, zip(*columns.values())):
+            writer.writerow([*cells, *(_write_cell(cell, content.decimal) for cell in added)])
+        return text.getvalue()
+
+
+def _write_cell(cell: Cell, decimal: str) -> Cell:
+    return str(cell).replace(".", ",") if isinstance(cell, float) and decimal == "," else cell
+
+
+@contextmanager
+def open_csv(
+    path: str | os.PathLike[str],
+    *,
+    sep: str | None = None,
+    header: bool | None = None,
+    decimal: str | None = None,
+    thousands: str | None = None,
+    missing: Iterable[str] = (),
+    keep: Iterable[str] = (),
+) -> Iterator[CsvFile]:
+    """Opens a CSV file; the arguments are those of `read_csv`. A pipe cannot be read again, and is kept in memory."""
+    options = make_options(sep, header, decimal, thousands, missing, keep)
     with open(_io.require_path(path), "rb") as file:
-        text = _decode(str(path), file.read())
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    records = list(_read_rows(str(path), reader))
-    if not records:
-        raise ValueError(f"{path} is empty: the first line must name the columns")
-    names = _read_header(f"{path}, line {records[0][0]}", records[0][1])
-    for line, cells in records[1:]:
-        if len(cells) != len(names):
-            raise ValueError(f"{path}, line {line}: expected {len(names)} cells, as in the header, not {len(cells)}")
-    if len(records) == 1:
-        raise ValueError(f"{path} has a header, and no rows")
-    lines = [line for line, _ in records[1:]]
-    return Table({name: [cells[i] for _, cells in records[1:]] for i, name in enumerate(names)}, str(path), lines)
+        yield CsvFile(file if file.seekable() else io.BytesIO(file.read()), str(path), options)
 
 
-def parse_cells(cells: Table, columns: Iterable[str] | None = None, types: Mapping[str, type] | None = None) -> Table:
-    """Makes numbers and missing values of the cells that `read_cells` gave; the arguments are those of `read_csv`."""
-    if isinstance(columns, str):
-        raise TypeError(f"columns is a list of names, as [{columns!r}], not a text")
-    types = dict(types or {})
-    cells.select(*types)  # each is a column
-    chosen = cells if columns is None else cells.select(*columns)
-    return Table({name: _parse_column(chosen, name, types.get(name)) for name in chosen}, cells.source, cells.lines)
+def make_options(
+    sep: str | None = None,
+    header: bool | None = None,
+    decimal: str | None = None,
+    thousands: str | None = None,
+    missing: Iterable[str] = (),
+    keep: Iterable[str] = (),
+) -> Options:
+    """Checks what `read_csv` is told about how a file is written."""
+    for argument, texts in (("missing", missing), ("keep", keep)):
+        _require_list(argument, texts)
+    for argument, text in (("sep", sep), ("decimal", decimal), ("thousands", thousands)):
+        if text is not None and not isinstance(text, str):
+            raise TypeError(f"{argument} is a text of one character, not {short_repr(text)}")
+    sep = {"\\t": "\t", "tab": "\t"}.get(sep or "", sep)
+    if sep is not None and (len(sep) != 1 or sep in '"\r\n\0'):
+        raise ValueError(f"the separator of cells must be one character, as ';' or 'tab', not {short_repr(sep)}")
+    if decimal not in (None, ".", ","):
+        raise ValueError(f"the mark before decimals must be '.' or ',', not {short_repr(decimal)}")
+    if thousands is not None and (len(thousands) != 1 or thousands.isalnum() or thousands in "+-"):
+        raise ValueError(f"the mark between thousands must be one character, as ',', not {short_repr(thousands)}")
+    if thousands is not None and thousands == decimal:
+        raise ValueError(f"the mark before decimals and that between thousands cannot both be {short_repr(decimal)}")
+    if thousands and not decimal:
+        decimal = "," if thousands == "." else "."
+    marks = (MISSING | {_fold(mark) for mark in missing}) - {_fold(mark) for mark in keep}
+    return Options(sep, header, decimal or "", thousands or "", marks)
 
 
-def _decode(path: str, raw: bytes) -> str:
-    try:
-        text, bad = raw.decode("utf-8-sig"), raw.find(b"\0")
-    except UnicodeDecodeError as error:
-        text, bad = "", error.start
-    if bad >= 0:
-        line = raw.count(b"\n", 0, bad) + 1
-        problem = f"byte 0x{raw[bad]:02x} is not part of a UTF-8 text"
-        raise ValueError(f"{path}, line {line}: {problem}: save the table as CSV, UTF-8")
-    return text
+def _fold(mark: str) -> str:
+    return mark.strip().lower()
 
 
-def _read_rows(path: str, reader: Any) -> Iterator[tuple[int, list[str]]]:
-    """The rows that are not blank, each with the number of its first line (a quoted cell may span several)."""
-    import csv
-
-    line = 1
-    try:
-        for cells in reader:
-            if cells:
-                yield line, cells
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise ValueError(f"{path}, line {line}: the row that begins here is not CSV: {error}") from error
-
-
-def _read_header(place: str, cells: Iterable[str]) -> list[str]:
-    names = [cell.strip() for cell in cells]
-    for i, name in enumerate(names):
-        if not name:
-            raise ValueError(f"{place}: column {i + 1} has no name: give it one, or delete it if it numbers the rows")
-        if name in names[:i]:
-            raise ValueError(f"{place}: two columns are called {short_repr(name)}")
-    return names
-
-
-def _parse_column(table: Table, name: str, kind: type | None) -> list[Any]:
-    """The numbers or the texts of a column of cells."""
-    if kind not in (None, float, str):
-        raise TypeError(f"the type of column {short_repr(name)} is float or str, not {kind!r}")
-    texts = [None if cell.strip().lower() in MISSING else cell for cell in table[name]]
-    numbers = [None if text is None else _parse_float(text) for text in texts]
-    other = [i for i, text in enumerate(texts) if text is not None and numbers[i] is None]
-    good = [i for i, number in enumerate(numbers) if number is not None]
-    if kind is str or (kind is None and other and not good):
-        return texts
-    if not other:
-        return numbers
-    problem = (
-        f"{table.place(other[0])}, column {short_repr(name)}: {short_repr(texts[other[0]])} is not a finite number"
-    )
-    if kind is None:
-        problem += f", but {short_repr(texts[good[0]])} in another row is: correct it, or read the column as text"
-    raise ValueError(problem)
-
-
-def _parse_float(text: str) -> float | None:
-    try:
-        x = float(text)
-    except ValueError:
-        return None
-    return x if isfinite(x) and "_" not in text else None  # Python reads 1_000 as a number; in a file it is a name
+def _require_list(argument: str, texts: Any) -> None:
+    if isinstance(texts, str):
+        what = "names" if argument in ("columns", "exclude") else "marks"
+        raise TypeError(f"{argument} is a list of {what}, as [{texts!r}], not a text")

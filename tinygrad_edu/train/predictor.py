@@ -6,7 +6,6 @@ nothing, and whatever `save` would not have written is a `ValueError`. Training 
 
 import os
 from collections.abc import Iterator, Sequence
-from functools import cached_property
 from itertools import pairwise
 from math import isfinite
 from random import Random
@@ -15,7 +14,7 @@ from typing import Any, NamedTuple
 from tinygrad_edu import _io, nn
 from tinygrad_edu._validate import look_up, require_finite
 from tinygrad_edu.data.preprocessing import Features, Standardizer, Target
-from tinygrad_edu.data.tables import Table
+from tinygrad_edu.data.tables import Table, make_options
 from tinygrad_edu.errors import short_repr
 
 # Each loss with the power of the target's unit that it has: 2 for squared units.
@@ -70,6 +69,7 @@ class Predictor:
         look_up("activation", activation, nn.ACTIVATIONS)
         self.features, self.target, self.loss = features, target, loss
         self.hidden, self.activation = list(hidden), activation
+        self.reading: dict[str, Any] = {}  # how `read_csv` was told to read the table; what else it is told wins
         inputs, *layers = _compute_widths(features, target, loss, hidden)
         initialiser = "kaiming" if activation in nn.LINEAR_ON_ONE_SIDE else "xavier"
         self.model = nn.MLP(
@@ -122,11 +122,11 @@ class Predictor:
             raise ValueError(f"there are no probabilities: the model {why}")
         return self.answer(self.outputs(self.features.transform(table, ignore_unseen)), probabilities)
 
-    def outputs(self, X: Sequence[Sequence[float]]) -> Array:
-        """Computes the outputs of the network for all rows at once.
+    def outputs(self, X: Array) -> Array:
+        """Computes the outputs of the network for all rows.
 
         Args:
-            X: n rows of inputs, as the features make them.
+            X: An array of n rows of inputs, as the features make them.
 
         Returns:
             An array of n rows of outputs.
@@ -136,10 +136,8 @@ class Predictor:
         """
         import numpy as np
 
-        columns = [*np.asarray(X, float).T]
-        found = self._compiled(columns)
-        outputs = found if isinstance(found, list) else [found]
-        return np.stack([np.broadcast_to(output, len(X)) for output in outputs], axis=1)
+        count = len(self.model.layers[-1].neurons)
+        return self.model.predict(X).reshape(-1, count) if len(X) else np.zeros((0, count))
 
     def answer(self, outputs: Array, probabilities: bool = False) -> dict[str, list[Any]]:
         """What the outputs of the network mean: the columns that `predict` returns.
@@ -248,12 +246,6 @@ class Predictor:
             problem = f"{error} is missing" if isinstance(error, KeyError) else str(error)
             raise ValueError(f"{path} is not a model that this program wrote: {problem}") from None
 
-    @cached_property
-    def _compiled(self) -> Any:
-        from tinygrad_edu.compiler import compile
-
-        return compile(self.model)
-
     def _encodings_of_inputs(self) -> Iterator[tuple[str, Any]]:
         """The name of each input, with the encoding of its column."""
         for name, encoding in self.features.encodings.items():
@@ -280,6 +272,7 @@ class Predictor:
             "features": self.features.to_dict(),
             "target": self.target.to_dict(),
             "parameters": self.model.state_dict(),
+            **({"reading": self.reading} if self.reading else {}),
         }
 
     @classmethod
@@ -298,6 +291,7 @@ class Predictor:
             raise ValueError(f"such a network has {needed} parameters, not {len(numbers)}")
         predictor = cls(features, target, state["loss"], hidden, state["activation"])
         predictor.model.load_state_dict(numbers)
+        predictor.reading = _check_reading(state.get("reading", {}))
         if predictor._to_dict() != state:
             raise ValueError("its entries contradict one another")
         return predictor
@@ -317,6 +311,17 @@ def load(path: str | os.PathLike[str]) -> Predictor:
         ValueError: The file is not a model.
     """
     return Predictor.load(path)
+
+
+def _check_reading(reading: Any) -> dict[str, Any]:
+    """How a table is to be read, as a file says it; raises `ValueError` for what `read_csv` would not take."""
+    kinds = {"sep": str, "header": bool, "decimal": str, "thousands": str, "missing": list, "keep": list}
+    if not isinstance(reading, dict) or not all(type(x) is kinds.get(name) for name, x in reading.items()):
+        raise ValueError(f"reading must be options of read_csv, not {short_repr(reading)}")
+    if not all(isinstance(mark, str) for name in ("missing", "keep") for mark in reading.get(name, [])):
+        raise ValueError("the marks of missing values must be texts")
+    make_options(**reading)
+    return reading
 
 
 def _compute_widths(features: Features, target: Target, loss: str, hidden: Sequence[int]) -> list[int]:
