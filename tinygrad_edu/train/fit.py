@@ -130,7 +130,7 @@ def fit(
             times faster. The losses are the same but for rounding. The samples must then be numbers, or sequences of
             numbers of one shape. The model must not branch on numbers, draw random numbers, or keep something from call
             to call (see `tinygrad_edu.compile`); a loss that does so is computed on Values. Callbacks may change the
-            model and the loss.
+            model and the loss; what gives batches may look at them.
 
     Returns:
         The history of the run.
