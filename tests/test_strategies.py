@@ -331,15 +331,15 @@ BUGS = {
     "wrong tanh": wrong_rule("tanh"),
     "wrong log": wrong_rule("log"),
     "wrong division": wrong_rule("div"),
-    "wrong logsumexp": wrong_rule("logsumexp"),
     "wrong elu": wrong_rule("elu"),
     "overwriting": overwriting,
     "leaves first": leaves_first,
     "breadth first": breadth_first,
+    "wrong logsumexp": wrong_rule("logsumexp"),
 }
 
 
-@pytest.mark.parametrize("bug", sample(list(BUGS), 3))
+@pytest.mark.parametrize("bug", sample(list(BUGS), 2))
 def test_a_bug_is_found_and_shrinks_to_a_step_or_two(bug: str) -> None:
     engine = BUGS[bug]
 

@@ -852,7 +852,7 @@ def prod(xs: Iterable[Value | float]) -> Any:
     sizes = _magnitudes(numbers)
     products = [*accumulate(sizes, mul)]
     if any(p > float_info.max or (p < float_info.min and 0.0 not in sizes) for p in products):
-        numbers = _balance(numbers, [math.log(x) if x else -math.inf for x in sizes])
+        numbers = _balance(numbers, [math.log(x or 1.0) for x in sizes])
     return reduce(partial(call_op, MUL), numbers) if numbers else 1.0
 
 
