@@ -8,7 +8,6 @@ pages are built into a site, without a warning, is left to the CI.
 
 import re
 import shlex
-from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -16,7 +15,6 @@ from typing import Any, NamedTuple
 
 import pytest
 from click.testing import CliRunner
-from hypothesis import settings
 from profiles import IN_CI
 
 import tinygrad_edu as tg
@@ -89,17 +87,6 @@ def timeless(printed: str) -> str:
     return re.sub(r"\bin \d+\.\d s\b", "in … s", printed)
 
 
-@pytest.fixture
-def _hypothesis_remembers_nothing() -> Iterator[None]:
-    """An example of an earlier run may shrink to another one than the page shows, and come back in each run."""
-    before = settings.get_current_profile_name()
-    settings.register_profile("documents", settings.default, database=None)
-    settings.load_profile("documents")
-    yield
-    settings.load_profile(before)
-
-
-@pytest.mark.usefixtures("_hypothesis_remembers_nothing")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: f"{page.parent.name}/{page.stem}")
 def test_the_blocks_of_a_page_run_and_print_what_it_says(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
