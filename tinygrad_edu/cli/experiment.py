@@ -32,7 +32,7 @@ LEARNING_RATES = {"sgd": 0.05, "adagrad": 0.05, "rmsprop": 0.005, "adam": 0.01, 
 MAX_DRAWN_ROWS = 2000  # more points cover each other, and make a picture of many megabytes
 MAX_DRAWN_COEFFICIENTS = 20
 MIN_ROWS_TO_VALIDATE = 50  # of fewer training rows none is spared to find the best epoch
-LINEAR_UPDATES, LINEAR_BATCH = 400, 256  # of the linear model that the network is compared with
+LINEAR_UPDATES, LINEAR_BATCH = 250, 256  # of the linear model that the network is compared with
 
 FILES = {
     ("model.json",): "the model, for tinygrad-edu predict",

@@ -2,7 +2,6 @@
 
 import sys
 from contextlib import AbstractContextManager, nullcontext
-from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Protocol
 
@@ -32,8 +31,14 @@ def open_progress_bar(
         wanted = kernel is not None or (sys.stderr is not None and sys.stderr.isatty())
     if not wanted:
         return nullcontext(_NoProgressBar())
-    tqdm = import_module("tqdm.notebook" if kernel is not None and find_spec("ipywidgets") else "tqdm").tqdm
-    bar: AbstractContextManager[ProgressBar] = tqdm(total=total, initial=done, unit=unit, dynamic_ncols=True)
+    import tqdm
+
+    make: Any = tqdm.tqdm
+    if kernel is not None and find_spec("ipywidgets"):
+        from tqdm import notebook
+
+        make = notebook.tqdm
+    bar: AbstractContextManager[ProgressBar] = make(total=total, initial=done, unit=unit, dynamic_ncols=True)
     return bar
 
 
