@@ -229,16 +229,19 @@ def test_predictions_of_any_kind() -> None:
 
 def test_a_loss_that_uses_parameters_of_the_model_and_others() -> None:
     class Case(Run):
+        of_errors = staticmethod(losses.mse)
+
         def make_optimizer(self) -> Optimizer:
-            scale, parameters = Value(0.5), self.model.parameters()
+            scale, parameters, of_errors = Value(0.5), self.model.parameters(), self.of_errors
 
             def loss(predictions: Any, targets: Any) -> Any:
-                return losses.mse([scale * p for p in predictions], targets) + 0.01 * dot(parameters, parameters)
+                return of_errors([scale * p for p in predictions], targets) + 0.01 * dot(parameters, parameters)
 
             self.loss = loss
             return optim.SGD([*parameters, scale], lr=0.1, momentum=0.5)
 
     assert_same(Case)
+    assert_same(case(Case, of_errors=staticmethod(branching)))  # on Values, where it needs the numbers of now
 
 
 def test_parameters_that_the_optimizer_does_not_move_collect_their_gradients() -> None:

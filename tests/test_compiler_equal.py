@@ -311,7 +311,7 @@ def close(got: Iterable[float], true: Sequence[float], errors: Sequence[float]) 
 
 def share(of_examples: float) -> settings:
     """Fewer examples, where one of them takes long."""
-    return settings(max_examples=max(5, round(settings.default.max_examples * of_examples)))
+    return settings(max_examples=max(3, round(settings.default.max_examples * of_examples)))
 
 
 @share(0.2)
