@@ -414,6 +414,21 @@ def test_fit_and_predict_read_a_german_file_and_predict_writes_one(german: Path)
     assert re.fullmatch(r"0;0,5;DE;0;0,25;-?\d+,\d+", first)
 
 
+def test_predict_reads_a_single_row_as_the_table_of_training_was_read(german: Path):
+    Path("sales.csv").write_text("x;y\n" + "".join(f"{i}.500,5;{i}\n" for i in range(1, 30)))
+    assert call("fit", "sales.csv", "--target", "y", *FAST).exit_code == 0
+    results = []
+    for text in ("2.500", "2500", "2500,0"):
+        Path("new.csv").write_text(f"x;z\n{text};a\n")
+        results.append(call("predict", "tinygrad-edu-fit/model.json", "new.csv").stdout.splitlines()[1].split(";")[2])
+    assert len({*results}) == 1
+    Path("new.csv").write_text("x;z\n2500.0;a\n")
+    failed = call("predict", "tinygrad-edu-fit/model.json", "new.csv")
+    assert "'2500.0' is not a finite number with a comma before its decimals (--decimal . takes points" in failed.stderr
+    again = call("predict", "tinygrad-edu-fit/model.json", "new.csv", "--decimal", ".")
+    assert again.stdout.splitlines()[1].split(";")[2] == results[0].replace(",", ".")
+
+
 def test_texts_and_numbers_are_named_by_options(german: Path):
     result = call("fit", german, "--target", "y", "--text", "z", "--number", "x", "--exclude", "id", *FAST)
     assert result.exit_code == 0, result.output

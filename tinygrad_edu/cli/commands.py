@@ -375,6 +375,8 @@ def fit(
     reading = _reading(settings)
     with open_csv(table, **reading) as file:
         rows = file.read(columns, exclude, types)
+        if file.has_decimal_commas:  # a new table may be so short that nothing tells: 1.234 could be anything
+            reading["decimal"] = ","
     experiment = Experiment(rows, target, features, Settings(**settings))
     experiment.predictor.reading = reading
     return _run_experiment(f"Learning from {table}", experiment, out, checkpoint)

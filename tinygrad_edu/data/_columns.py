@@ -5,7 +5,7 @@ So a cell takes 1 to 8 bytes, where a Python object would take 30 to 60. What a 
 """
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,8 +34,7 @@ class Numbers:
         """Whether each number is missing."""
         import numpy as np
 
-        missing: NDArray[Any] = np.isnan(self.values)
-        return missing
+        return cast("NDArray[Any]", np.isnan(self.values))
 
     def take(self, rows: "NDArray[Any]") -> "Numbers":
         """The numbers of some rows."""
@@ -65,10 +64,7 @@ class Texts:
 
     def is_missing(self) -> "NDArray[Any]":
         """Whether each text is missing."""
-        import numpy as np
-
-        missing: NDArray[Any] = np.less(self.codes, 0)
-        return missing
+        return cast("NDArray[Any]", self.codes < 0)
 
     def take(self, rows: "NDArray[Any]") -> "Texts":
         """The texts of some rows; names that no longer occur are gone."""

@@ -378,7 +378,9 @@ class _Attempt:
         if column.kind is float or good or (self.options.decimal == "," and read_all(names, read_plain)):
             first = bad or next(text for text in names if read_plain(text) is None)
             problem = f"{self._place(column, first)}: {short_repr(first)} is not a finite number"
-            if bad is None:
+            if self.options.decimal == ",":
+                problem += " with a comma before its decimals (--decimal . takes points, decimal= in Python)"
+            if bad is None and good == {*names}:
                 problem += " if the other rows are, as '.' and ',' are mixed: correct it"
             elif good and column.kind is None:
                 other = short_repr(next(text for text in names if text in good))

@@ -63,10 +63,11 @@ def accuracy(y: Sequence[object], predictions: Sequence[object]) -> float:
 class ClassScores(NamedTuple):
     """How well one class is predicted. Where a share is of nothing it is 0, as in scikit-learn.
 
-    - `precision`: of those predicted as this class, the share that is of it.
-    - `recall`: of those of this class, the share that is predicted as it.
-    - `f1`: the harmonic mean of both.
-    - `support`: how many are of this class.
+    Attributes:
+        precision: Of those predicted as this class, the share that is of it.
+        recall: Of those of this class, the share that is predicted as it.
+        f1: The harmonic mean of both.
+        support: How many are of this class.
     """
 
     precision: float

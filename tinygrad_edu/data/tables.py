@@ -453,6 +453,11 @@ class CsvFile:
         self._content = content
         return Table(content.columns, self._source, cast("Sequence[int]", content.lines), content.notes)
 
+    @property
+    def has_decimal_commas(self) -> bool:
+        """Whether numbers of the file were read with commas before decimals."""
+        return self._content is not None and self._content.decimal == ","
+
     def add_columns(self, columns: Mapping[str, Sequence[Cell]]) -> str:
         """The file as it is, with columns added, as CSV: cells, separator and decimal mark are those of the file."""
         import csv
@@ -470,12 +475,11 @@ class CsvFile:
         if self._options.header is not False:
             writer.writerow([*next(rows)[1], *columns])
         for (_, cells), added in zip(rows, zip(*columns.values())):
-            writer.writerow([*cells, *(_write_cell(cell, content.decimal) for cell in added)])
+            writer.writerow([*cells, *map(self._write_cell, added)])
         return text.getvalue()
 
-
-def _write_cell(cell: Cell, decimal: str) -> Cell:
-    return str(cell).replace(".", ",") if isinstance(cell, float) and decimal == "," else cell
+    def _write_cell(self, cell: Cell) -> Cell:
+        return str(cell).replace(".", ",") if isinstance(cell, float) and self.has_decimal_commas else cell
 
 
 @contextmanager
