@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from tinygrad_edu.errors import quote_list, short_repr
 
-from ._columns import Column, Numbers, Texts
+from ._columns import Column, Numbers, Texts, shrink
 from ._csv import Records
 from ._numbers import Way, find_affix, find_ways, is_sign, may_be_number, read_all, read_plain, split_affix
 
@@ -106,7 +106,7 @@ class _Column:
         if self.is_plain or self.way:
             xs = self._read_way(cells) if self.way else self._read_plain(cells)
             if xs is not None:
-                self.parts.append(xs)
+                self._keep(xs)
                 return
             if any(not np.isnan(part).all() for part in self.parts):
                 self.is_lost = True
@@ -114,10 +114,18 @@ class _Column:
             self.is_plain, self.way = False, None
             self.parts = [np.full(len(part), -1, np.int32) for part in self.parts]
         codes = np.fromiter(map(self.numbering.__getitem__, cells), np.int32, len(cells))
-        self.parts.append(codes)
+        self._keep(shrink(codes, len(self.numbering.names)))
         if self._may_begin_otherwise and self.numbering.names and self.kind is not str:
             self._may_begin_otherwise = False
             self._choose_way()
+
+    def _keep(self, part: "NDArray[Any]") -> None:
+        """Adds an array to the others, joined as in a binary counter: a few large ones, and each is copied rarely."""
+        import numpy as np
+
+        self.parts.append(part)
+        while len(self.parts) > 1 and len(self.parts[-2]) <= len(self.parts[-1]):
+            self.parts[-2:] = [np.concatenate(self.parts[-2:])]
 
     def _choose_way(self) -> None:
         """Goes on with numbers if the texts so far are written in one way of writing numbers."""
