@@ -245,7 +245,7 @@ def test_nothing_is_loaded_for_lists() -> None:
     code = (
         "import sys, tinygrad_edu as tg\n"
         "X, y = [[1.0], [2.0]], [1.0, 2.0]\n"
-        "model = tg.nn.Linear(1); tg.train.fit(model, X, y, epochs=1); model.predict(X); tg.data.Table({'x': y})\n"
+        "model = tg.nn.Linear(1); tg.train.fit(model, X, y, epochs=1); model.predict(X)\n"
         "tg.train.evaluate(model, X, y); tg.data.split(X, y, test=0.5); tg.data.r2(y, y); list(tg.data.batches(X, y))\n"
         "print({'numpy', 'narwhals', 'pandas', 'polars', 'pyarrow', 'sklearn'} & sys.modules.keys())\n"
         "import polars as pl\n"

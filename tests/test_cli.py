@@ -678,14 +678,14 @@ def test_a_run_goes_on_from_its_checkpoint():
 
 
 def press_ctrl_c(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
-    class Pressing(optim.Adam):
+    class Pressing(optim.AdamW):
         def step(self) -> None:
             super().step()
             if self.steps == after:
                 os.kill(os.getpid(), signal.SIGINT)
 
-    Pressing.__name__ = "Adam"
-    monkeypatch.setitem(optim.OPTIMIZERS, "adam", Pressing)
+    Pressing.__name__ = "AdamW"
+    monkeypatch.setitem(optim.OPTIMIZERS, "adamw", Pressing)
 
 
 def test_ctrl_c_writes_what_has_been_learned(monkeypatch: pytest.MonkeyPatch):

@@ -134,7 +134,7 @@ def test_a_picture_that_fails_is_named_and_the_model_stays(picture: str, monkeyp
     def fail(*_: Any) -> None:
         raise RuntimeError("no ink")
 
-    monkeypatch.setattr(Experiment, {"fit": "_plot_fit", "neuron": "build_neuron_graph"}[picture], fail)
+    monkeypatch.setattr(Experiment, {"fit": "_plot_fit", "neuron": "find_steepest_neuron"}[picture], fail)
     result = CliRunner().invoke(main, [*FIT, "--out", "out", "--epochs", "3"])
     kept = "model.json and history.csv are in out"
     assert (result.exit_code, result.stderr) == (
@@ -159,7 +159,7 @@ def test_ctrl_c_while_the_pictures_are_drawn_keeps_the_model(monkeypatch: pytest
     result = CliRunner().invoke(main, [*FIT, "--out", "out"])
     kept = "model.json and history.csv are in out"
     assert (result.exit_code, result.stderr) == (130, f"Error: interrupted while the pictures were drawn; {kept}\n")
-    assert sorted(content_names("out")) == ["history.csv", "model.json"]
+    assert sorted(content_names("out")) == ["coefficients.csv", "history.csv", "model.json"]
 
 
 # ---- as a program ----------------------------------------------------------------------------------------------------

@@ -758,6 +758,7 @@ def test_a_png_shows_its_labels(tmp_path):
 
 
 def test_the_same_plot_is_the_same_file_and_settings_stay(plot, tmp_path):
+    matplotlib.get_backend()  # Matplotlib chooses one when it is asked for the first time
     before = matplotlib.rcParams.copy()
     for name in ("a.svg", "b.svg"):
         save(plot(axes()), tmp_path / name)

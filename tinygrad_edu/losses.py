@@ -409,21 +409,24 @@ def _minus_log_of_rest(p: Number) -> Number:
     return -log1p(-p) if p < 1 else _minus_log(1.0 - p)
 
 
+_FAR_BELOW = -1e300  # added to a logit, it leaves nothing of its power
+
+
 def _label_loss(logits: Sequence[Number], label: int) -> Number:
     """log(1 + Σ exp(other − logit)), which keeps all digits of a small loss; log Σ exp(logits) − logit does not.
 
-    A label that is a Value is an argument of a function that is compiled: the logits are then chosen at each call.
+    A label that is a Value is an argument of a function that is compiled: a row of zeros and a one, chosen at each
+    call, then tells the logit from the others.
     """
-
-    def others_of(label: int) -> list[Number]:
-        return [x for i, x in enumerate(logits) if i != label]
-
-    is_later = isinstance(label, Value)
-    others = take([*map(others_of, range(len(logits)))], label) if is_later else others_of(label)
-    logit = take(logits, label) if is_later else logits[label]
-    if not others:
-        return logit - logit
-    return softplus((logsumexp(others) if len(others) > 1 else others[0]) - logit)
+    k = len(logits)
+    if k == 1:
+        return logits[0] - logits[0]
+    if isinstance(label, Value):
+        hot = take([[float(i == j) for i in range(k)] for j in range(k)], label)
+        others = [x + _FAR_BELOW * h for x, h in zip(logits, hot)]
+        return softplus(logsumexp(others) - dot(logits, hot))
+    others = [x for i, x in enumerate(logits) if i != label]
+    return softplus((logsumexp(others) if k > 2 else others[0]) - logits[label])
 
 
 def _interpolate(

@@ -37,6 +37,7 @@ from .experiment import (
     LEARNING_RATES,
     NAMES,
     PICTURES,
+    WEIGHT_DECAY,
     Experiment,
     Settings,
     describe_missing_values,
@@ -76,7 +77,7 @@ DEMOS = {
         data.penguins,
         "species",
         ["bill_length_mm", "bill_depth_mm", "flipper_length_mm", "body_mass_g"],
-        Settings(hidden=(8,), activation="tanh", epochs=60, batch_size=16, patience=None),
+        Settings(hidden=(8,), activation="tanh", optimizer="adam", epochs=60, batch_size=16, patience=None),
     ),
 }
 
@@ -285,8 +286,9 @@ def demo(out: Path, seed: int) -> int:
 @click.option(
     "--optimizer",
     type=click.Choice([*OPTIMIZERS], case_sensitive=False),
-    default="adam",
-    help="How to go downhill.",
+    default="adamw",
+    help=f"How to go downhill. In a network the weight decay of adamw is {WEIGHT_DECAY:g} by the number of training "
+    "rows.",
 )
 @click.option(
     "--lr",

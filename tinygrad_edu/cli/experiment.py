@@ -31,6 +31,7 @@ from .notes import MAX_CATEGORIES, find_oddity, find_oddity_of_target, find_prob
 LEARNING_RATES = {"sgd": 0.05, "adagrad": 0.05, "rmsprop": 0.005, "adam": 0.01, "adamw": 0.01}
 MAX_DRAWN_ROWS = 2000  # more points cover each other, and make a picture of many megabytes
 MAX_DRAWN_COEFFICIENTS = 20
+WEIGHT_DECAY = 100.0  # of AdamW in a network, divided by the number of training rows: the fewer, the smoother the model
 MIN_ROWS_TO_VALIDATE = 50  # of fewer training rows none is spared to find the best epoch
 LINEAR_UPDATES, LINEAR_BATCH = 250, 256  # of the linear model that the network is compared with
 
@@ -75,7 +76,8 @@ class Settings:
         hidden: The widths of the hidden layers; none makes a linear model.
         activation: The name of the activation of the hidden layers.
         loss: The name of a loss; None takes the usual one of the task.
-        optimizer: The name of an optimizer.
+        optimizer: The name of an optimizer. AdamW's weight decay is `WEIGHT_DECAY` by the number of training rows, at
+            most 1; for a linear model it is 0, so that coefficients are not made smaller than they are.
         lr: The learning rate; None takes the usual one of the optimizer, from `LEARNING_RATES`.
         epochs: The number of passes over the training rows, at most.
         batch_size: The number of rows in a batch; None takes a twentieth of the training rows, from 8 to 200.
@@ -90,7 +92,7 @@ class Settings:
     hidden: tuple[int, ...] = (16,)
     activation: str = "relu"
     loss: str | None = None
-    optimizer: str = "adam"
+    optimizer: str = "adamw"
     lr: float | None = None
     epochs: int = 100
     batch_size: int | None = None
@@ -184,9 +186,13 @@ class Experiment:
             settings.activation,
             settings.seed,
         )
-        optimizer, parameters = optim.by_name(settings.optimizer), self.predictor.model.named_parameters()
-        self.optimizer = optimizer(
-            parameters, LEARNING_RATES[settings.optimizer] if settings.lr is None else settings.lr
+        options: dict[str, Any] = {}
+        if settings.optimizer == "adamw":
+            options["weight_decay"] = min(WEIGHT_DECAY / len(self.train), 1.0) if settings.hidden else 0.0
+        self.optimizer = optim.by_name(settings.optimizer)(
+            self.predictor.model.named_parameters(),
+            LEARNING_RATES[settings.optimizer] if settings.lr is None else settings.lr,
+            **options,
         )
         self._add_notes_on_missing()
 
