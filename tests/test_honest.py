@@ -51,7 +51,7 @@ def test_a_straight_line_is_as_good_where_the_world_is_straight() -> None:
 
 def test_it_is_not_where_the_world_bends_and_guessing_is_where_there_is_nothing_to_learn() -> None:
     network, line, guess = ran(BENT).compare()
-    assert network.scores["r2"] > 0.95 > 0.2 > line.scores["r2"]
+    assert network.scores["r2"] > 0.9 > 0.2 > line.scores["r2"]
     assert not line.is_as_good
     assert not guess.is_as_good
     assert ran(NOISE, epochs=3).compare()[2].is_as_good

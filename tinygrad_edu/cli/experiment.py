@@ -146,6 +146,7 @@ class Experiment:
         self.settings = settings = settings or Settings()
         self.notes = [*table.notes]
         self.history = History()
+        self.drawn_row: Table | None = None  # at which the neuron was drawn
         for name, times in Counter(features or ()).items():
             if name == target or times > 1:
                 also = "the target, too" if name == target else "a feature twice"
@@ -360,10 +361,11 @@ class Experiment:
 
     def find_worst_row(self) -> Table:
         """The training row with the largest loss; one without missing values if there is any."""
-        rows = self.train.drop_missing(*self.predictor.features.columns)
-        rows = rows if len(rows) else self.train  # a missing value becomes 0, and so does the gradient of its weight
-        errors = self._loss(rows, reduction="none")
-        return rows.take([errors.index(max(errors))])
+        errors = self._loss(self.train, reduction="none")
+        columns = [self.train[name] for name in self.predictor.features.columns]
+        whole = [i for i, row in enumerate(zip(*columns)) if None not in row]
+        # a missing value becomes 0, and so does the gradient of its weight
+        return self.train.take([max(whole or range(len(errors)), key=lambda i: errors[i])])
 
     def find_steepest_neuron(self) -> tuple[nn.Neuron, list[float]]:
         """The neuron of the first layer whose parameters have the largest gradient, and its inputs.
@@ -371,7 +373,8 @@ class Experiment:
         The gradients are those of the loss at `find_worst_row()`.
         """
         model, loss = self.predictor.model, losses.by_name(self.predictor.loss)
-        X, y = self._samples(self.find_worst_row())
+        self.drawn_row = self.find_worst_row()
+        X, y = self._samples(self.drawn_row)
         model.zero_grad()
         loss([model(X[0])], y).backward()
         slopes = [hypot(*[p.grad for p in neuron.parameters()]) for neuron in model.layers[0].neurons]

@@ -154,8 +154,9 @@ def _shorten(text: str, width: int) -> str:
 
 def show_files(experiment: Experiment, folder: Path) -> None:
     """Shows the files that have been written."""
-    row = Path(experiment.find_worst_row().place(0)).name
-    show_line("neuron", f"drawn at the training row with the largest loss, {row}")
+    if experiment.drawn_row:
+        row = Path(experiment.drawn_row.place(0)).name
+        show_line("neuron", f"drawn at the training row with the largest loss, {row}")
     show_line("written", f"to {folder}")
     width = 2 + max(len(", ".join(names)) for names in experiment.files)
     for names, what in experiment.files.items():

@@ -24,7 +24,8 @@ class Rows:
     Where they have no such rows, `numbers` is None, and `problem` says what they would have to be.
     """
 
-    things: Sequence[Any]  # as they were given
+    all_things: Sequence[Any]  # as they were given
+    which: Sequence[int]  # of them are in the rows
     numbers: Array  # or None
     structure: Structure  # of the first one
     labels: tuple[str, ...]  # of its numbers
@@ -37,8 +38,13 @@ class Rows:
         """Equal for rows that can share a program."""
         return self.structure, self.ints
 
+    @property
+    def things(self) -> Sequence[Any]:
+        """The samples or targets of these rows, as they were given. A program does not need them."""
+        return self.all_things if self.is_all else [self.all_things[i] for i in self.which]
+
     def __len__(self) -> int:
-        return len(self.things)
+        return len(self.which)
 
     def example(self, i: int) -> list[tuple[str, Any]]:
         """The numbers of row i, with their labels; ints where the first row has ints."""
@@ -71,7 +77,7 @@ class DataRows:
         if not self._is_read:
             self._is_read, plain = True, _is_plain(self.things)
             self._order = [*range(len(self.things))]
-            self._all = replace(self._rows([*self.things]), is_all=not self._comes_once) if plain else None
+            self._all = replace(self._rows(self._order), is_all=not self._comes_once) if plain else None
         return self._all is not None
 
     def version(self) -> int:
@@ -86,24 +92,28 @@ class DataRows:
     def rows(self, which: Sequence[int]) -> Rows:
         """The rows of these numbers."""
         if not self.is_plain or self._all is None:
-            return self._rows([self.things[i] for i in which])
+            return self._rows(which)
         if [*which] == self._order:
             return self._all
         numbers = None if self._all.numbers is None else self._all.numbers[which]
-        return replace(self._all, things=[self.things[i] for i in which], numbers=numbers, is_all=False)
+        return replace(self._all, which=which, numbers=numbers, is_all=False)
 
-    def _rows(self, things: Sequence[Any]) -> Rows:
+    def _rows(self, which: Sequence[int]) -> Rows:
+        things = [self.things[i] for i in which]
         first: Numbers = []
         try:
             structure = split_numbers(things[0], "", first, arrays_hold_samples=False)
             table = np.array([*things])
         except (TypeError, ValueError):  # it has no hash, or they differ
-            return Rows(things, None, (), (), (), "of one shape")
+            return Rows(things, range(len(things)), None, (), (), (), "of one shape")
         labels = tuple([label for label, _ in first])
         ints = tuple([isinstance(x, (int, np.integer)) and not isinstance(x, bool) for _, x in first])
         if table.dtype.kind not in "fiub" or table.size != len(things) * len(first):
-            return Rows(things, None, structure, labels, ints, f"that are numbers, not {table.dtype}")
-        return Rows(things, table.astype(float).reshape(len(things), len(first)), structure, labels, ints)
+            return Rows(
+                things, range(len(things)), None, structure, labels, ints, f"that are numbers, not {table.dtype}"
+            )
+        numbers = table.astype(float).reshape(len(things), len(first))
+        return Rows(things, range(len(things)), numbers, structure, labels, ints)
 
 
 _PLAIN_NUMBERS = PLAIN.union(np.sctypeDict.values())
