@@ -160,14 +160,14 @@ def show_files(experiment: Experiment, folder: Path) -> None:
     show_line("written", f"to {folder}")
     width = 2 + max(len(", ".join(names)) for names in experiment.files)
     for names, what in experiment.files.items():
-        show_line("", f"{', '.join(names):<{width}}{what}")
+        show_line("", f"{', '.join(names):<{width}}{what}", indent=width)
     click.echo()
 
 
-def show_line(name: str, text: str) -> None:
-    """Shows a text beside its name, in as many lines as it takes."""
+def show_line(name: str, text: str, indent: int = 0) -> None:
+    """Shows a text beside its name, in as many lines as it takes; from the second on they are indented."""
     wrapper = textwrap.TextWrapper(_terminal_width(), break_long_words=False, break_on_hyphens=False)
-    wrapper.initial_indent, wrapper.subsequent_indent = f"  {name:<10}", " " * 12
+    wrapper.initial_indent, wrapper.subsequent_indent = f"  {name:<10}", " " * (12 + indent)
     click.echo(wrapper.fill(replace_unprintable(text)))
 
 
