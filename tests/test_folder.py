@@ -86,7 +86,7 @@ def wait_in(folder: Path, begun: Any, end: Any) -> None:
 
 def test_what_a_killed_program_left_is_cleared_when_nobody_uses_it(tmp_path: Path):
     out = tmp_path / "out"
-    context = multiprocessing.get_context("fork")
+    context = multiprocessing.get_context("spawn")  # a thread of another test is not to be forked
     begun, end = context.Event(), context.Event()
     first = context.Process(target=wait_in, args=(out, begun, end))
     first.start()

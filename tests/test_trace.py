@@ -659,6 +659,15 @@ def test_derivatives_of_take_go_to_what_is_chosen() -> None:
         assert tape.replay(FLOATS, i, *tape.example[1:]) == expected
 
 
+def test_the_label_of_a_sample_chooses_its_logit() -> None:
+    def f(label: Any) -> Any:
+        return losses.cross_entropy([V, 2.0 * V, 0.5 * V, V - 1.0], label)
+
+    tape = tape_of(f, 1)
+    for label in range(4):
+        assert tape.replay(FLOATS, label, *tape.example[1:]) == [pytest.approx(f(label).data, rel=1e-12)]
+
+
 FREEZING: dict[str, Callable[[Any], Any]] = {
     "table[i]": lambda i: TABLE[i][0],
     "table[i + 1]": lambda i: TABLE[i + 1][0],
@@ -684,7 +693,6 @@ FREEZING: dict[str, Callable[[Any], Any]] = {
     "bits": lambda i: V * (i & 1) + V * (4 | i) + V * (i ^ 5) + V * (i << 1) + V * (8 >> i) + V * ~i,
     "round, ceil": lambda i: V * round(i / 3) + V * math.ceil(i / 3) + math.floor(i / 2) + math.trunc(i / 2),
     "a text": lambda i: V * len(f"{i:04d}{i}{i!r}{str(i)}") + V * float(f"{i}"),  # noqa: RUF010
-    "the label of a sample": lambda i: losses.cross_entropy([V, 2.0 * V, 0.5 * V, V - 1.0], i),
     "what an int has": lambda i: V * i.bit_length() + i.real,
     "a power": lambda i: V ** int(i) + V * TABLE[2**i - 2 ** (i - 1) - 1 if i < 3 else 0][1],
 }
