@@ -1,8 +1,8 @@
 """What a checkpoint after each epoch costs, in the first 100 and in the last 100 of 4,000 epochs.
 
-The same run is made without a checkpoint and with one, plain and with `record_parameters`; the difference of the times
-of their epochs is the cost. Both must end with the same parameters, and so must a run that goes on from the file in the
-end. Usage: python benchmarks/checkpoints.py [EPOCHS]
+The same run is made without a checkpoint and with one, plain and with `record_parameters`; the difference of the
+medians of their epochs' times is the cost. Both must end with the same parameters, and so must a run that goes on from
+the file in the end. Usage: python benchmarks/checkpoints.py [EPOCHS]
 """
 
 import os
@@ -11,6 +11,7 @@ import tempfile
 from itertools import pairwise
 from pathlib import Path
 from random import Random
+from statistics import median
 from time import perf_counter, process_time
 
 from tinygrad_edu import nn, optim
@@ -50,11 +51,12 @@ def main() -> None:
                 f"{'with' if record else 'without'} record_parameters: {os.path.getsize(path) / 1e6:.2f} MB in the end"
             )
             for name in CLOCKS:
-                added = [a - b for a, b in zip(written[name], plain[name])]
-                first, last = sum(added[:SPAN]) / SPAN, sum(added[-SPAN:]) / SPAN
-                print(
-                    f"    {name}: first {SPAN} {1e3 * first:.2f}, last {SPAN} {1e3 * last:.2f}; all {sum(added):.1f} s"
-                )
+                first, last = [
+                    1e3 * (median(written[name][span]) - median(plain[name][span]))
+                    for span in (slice(SPAN), slice(-SPAN, None))
+                ]
+                everything = sum(written[name]) - sum(plain[name])
+                print(f"    {name}: first {SPAN} {first:.2f}, last {SPAN} {last:.2f}; all {everything:.1f} s")
 
 
 if __name__ == "__main__":
