@@ -284,7 +284,7 @@ def test_fit_stops_after_a_whole_step_and_can_go_on(
     history = undisturbed()
     with_history, many = 0, MANY // 4 if compiled else MANY  # as to compile takes longer than to train so little
     for moment in moments_of(Run(tmp_path / "watched", compiled), at_most=many):
-        run = Run(tmp_path / f"{moment}", compiled)
+        run = Run(tmp_path / f"{moment:07}", compiled)  # as long as "watched": a longer name takes more moments
         raised, result = interrupted(run, moment, press)
         assert raised
         assert surroundings() == before

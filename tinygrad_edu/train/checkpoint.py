@@ -209,7 +209,7 @@ def _read_history(lines: list[dict[str, Any]]) -> dict[str, Any]:
     for line in lines:
         since = _get_entry(line, "since", int)
         if not 0 <= since <= epochs:
-            raise ValueError(f"its epochs go on from epoch {since}, and it has {epochs}")
+            raise ValueError(f"its epochs go on from epoch {short_repr(since)}, and it has {epochs}")
         for numbers, entries in [
             *[(columns[name], _get_entry(line, name, list)) for name in columns],
             *[(recorded.setdefault(name, []), entries) for name, entries in _get_entry(line, "recorded", dict).items()],
