@@ -37,7 +37,7 @@ class _TinyEstimator(BaseEstimator):  # type: ignore[misc]
         activation: str | nn.Activation = "relu",
         *,
         module: nn.Module | MakeModule | None = None,
-        loss: str | Callable[[Any, Any], Any],
+        loss: str | Callable[[Any, Any], Any] = "mse",  # a classifier has another one
         optimizer: str | MakeOptimizer = "adam",
         lr: float | optim.Schedule = 0.01,
         epochs: int = 200,
@@ -141,37 +141,6 @@ class TinyRegressor(RegressorMixin, _TinyEstimator):  # type: ignore[misc]
         >>> line.predict([[10.0]]).round(3)
         array([21.])
     """
-
-    def __init__(
-        self,
-        hidden: Sequence[int] = (16,),
-        activation: str | nn.Activation = "relu",
-        *,
-        module: nn.Module | MakeModule | None = None,
-        loss: str | Callable[[Any, Any], Any] = "mse",
-        optimizer: str | MakeOptimizer = "adam",
-        lr: float | optim.Schedule = 0.01,
-        epochs: int = 200,
-        batch_size: int | None = 32,
-        patience: int | None = None,
-        validation_fraction: float = 0.1,
-        compile: bool = True,  # noqa: A002
-        random_state: Any = None,
-    ) -> None:
-        super().__init__(
-            hidden,
-            activation,
-            module=module,
-            loss=loss,
-            optimizer=optimizer,
-            lr=lr,
-            epochs=epochs,
-            batch_size=batch_size,
-            patience=patience,
-            validation_fraction=validation_fraction,
-            compile=compile,
-            random_state=random_state,
-        )
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
