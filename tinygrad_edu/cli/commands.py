@@ -22,6 +22,7 @@ from typing import Any, NamedTuple, NoReturn
 import click
 
 from tinygrad_edu import __version__, _io, data
+from tinygrad_edu._display import clean_text
 from tinygrad_edu.data.tables import Table, open_csv
 from tinygrad_edu.errors import quote_list, short_repr
 from tinygrad_edu.graph import topological_order
@@ -107,7 +108,7 @@ class Commands(click.Group):
             problem, code = f"{error.filename}: {error.strerror}" if error.filename else str(error), ERROR
         except (ValueError, ArithmeticError, ImportError) as error:
             problem, code = str(error.args[-1] if error.args else type(error).__name__), ERROR
-        click.echo(f"Error: {report.replace_unprintable(' '.join(problem.split()))}", err=True)
+        click.echo(f"Error: {clean_text(' '.join(problem.split()))}", err=True)
         sys.exit(code)
 
 
@@ -234,7 +235,7 @@ def demo(out: Path, seed: int) -> int:
         if code:
             return code
     program = "tinygrad-edu" if shutil.which("tinygrad-edu") else sys.argv[0]  # which may be in .venv/bin
-    click.echo(f"Next, a table of your own: {report.replace_unprintable(program)} fit data.csv --target COLUMN")
+    click.echo(f"Next, a table of your own: {clean_text(program)} fit data.csv --target COLUMN")
     return 0
 
 
@@ -420,10 +421,10 @@ def predict(
         way_out = "--ignore-unseen predicts as if the category were missing"
         notes.append(f"{format_count(len(unseen), 'row')} of {len(rows)} without a prediction: {way_out}")
     for note in notes:
-        click.echo(f"Note: {report.replace_unprintable(note)}", err=True)
+        click.echo(f"Note: {clean_text(note)}", err=True)
     if out:
         _io.write(out, text)
-        click.echo(f"{report.replace_unprintable(str(out))} is written", err=True)
+        click.echo(f"{clean_text(str(out))} is written", err=True)
     else:
         click.echo(text.encode(), nl=False)
     return 1 if unseen else 0
@@ -467,7 +468,7 @@ def explore(expression: str, numbers: tuple[str, ...], out: Path, parameters: li
     if unknown:
         raise ValueError(f"{quote_list(unknown)} cannot be a parameter: the expression has no such name")
     explore(y, out, [leaves[name] for name in parameters or ()])
-    click.echo(f"{report.replace_unprintable(str(out))} is written: open it in a browser")
+    click.echo(f"{clean_text(str(out))} is written: open it in a browser")
 
 
 @main.command(**_EXPRESSION)
@@ -491,7 +492,7 @@ def draw(expression: str, numbers: tuple[str, ...], out: Path) -> None:
     if y._rule is not CONSTANT:
         y.backward()
     draw(y).save(out)
-    click.echo(f"{report.replace_unprintable(str(out))} is written")
+    click.echo(f"{clean_text(str(out))} is written")
 
 
 @main.command(**_EXPRESSION)
@@ -509,7 +510,7 @@ def animate(expression: str, numbers: tuple[str, ...], out: Path, seconds: float
 
     y = expressions.parse(expression, expressions.parse_assignments(numbers))
     animate_graph(y, seconds=seconds).save(out)
-    click.echo(f"{report.replace_unprintable(str(out))} is written")
+    click.echo(f"{clean_text(str(out))} is written")
 
 
 @main.command(**_EXPRESSION)
@@ -529,7 +530,7 @@ def check(expression: str, numbers: tuple[str, ...], order: int) -> int:
     with suppress(expressions.DomainError):  # that is for the check to say; all else that is wrong is an error at once
         expressions.parse(expression, {leaf.label: leaf for leaf in leaves})
     found = gradcheck(lambda *xs: expressions.parse(expression, {x.label: x for x in xs}), *leaves, order=order)
-    click.echo(f"f = {report.replace_unprintable(expression)}\n{found}")
+    click.echo(f"f = {clean_text(expression)}\n{found}")
     return 0 if found else 1
 
 
@@ -594,7 +595,7 @@ def _draw_pictures(experiment: Experiment, out: Path) -> int:
         with write_all_or_none(out, PICTURES) as folder:
             failed = experiment.write_pictures(folder)
     except KeyboardInterrupt:
-        click.echo(f"Error: interrupted while the pictures were drawn; {report.replace_unprintable(kept)}", err=True)
+        click.echo(f"Error: interrupted while the pictures were drawn; {clean_text(kept)}", err=True)
         return INTERRUPTED
     except OSError as error:
         raise ValueError(f"the pictures could not be written: {error.strerror or error}; {kept}") from None

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from tinygrad_edu._display import clean_text
 from tinygrad_edu.errors import quote_list, short_repr
 
 from .experiment import Experiment, Rival, format_count
@@ -21,7 +22,7 @@ MOST_CLASSES, MOST_COEFFICIENTS = 8, 12  # in a table; the others are in a file,
 def show_plan(title: str, experiment: Experiment) -> None:
     """Shows the task, the data, the model, and how it is trained."""
     predictor, settings = experiment.predictor, experiment.settings
-    click.secho(replace_unprintable(title), bold=True)
+    click.secho(clean_text(title), bold=True)
     show_line(
         "task", f"{predictor.task}: {short_repr(predictor.target.name)} from {quote_list(predictor.features.columns)}"
     )
@@ -145,7 +146,7 @@ def show_table(name: str, lines: Sequence[Sequence[str]]) -> None:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(replace_unprintable(text).split())
+    return " ".join(clean_text(text).split())
 
 
 def _shorten(text: str, width: int) -> str:
@@ -168,12 +169,7 @@ def show_line(name: str, text: str, indent: int = 0) -> None:
     """Shows a text beside its name, in as many lines as it takes; from the second on they are indented."""
     wrapper = textwrap.TextWrapper(_terminal_width(), break_long_words=False, break_on_hyphens=False)
     wrapper.initial_indent, wrapper.subsequent_indent = f"  {name:<10}", " " * (12 + indent)
-    click.echo(wrapper.fill(replace_unprintable(text)))
-
-
-def replace_unprintable(text: str) -> str:
-    """The text with a replacement character for each one that a terminal could take for a command."""
-    return "".join(c if c.isprintable() else "\ufffd" for c in text)
+    click.echo(wrapper.fill(clean_text(text)))
 
 
 def _terminal_width() -> int:
