@@ -133,12 +133,12 @@ def test_a_network_has_no_formula() -> None:
 def test_the_scores_of_classes_are_shown_in_80_columns() -> None:
     kinds = [f"a class with a name that is rather long, number {i % 20}" for i in range(200)]
     Table({"a": [i % 20 + x for i, x in enumerate(X1)], "kind": kinds}).to_csv("many.csv")
-    printed = call("fit", "many.csv", "--target", "kind", "--epochs", 2).stdout
+    printed = call("fit", "many.csv", "--target", "kind", "--epochs", 2, "--no-pictures").stdout
     assert all(len(line) <= 80 for line in printed.splitlines())
     assert "mean of all 20" in printed
     assert "the worst" in printed
     SIDES.to_csv("sides.csv")
-    printed = call("fit", "sides.csv", "--target", "side", "--epochs", 5).stdout
+    printed = call("fit", "sides.csv", "--target", "side", "--epochs", 5, "--no-pictures").stdout
     assert all(words in printed for words in ("precision", "recall", "F1", "AUC", "guessing 'right'"))
 
 
@@ -155,7 +155,7 @@ def test_scores_are_those_of_the_metrics() -> None:
 
 def test_predict_writes_the_probability_of_each_class() -> None:
     SIDES.to_csv("sides.csv")
-    call("fit", "sides.csv", "--target", "side", "--epochs", 2, "--out", "out")
+    call("fit", "sides.csv", "--target", "side", "--epochs", 2, "--no-pictures", "--out", "out")
     call("predict", "out/model.json", "sides.csv", "--probabilities", "--out", "new.csv")
     table = read_csv("new.csv")
     assert table.columns[-4:] == ["prediction", "probability", "probability(left)", "probability(right)"]
@@ -216,5 +216,5 @@ def test_hardly_any_rows_held_out_is_said_with_what_it_means() -> None:
     assert describe_uncertainty(200, 0.9) == ""
     assert "only 1 row is held out" in describe_uncertainty(1, 1.0)
     SIDES.take(range(40)).to_csv("few.csv")
-    printed = " ".join(call("fit", "few.csv", "--target", "side", "--epochs", 2).stdout.split())
+    printed = " ".join(call("fit", "few.csv", "--target", "side", "--epochs", 2, "--no-pictures").stdout.split())
     assert "only 8 rows are held out: with 95% confidence the accuracy on new rows is between" in printed

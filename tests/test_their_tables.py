@@ -396,7 +396,7 @@ def call(*arguments: object) -> Result:
     return CliRunner().invoke(cli.main, [str(a) for a in arguments])
 
 
-FAST = ("--hidden", "none", "--epochs", 2)
+FAST = ("--hidden", "none", "--epochs", 2, "--no-pictures")
 
 
 def test_fit_and_predict_read_a_german_file_and_predict_writes_one(german: Path):

@@ -339,6 +339,7 @@ def demo(out: Path, seed: int) -> int:
     help="Write the state of the training to FILE after each epoch; where FILE exists, go on from there.",
 )
 @click.option("--out", type=_FOLDER, default="tinygrad-edu-fit", metavar="DIR", help="The folder to write to.")
+@click.option("--pictures/--no-pictures", default=True, help="Whether to draw pictures; without, it is done sooner.")
 def fit(
     table: Path,
     target: str,
@@ -349,6 +350,7 @@ def fit(
     number: tuple[str, ...],
     checkpoint: Path | None,
     out: Path,
+    pictures: bool,
     **settings: Any,
 ) -> int:
     """Train a model to predict a column of your table.
@@ -382,7 +384,7 @@ def fit(
             reading["decimal"] = ","
     experiment = Experiment(rows, target, features, Settings(**settings))
     experiment.predictor.reading = reading
-    return _run_experiment(f"Learning from {table}", experiment, out, checkpoint)
+    return _run_experiment(f"Learning from {table}", experiment, out, checkpoint, pictures)
 
 
 @main.command()
@@ -566,12 +568,15 @@ def grade(engine: Path, as_json: bool, **choices: Any) -> int:
     return 0 if found.passed else 1
 
 
-def _run_experiment(title: str, experiment: Experiment, out: Path, checkpoint: Path | None = None) -> int:
+def _run_experiment(
+    title: str, experiment: Experiment, out: Path, checkpoint: Path | None = None, pictures: bool = True
+) -> int:
     """Runs an experiment, shows what happens, writes the files to `out`, and returns the exit code."""
     report.show_plan(title, experiment)
     with _exit_on_signals():
         with write_all_or_none(out, NAMES) as folder:
-            require_pictures()
+            if pictures:
+                require_pictures()
             if checkpoint and checkpoint.exists():
                 report.show_line("note", f"going on from {checkpoint}")
             try:
@@ -581,10 +586,10 @@ def _run_experiment(title: str, experiment: Experiment, out: Path, checkpoint: P
                     raise
             report.show_results(experiment)
             experiment.write_model(folder)
-        code = _draw_pictures(experiment, out)  # now that the model cannot be lost any more
+        code = _draw_pictures(experiment, out) if pictures else 0  # now that the model cannot be lost any more
     if code:
         return code
-    report.show_files(experiment, out)
+    report.show_files(experiment, out, pictures)
     return INTERRUPTED if experiment.history.stopped == "interrupted" else 0
 
 

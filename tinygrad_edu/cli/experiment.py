@@ -53,19 +53,21 @@ PICTURES = [name for name in NAMES if name.endswith(SUFFIXES)]
 
 
 def require_pictures() -> None:
-    """Draws something small: what is missing for pictures is known before a model is trained.
+    """Draws as little as there can be: what is missing for pictures is known before a model is trained.
 
     Raises `ImportError` where a package is missing, `ValueError` where Matplotlib has a backend that does not exist.
     """
+    from matplotlib.figure import Figure
+
     from tinygrad_edu.viz import plots
     from tinygrad_edu.viz.graph import draw
 
-    history = History()
-    history.loss = [1.0, 0.5]
+    axes, node = Figure(figsize=(1, 1)).add_subplot(), draw(Value(1.0))
+    axes.set_axis_off()
     with TemporaryDirectory() as folder:
         for suffix in SUFFIXES:
-            plots.save(plots.plot_loss(history), Path(folder, f"loss{suffix}"))
-            draw(Value(1.0) * 2.0).save(Path(folder, f"neuron{suffix}"))
+            plots.save(axes, Path(folder, f"axes{suffix}"))
+            node.save(Path(folder, f"node{suffix}"))
 
 
 @dataclass(frozen=True)
@@ -173,6 +175,7 @@ class Experiment:
         self.known, (self.train, self.held_out) = known, map(known.take, rows)
         self.validation = self._split_validation_rows(target if classes else None)
         self._encoded: dict[int, tuple[Any, list[Any]]] = {}  # by the ids of these tables
+        self._held_out_outputs: Any = None  # of the model as it is trained so far
         encodings = Features.fit(self.train.select(*self._choose_columns(target, features)))
         answer = Target.fit(self.train, target)
         if isinstance(answer.encoding, Standardizer) and not 1e-140 < answer.encoding.scale < 1e140:
@@ -220,6 +223,7 @@ class Experiment:
         after a `DivergenceError`, too.
         """
         settings = self.settings
+        self._held_out_outputs = None
         try:
             history = fit(
                 self.predictor.model,
@@ -268,7 +272,7 @@ class Experiment:
         In a regression it measures "r2", if it is defined, and "rmse", √(Σ (ŷ − y)² / n), in the target's unit; in a
         classification "accuracy", the share of right answers, and "auc" if there are two classes.
         """
-        return self._score(*self._answer(self.predictor))
+        return self._score(*self._answer())
 
     def compute_loss(self) -> float:
         """The loss on the rows held out, in the unit of the history."""
@@ -277,7 +281,7 @@ class Experiment:
     def compute_class_scores(self) -> dict[str, ClassScores]:
         """Precision, recall and F1 of each class, on the rows held out."""
         classes = self.predictor.target.classes
-        scores = class_scores(self.held_out[self.predictor.target.name], self._answer(self.predictor)[0], classes)
+        scores = class_scores(self.held_out[self.predictor.target.name], self._answer()[0], classes)
         return dict(zip(classes, scores))
 
     def compare(self) -> list[Rival]:
@@ -288,9 +292,10 @@ class Experiment:
         errors, or of right and wrong answers: by their mean, and its standard error.
         """
         name, n = self.predictor.target.name, len(self.held_out)
-        answers = {"network" if self.predictor.hidden else "linear model": self._answer(self.predictor)}
+        answers = {"network" if self.predictor.hidden else "linear model": self._answer()}
         if self.predictor.hidden:
-            answers["linear model"] = self._answer(self._fit_linear_model())
+            linear = self._fit_linear_model()
+            answers["linear model"] = self._interpret(linear.outputs(self._samples(self.held_out)[0]), linear)
         if self.predictor.task == "classification":
             guess, _ = Counter(self.train[name]).most_common(1)[0]
             answers[f"guessing {short_repr(guess)}"] = [guess] * n, [0.5] * n
@@ -325,9 +330,20 @@ class Experiment:
         )
         return linear
 
-    def _answer(self, predictor: Predictor) -> tuple[list[Any], list[float]]:
-        """Answers for the rows held out; where there are two classes, also scores of the second one."""
-        outputs = predictor.outputs(self._samples(self.held_out)[0])
+    def _compute_outputs(self, table: Table) -> Any:
+        """The outputs of the model for the rows of a table; for the rows held out they are computed once."""
+        if table is not self.held_out:
+            return self.predictor.outputs(self._samples(table)[0])
+        if self._held_out_outputs is None:
+            self._held_out_outputs = self.predictor.outputs(self._samples(table)[0])
+        return self._held_out_outputs
+
+    def _answer(self) -> tuple[list[Any], list[float]]:
+        """What the model answers for the rows held out, as `_interpret` returns it."""
+        return self._interpret(self._compute_outputs(self.held_out), self.predictor)
+
+    def _interpret(self, outputs: Any, predictor: Predictor) -> tuple[list[Any], list[float]]:
+        """The answers that outputs of a model mean, and scores of the second class where there are two."""
         scores = outputs[:, -1] - outputs[:, 0] if outputs.shape[1] > 1 else outputs[:, 0]
         return predictor.answer(outputs)["prediction"], scores.tolist()
 
@@ -354,8 +370,7 @@ class Experiment:
 
     def _loss(self, table: Table, **reduction: Any) -> Any:
         """The loss on the rows of a table, of the standardised target; with `reduction="none"` that of each row."""
-        X, y = self._samples(table)
-        outputs = self.predictor.outputs(X)
+        outputs, y = self._compute_outputs(table), self._samples(table)[1]
         rows = outputs.tolist() if outputs.shape[1] > 1 else outputs[:, 0].tolist()
         return losses.by_name(self.predictor.loss)(rows, y, **reduction)
 
@@ -434,7 +449,7 @@ class Experiment:
         target, types = self.predictor.target, self.predictor.features.types
         if isinstance(target.encoding, Categories):
             number = target.encoding.transform
-            measured, predicted = self.held_out[target.name], self._answer(self.predictor)[0]
+            measured, predicted = self.held_out[target.name], self._answer()[0]
             ax = plots.plot_confusion(number(measured), number(predicted), target.classes)
             ax.set_title(f"accuracy {self.compute_scores()['accuracy']:.1%} on rows held out", fontsize="medium")
             return ax
@@ -446,7 +461,7 @@ class Experiment:
             title += f"; {MAX_DRAWN_ROWS:,} of {len(rows):,} rows are shown"
             rows = rows.take(sorted(Random(0).sample(range(len(rows)), MAX_DRAWN_ROWS)))
         measured = rows[target.name]
-        predicted = self.predictor.predict(rows, ignore_unseen=True)["prediction"]
+        predicted = self.predictor.answer(self._compute_outputs(rows))["prediction"]
         if is_curve:
             (name,) = types
             ax = plots.plot_fit(rows[name], measured, predicted, xlabel=name, ylabel=target.name)

@@ -13,7 +13,7 @@ import click
 from tinygrad_edu._display import clean_text
 from tinygrad_edu.errors import quote_list, short_repr
 
-from .experiment import Experiment, Rival, format_count
+from .experiment import PICTURES, Experiment, Rival, format_count
 from .notes import describe_uncertainty
 
 MOST_CLASSES, MOST_COEFFICIENTS = 8, 12  # in a table; the others are in a file, or are summed up
@@ -153,14 +153,15 @@ def _shorten(text: str, width: int) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
-def show_files(experiment: Experiment, folder: Path) -> None:
-    """Shows the files that have been written."""
+def show_files(experiment: Experiment, folder: Path, pictures: bool) -> None:
+    """Shows the files that have been written, with pictures or without."""
+    files = {names: what for names, what in experiment.files.items() if pictures or not {*names} <= {*PICTURES}}
     if experiment.drawn_row:
         row = Path(experiment.drawn_row.place(0)).name
         show_line("neuron", f"drawn at the training row with the largest loss, {row}")
     show_line("written", f"to {folder}")
-    width = 2 + max(len(", ".join(names)) for names in experiment.files)
-    for names, what in experiment.files.items():
+    width = 2 + max(len(", ".join(names)) for names in files)
+    for names, what in files.items():
         show_line("", f"{', '.join(names):<{width}}{what}", indent=width)
     click.echo()
 
