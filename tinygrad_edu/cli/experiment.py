@@ -23,7 +23,7 @@ from tinygrad_edu.data.preprocessing import Categories, Features, Standardizer, 
 from tinygrad_edu.data.tables import Table
 from tinygrad_edu.engine import Value
 from tinygrad_edu.errors import quote_list, short_repr
-from tinygrad_edu.train import DivergenceError, History, TrainingInterrupted, fit
+from tinygrad_edu.train import DivergenceError, History, ReduceOnPlateau, TrainingInterrupted, fit
 from tinygrad_edu.train.predictor import REGRESSION_LOSSES, Predictor
 
 from .notes import MAX_CATEGORIES, find_oddity, find_oddity_of_target, find_problem
@@ -80,7 +80,8 @@ class Settings:
         loss: The name of a loss; None takes the usual one of the task.
         optimizer: The name of an optimizer. AdamW's weight decay is `WEIGHT_DECAY` by the number of training rows, at
             most 1; for a linear model it is 0, so that coefficients are not made smaller than they are.
-        lr: The learning rate; None takes the usual one of the optimizer, from `LEARNING_RATES`.
+        lr: The learning rate; None takes the usual one of the optimizer, from `LEARNING_RATES`. It falls to a tenth
+            when the loss on validation rows has not fallen for half of `patience`.
         epochs: The number of passes over the training rows, at most.
         batch_size: The number of rows in a batch; None takes a twentieth of the training rows, from 8 to 200.
         seed: The seed of the splits, of the first weights, and of the order of the rows.
@@ -207,16 +208,16 @@ class Experiment:
         return min(n, self.settings.batch_size or min(max(n // 20, 8), 200))
 
     @property
+    def plateau(self) -> int:
+        """After how many epochs without progress the learning rate falls to a tenth; 0 where it stays."""
+        return (self.settings.patience or 0) // 2 if self.validation else 0
+
+    @property
     def files(self) -> dict[tuple[str, ...], str]:
         """The names of the files that are written, with what is in them."""
         return FILES if self.predictor.hidden else {**FILES, **FILES_OF_LINEAR_MODELS}
 
-    def run(
-        self,
-        checkpoint: str | os.PathLike[str] | None = None,
-        callbacks: Sequence[Callable[[History], object]] = (),
-        progress: bool | None = False,
-    ) -> History:
+    def run(self, checkpoint: str | os.PathLike[str] | None = None, progress: bool | None = False) -> History:
         """Trains, as `fit` does; the losses of the history are in the unit of the target.
 
         After Ctrl-C, which is raised as `TrainingInterrupted`, the experiment has the history and the model so far;
@@ -236,7 +237,7 @@ class Experiment:
                 seed=settings.seed,
                 validation=self._samples(self.validation or self.held_out),
                 patience=settings.patience if self.validation else None,
-                callbacks=callbacks,
+                callbacks=[ReduceOnPlateau(self.optimizer, 0.1, self.plateau - 1)] if self.plateau else [],
                 progress=progress,
                 checkpoint=checkpoint,
                 compile=True,

@@ -41,6 +41,7 @@ def show_plan(title: str, experiment: Experiment) -> None:
     show_line("model", ", ".join(parts))
     batches = "all rows at once" if experiment.batch_size == train else f"batches of {experiment.batch_size}"
     lr = f"learning rate {experiment.optimizer.lr:g}"
+    lr += f" (a tenth after {experiment.plateau} epochs without progress)" if experiment.plateau else ""
     decay = getattr(experiment.optimizer, "weight_decay", 0.0)
     lr += f", weight decay {decay:.2g}" if decay else ""
     epochs = f"{settings.epochs} epochs"
