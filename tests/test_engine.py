@@ -9,6 +9,7 @@ import contextvars
 import copy
 import gc
 import io
+import itertools
 import math
 import operator
 import os
@@ -42,8 +43,8 @@ from tinygrad_edu.modes import Mode, enter_mode, inherited_modes
 from tinygrad_edu.ops import CONSTANT, LEAF
 from tinygrad_edu.rules import OPS, Op
 
-DEPTH = 10**6 if IN_CI else 2 * 10**4  # far more than recursion may, which is stopped at 60
-WIDTH = 10**6 if IN_CI else 4000
+DEPTH = 10**6 if IN_CI else 10**4  # far more than recursion may, which is stopped at 60
+WIDTH = 10**6 if IN_CI else 2000
 
 # ---- making one ------------------------------------------------------------------------------------------------------
 ACCEPTED = [
@@ -307,14 +308,13 @@ BY_SIZE = [operator.lt, operator.le, operator.gt, operator.ge]
 
 
 @pytest.mark.parametrize("compare", [*BY_SIZE, operator.eq, operator.ne])
-@pytest.mark.parametrize("x", NUMBERS)
-@pytest.mark.parametrize("y", NUMBERS)
-def test_comparisons_with_numbers_look_at_data(compare: Callable[[Any, Any], bool], x: float, y: float) -> None:
-    results = [compare(Value(x), y), compare(x, Value(y))]
-    results += [compare(Value(x), np.float64(y)), compare(np.float64(x), Value(y))]
-    results += [compare(Value(x), Value(y))] if compare in BY_SIZE else []
-    assert results == [compare(x, y)] * len(results)
-    assert all(type(result) in (bool, np.bool_) for result in results)
+def test_comparisons_with_numbers_look_at_data(compare: Callable[[Any, Any], bool]) -> None:
+    for x, y in itertools.product(NUMBERS, repeat=2):
+        results = [compare(Value(x), y), compare(x, Value(y))]
+        results += [compare(Value(x), np.float64(y)), compare(np.float64(x), Value(y))]
+        results += [compare(Value(x), Value(y))] if compare in BY_SIZE else []
+        assert results == [compare(x, y)] * len(results), (x, y)
+        assert all(type(result) in (bool, np.bool_) for result in results)
 
 
 def test_two_values_are_equal_if_they_are_the_same_one() -> None:
@@ -425,6 +425,26 @@ def test_backward_from_an_interior_node_leaves_the_rest_alone() -> None:
     assert (outer.grad, inner.grad, a.grad) == (1.0, 1.0, 6.0)
 
 
+def functions_called_by(work: Callable[[], object]) -> set[str]:
+    called: set[str] = set()
+    before = sys.getprofile()
+    sys.setprofile(lambda frame, event, _: called.add(frame.f_code.co_name) if event == "call" else None)
+    try:
+        work()
+    finally:
+        sys.setprofile(before)
+    return called
+
+
+def test_what_is_done_most_often_goes_a_short_way() -> None:
+    """The general way, through `make_node` and `derivatives`, would come to the same numbers more slowly."""
+    a, b = Value(2.0), Value(3.0)
+    for work in (a.exp, lambda: a * b, lambda: a * 2.0, lambda: 2.0 * a):
+        assert "make_node" not in functions_called_by(work)
+    assert "derivatives" not in functions_called_by((a.exp() * b).backward)
+    assert {"make_node", "derivatives"} <= functions_called_by(lambda: total([a, b, a]).backward())
+
+
 def test_many_paths() -> None:
     """2⁶⁰ paths, each counted and none walked."""
     a = y = Value(1.0)
@@ -482,7 +502,9 @@ def test_a_plain_number_is_a_constant_without_gradient() -> None:
     assert a._rule is LEAF
 
 
-def test_the_gradient_of_a_constant_is_0_from_the_start() -> None:
+def test_gradients_are_0_from_the_start() -> None:
+    a = Value(3.0)
+    assert [v.grad for v in (a, a.exp(), a * a, a**2, total([a, a, a]))] == [0.0] * 5
     two = make_constant(2.0)
     assert (two.data, two.grad, two.label, two._prev) == (2.0, 0.0, "", ())
 
@@ -703,6 +725,34 @@ def test_nor_in_a_gradient(sweep: Callable[[Value, Value], Any]) -> None:
     y = 1 / w * 0.0
     with pytest.raises(FloatingPointError, match="not a number"):
         sweep(y, w)
+
+
+def test_the_message_names_the_node_where_a_gradient_becomes_nan() -> None:
+    w = Value(1e-200, label="w")
+    with pytest.raises(FloatingPointError, match=r"^the gradient through div is not a number \(nan\) at 1\.0, 1e-200"):
+        ((1 / w) * 0.0 + w * 1.0).backward()
+
+
+def test_gradients_that_are_too_large_are_infinite_and_only_their_difference_is_nan() -> None:
+    """∞ − ∞ reaches x; those that reach w are 1.5e308, which is not too large: they cancel out."""
+    w, x = Value(1e-300, label="w"), Value(1e-300, label="x")
+    near = w * 1.5e308 - w * 1.5e308
+    near.backward()
+    assert w.grad == 0.0
+    far = x * 1.5e308 * 2.0
+    far.backward()
+    assert x.grad == math.inf
+    with pytest.raises(FloatingPointError, match=r"^the gradient through mul .* at 1e-300, 1\.5e\+308 \(node 'x'\)$"):
+        (near + (far - x * 1.5e308 * 2.0)).backward()
+
+
+def test_a_derivative_that_is_a_plain_number_is_a_factor() -> None:
+    a, b, c = Value(5.0), Value(7.0), Value(11.0)
+    of_two = apply(Op("of two", "", lambda m, a, b: 2.0 * a - 3.0 * b, 2.0, -3.0), a, b)
+    of_one = apply(Op("of one", "", lambda m, a: 4.0 * a, 4.0), of_two)
+    of_three = apply(Op("of three", "", lambda m, a, b, c: a - b + 6.0 * c, 1.0, -1.0, 6.0), of_one, of_one, c)
+    (of_three * 10.0 + of_one).backward()
+    assert (a.grad, b.grad, c.grad, of_three.data) == (8.0, -12.0, 60.0, 66.0)
 
 
 # ---- depth -----------------------------------------------------------------------------------------------------------
@@ -1307,6 +1357,15 @@ def test_the_innermost_mode_is_asked_first_and_an_exclusive_one_alone() -> None:
         _ = x - 1.0
     assert inner.entries == outer.entries == [("add", [2.0, 1.0]), ("sub", [2.0, 1.0])]
     assert exclusive.entries == [("mul", [2.0, 3.0])]
+
+
+def test_a_node_by_hand_is_recorded_unless_a_mode_says_no() -> None:
+    a = Value(2.0)
+    with enter_mode(Diary()):
+        assert Value(6.0, (a,), "exp")._prev == (a,)
+    with no_grad():
+        by_hand = Value(6.0, (a,), "exp")
+    assert (by_hand._prev, by_hand._rule, by_hand.data) == ((), CONSTANT, 6.0)
 
 
 def test_gradients_that_were_computed_elsewhere_are_added_as_backward_does() -> None:

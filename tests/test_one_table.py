@@ -5,6 +5,7 @@ input and of two, and ask for them all that shows, writes, tests or compiles ope
 """
 
 import ast
+import math
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -76,7 +77,7 @@ def test_no_other_file_lists_operations() -> None:
 
 
 # ---- traits ----------------------------------------------------------------------------------------------------------
-def test_operations_commute_as_the_table_says() -> None:
+def test_trait_commutes_is_what_the_numbers_do() -> None:
     pairs = [(0.3, 0.7), (2.0, 5.0), (0.25, 0.5)]
     binary = [op for name, op in OPS.items() if op.arity == 2 and name in TABLE_NAMES]
     m = tg.rules.FLOATS
@@ -85,14 +86,14 @@ def test_operations_commute_as_the_table_says() -> None:
     }
 
 
-def test_a_neutral_number_changes_nothing() -> None:
+def test_trait_neutral_is_a_number_that_changes_nothing() -> None:
     m = tg.rules.FLOATS
     for op in OPS.values():
         if op.neutral is not None:
             assert [op.value(m, x, op.neutral) for x in (-2.5, 0.0, 7.0)] == [-2.5, 0.0, 7.0]
 
 
-def test_an_operation_of_many_inputs_is_made_of_one_of_two() -> None:
+def test_trait_of_two_is_what_an_operation_of_many_inputs_is_made_of() -> None:
     m = tg.rules.FLOATS
     several = [op for op in OPS.values() if op.of_two]
     assert len(several) == 4
@@ -102,11 +103,29 @@ def test_an_operation_of_many_inputs_is_made_of_one_of_two() -> None:
         assert op.value(m, 0.5, -2.0, 1.25) == pytest.approx(chained, rel=1e-15)
 
 
+def test_trait_lists_is_how_the_function_for_users_takes_the_inputs() -> None:
+    m, numbers = tg.rules.FLOATS, [0.5, -2.0, 1.25, 3.0]
+    several = [op for op in OPS.values() if op.arity is None]
+    assert {op.lists for op in several} == {0, 1, 2}
+    for op in several:
+        length = len(numbers) // op.lists if op.lists else 0
+        inputs = [numbers[i * length : (i + 1) * length] for i in range(op.lists)] or numbers
+        assert getattr(tg, op.function)(*inputs) == op.value(m, *numbers)
+
+
 @pytest.mark.parametrize("name", FAMILIES)
-def test_a_family_has_parameters_to_test_it_with(name: str) -> None:
-    family = FAMILIES[name]
-    for parameters in family.examples or [tuple(low for low, _ in family.ranges)]:
-        assert family.member(*parameters).arity == family.arity
+def test_traits_of_a_family_are_parameters_to_test_it_with(name: str) -> None:
+    """Examples, none of them twice; or bounds, of which both can be used and there is something between them."""
+    m, family = tg.rules.FLOATS, FAMILIES[name]
+    distinct = {(numbers, *[isinstance(x, float) for x in numbers]) for numbers in family.examples}  # 2 is not 2.0
+    assert len(distinct) == len(family.examples)
+    assert all(low < high for low, high in family.ranges)
+    assert len({*family.ranges}) <= 1  # several parameters are drawn and then sorted
+    for parameters in family.examples or zip(*family.ranges):
+        op = family.member(*parameters)
+        y = op.value(m, 0.5)
+        assert all(map(math.isfinite, (y, *op.derivatives(m, y, 0.5))))
+        assert op.arity == family.arity
 
 
 # ---- an operation of the user's --------------------------------------------------------------------------------------

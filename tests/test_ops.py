@@ -30,7 +30,7 @@ from uses import FIRST, SECOND, Exact, Formulas, Fractions, Text, Use, has_a_fun
 
 from tinygrad_edu.engine import Value, apply
 from tinygrad_edu.gradients import derivative, grad
-from tinygrad_edu.ops import CONSTANT, LEAF
+from tinygrad_edu.ops import CONSTANT, DETACH, LEAF, TAKE
 from tinygrad_edu.rules import FAMILIES, FLOATS, OPS, Op
 
 IN_THE_TABLE = set(OPS) | set(FAMILIES)  # as imported: other tests enter operations of their own
@@ -264,7 +264,29 @@ def test_mixed_second_derivatives_of_a_power_do_not_depend_on_the_order(b: float
     assert grad(in_exponent, base) == pytest.approx(true, rel=1e-14)
 
 
+def test_second_derivatives_of_a_power_at_0_to_the_0_are_numbers_in_either_order() -> None:
+    base, exponent = Value(0.0), Value(0.0)
+    in_base, in_exponent = grad(base**exponent, [base, exponent], create_graph=True)
+    assert grad(in_base, [base, exponent]) == [0.0, 1.0]
+    assert grad(in_exponent, [base, exponent]) == [1.0, 0.0]
+
+
 # ---- what is true of a rule without any table ------------------------------------------------------------------------
+def test_detach_passes_the_number_on_and_no_gradient_back() -> None:
+    assert DETACH.value(FLOATS, 2.5) == 2.5
+    assert DETACH.derivatives(FLOATS, 2.5, 2.5) == [0.0]
+
+
+@pytest.mark.parametrize("length", [1, 2, 5])
+def test_take_chooses_a_number_as_a_list_is_indexed(length: int) -> None:
+    """From either end. The slope is 1 at the number that is chosen, and 0 at the others and at the index."""
+    numbers = [2.0**k for k in range(length)]
+    for i in range(-length, length):
+        y = TAKE.value(FLOATS, *numbers, float(i))
+        assert y == numbers[i]
+        assert list(TAKE.derivatives(FLOATS, y, *numbers, float(i))) == [float(x == y) for x in numbers] + [0.0]
+
+
 @every_row
 def test_an_operation_is_pickled_by_its_name(row: Row) -> None:
     assert pickle.loads(pickle.dumps(row.op)) is row.op

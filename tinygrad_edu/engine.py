@@ -306,7 +306,7 @@ _new: Callable[[type[Value]], Value] = object.__new__
 # CPython 3.11 and 3.12 reserve memory in each new object for the attributes that earlier objects got. If some objects
 # were made before the first attribute was set, that is 8 bytes less for each node.
 for _ in range(30):
-    Value(0.0)
+    _new(Value)
 
 
 # ---- forward ---------------------------------------------------------------------------------------------------------
@@ -317,10 +317,10 @@ def apply(op: Op, *inputs: Value | float) -> Value:
 
 def make_node(op: Op, inputs: tuple[Value, ...]) -> Value:
     """Makes the node of an operation on Values; the open modes are asked, the innermost first."""
-    modes = inherited_modes()
-    if len(modes) == 1 and modes[0].is_open:
-        y: Value = modes[0].on_operation(_compute, op, inputs)
-        return y
+    match inherited_modes():
+        case (mode,) if mode.is_open:  # most often there is one
+            y: Value = mode.on_operation(_compute, op, inputs)
+            return y
     make = _compute
     for mode in open_modes():
         make = partial(mode.on_operation, make)
