@@ -220,7 +220,7 @@ class Page:
         end = monotonic() + 5
         while not condition():
             assert monotonic() < end
-            self.tab.wait_for_timeout(20)
+            self.tab.wait_for_timeout(50)
 
     @property
     def words(self) -> str:
@@ -306,7 +306,7 @@ def test_the_script_of_every_operation_computes_values_and_gradients(row: Row, j
             assert [*shown.values()] == pytest.approx([v.grad for v in shown], rel=1e-9, abs=1e-12)
 
 
-@pytest.mark.parametrize("row", sample(ROWS, 5), ids=str)
+@pytest.mark.parametrize("row", sample(ROWS, 1), ids=str)
 def test_values_and_gradients_of_every_operation(row: Row, opened: Callable[..., Page]):
     """At one point as the page opens, at the others after they have been typed."""
     for first, *others in by_arity(row):
@@ -320,13 +320,18 @@ def test_values_and_gradients_of_every_operation(row: Row, opened: Callable[...,
 
 
 # ---- steps -----------------------------------------------------------------------------------------------------------
-def test_the_page_opens_with_everything_computed(opened: Callable[..., Page]):
+def test_the_page_opens_with_everything_computed_and_a_shared_node_accumulates_visibly(opened: Callable[..., Page]):
     y = shared()
     shown = opened(y)
     check_numbers(shown, y)
     assert shown.step == "7 / 7"
     assert shown.tab.title() == "Explorer: a computation graph"
     assert shown.text("#summary") == "L: 5 nodes, 2 of them leaves"
+    seen = []
+    for _ in range(4):
+        seen.append((shown.node("a").locator(".slope").text_content(), shown.node("a").locator(".part").text_content()))
+        shown.button("One step back")
+    assert seen == [("grad −15", "Σ 2"), ("grad −6", "Σ 1/2"), ("", ""), ("", "")]
 
 
 def test_stepping_through_both_passes(opened: Callable[..., Page]):
@@ -355,15 +360,6 @@ def test_stepping_through_both_passes(opened: Callable[..., Page]):
     ]
 
 
-def test_a_shared_node_accumulates_visibly(opened: Callable[..., Page]):
-    shown = opened(shared())
-    seen = []
-    for _ in range(4):
-        seen.append((shown.node("a").locator(".slope").text_content(), shown.node("a").locator(".part").text_content()))
-        shown.button("One step back")
-    assert seen == [("grad −15", "Σ 2"), ("grad −6", "Σ 1/2"), ("", ""), ("", "")]
-
-
 def test_keys_the_slider_and_play_move_the_steps(opened: Callable[..., Page]):
     shown = opened(shared())
     keys = shown.tab.keyboard
@@ -387,8 +383,15 @@ def test_keys_the_slider_and_play_move_the_steps(opened: Callable[..., Page]):
 
 
 # ---- nodes -----------------------------------------------------------------------------------------------------------
-def test_hovering_a_node_tells_about_it(opened: Callable[..., Page]):
+def test_a_node_tells_about_itself_to_a_mouse_and_to_keys(opened: Callable[..., Page]):
     shown = opened(shared())
+    assert shown.tab.locator("#graph [tabindex='0']").count() == 1  # one stop on the way through the page
+    shown.node("L").focus()
+    shown.tab.keyboard.press("ArrowUp")
+    assert shown.tab.evaluate("document.activeElement.getAttribute('aria-label')").startswith("v1, mul, data −12")
+    assert shown.text("#node").startswith("namev1")
+    shown.tab.keyboard.press("ArrowLeft")
+    assert shown.step == "6 / 7"
     shown.node("a").hover()
     details = shown.text("#node")
     assert "leaf" in details
@@ -411,17 +414,6 @@ def test_countless_paths_are_counted(opened: Callable[..., Page]):
     assert "and 1.153e18 more" in shown.text("#node")
 
 
-def test_the_graph_can_be_walked_by_keys(opened: Callable[..., Page]):
-    shown = opened(shared())
-    assert shown.tab.locator("#graph [tabindex='0']").count() == 1  # one stop on the way through the page
-    shown.node("L").focus()
-    shown.tab.keyboard.press("ArrowUp")
-    assert shown.tab.evaluate("document.activeElement.getAttribute('aria-label')").startswith("v1, mul, data −12")
-    assert shown.text("#node").startswith("namev1")
-    shown.tab.keyboard.press("ArrowLeft")
-    assert shown.step == "6 / 7"
-
-
 def test_every_control_has_a_name(opened: Callable[..., Page]):
     shown = opened(neuron()[0])
     nameless = """[...document.querySelectorAll("button, input, textarea, [role=button], svg")].filter(
@@ -432,16 +424,21 @@ def test_every_control_has_a_name(opened: Callable[..., Page]):
 
 
 # ---- leaves ----------------------------------------------------------------------------------------------------------
-def test_typing_a_number_moves_values_and_gradients(opened: Callable[..., Page]):
+def test_typing_a_number_and_dragging_a_slider_move_values_and_gradients(opened: Callable[..., Page]):
     y, _, x, b = neuron()
     shown = opened(y)
     shown.leaf("w", ", number").fill("-1.25e-1")
     check_numbers(shown, (Value(-0.125) * x + b).tanh() ** 2)
     assert shown.leaf("w", ", slider").input_value() in ("-0.12", "-0.13")  # the nearest of its steps
 
+    number = shown.leaf("w", ", number")
+    number.fill("0.5")
+    number.fill("")  # what is no number is marked and changes nothing
+    assert number.get_attribute("aria-invalid") == "true"
+    check_numbers(shown, y)
+    number.blur()
+    assert number.input_value() == "0.5"
 
-def test_dragging_a_slider_moves_values_and_gradients(opened: Callable[..., Page]):
-    shown = opened(neuron()[0])
     shown.leaf("x", ", slider").focus()
     for _ in range(3):
         shown.tab.keyboard.press("ArrowRight")
@@ -450,17 +447,6 @@ def test_dragging_a_slider_moves_values_and_gradients(opened: Callable[..., Page
     _, w, _, b = neuron()
     check_numbers(shown, (w * Value(x) + b).tanh() ** 2)
     assert shown.step.split(" / ")[0] == shown.step.split(" / ")[1]  # arrow keys in a slider do not step
-
-
-def test_what_is_no_number_is_marked_and_changes_nothing(opened: Callable[..., Page]):
-    y = neuron()[0]
-    shown = opened(y)
-    number = shown.leaf("w", ", number")
-    number.fill("")
-    assert number.get_attribute("aria-invalid") == "true"
-    check_numbers(shown, y)
-    number.blur()
-    assert number.input_value() == "0.5"
 
 
 def test_outside_its_domain_an_operation_says_so(opened: Callable[..., Page]):
@@ -593,7 +579,7 @@ def printed(program: str, capsys: pytest.CaptureFixture[str]) -> list[float]:
     return [float(line.split(" = ")[1]) for line in capsys.readouterr().out.splitlines()]
 
 
-def test_the_python_program_computes_what_is_on_the_screen(opened: Callable[..., Page], capsys: Any):
+def test_the_python_program_computes_what_is_on_the_screen_and_can_be_copied(opened: Callable[..., Page], capsys: Any):
     y, w, _, b = neuron()
     shown = opened(y, parameters=[w, b])
     shown.leaf("x", ", number").fill("0.3")
@@ -604,6 +590,9 @@ def test_the_python_program_computes_what_is_on_the_screen(opened: Callable[...,
     assert value == pytest.approx(root[0], rel=1e-12)
     assert sorted(gradients) == pytest.approx(sorted(numbers[i][1] for i in leaves), rel=1e-12)
     assert "for p in [w, b]:\n    p.data -= 0.1 * p.grad\n" in shown.python
+    shown.button("Copy")
+    shown.until(lambda: shown.text("#copied") == "Copied.")
+    assert shown.tab.evaluate("navigator.clipboard.readText()") == shown.python
 
 
 @every_row
@@ -629,13 +618,6 @@ def test_an_operation_of_the_readers_own(opened: Callable[..., Page]):
     assert "∂v1/∂x = 3·x·x = 12" in shown.text("#node")
     assert "# define cube here, as you did with tg.define_op\n" in shown.python
     assert "v1 = cube(x)\nL = v1 + 1.0\n" in shown.python
-
-
-def test_copying_the_program(opened: Callable[..., Page]):
-    shown = opened(neuron()[0])
-    shown.button("Copy")
-    shown.until(lambda: shown.text("#copied") == "Copied.")
-    assert shown.tab.evaluate("navigator.clipboard.readText()") == shown.python
 
 
 # ---- labels, sizes, looks --------------------------------------------------------------------------------------------
@@ -665,9 +647,9 @@ def test_a_small_network_on_one_sample(opened: Callable[..., Page]):
 
 
 def test_a_large_graph_opens_collapsed_and_its_nodes_can_be_chosen(opened: Callable[..., Page]):
-    model = tg.nn.MLP(20, [16, 1])
+    model = tg.nn.MLP(20, [12, 1])
     shown = opened(model([1.0, -2.0] * 10), parameters=model.parameters())
-    assert re.fullmatch(r"L: \d+ nodes, 353 of them leaves; collapsed into \d\d boxes", shown.text("#summary"))
+    assert re.fullmatch(r"L: \d+ nodes, 265 of them leaves; collapsed into \d\d boxes", shown.text("#summary"))
     shown.node("layers[0].neurons[3]").focus()
     members = shown.tab.get_by_role("group", name="Nodes of layers[0].neurons[3]")
     members.get_by_role("button", name="w_0_3_1", exact=True).click()
@@ -681,28 +663,25 @@ def test_300_nodes_step_without_delay(opened: Callable[..., Page]):
     shown = opened(y)
     shown.button("To the beginning")
     start = perf_counter()
-    shown.tab.evaluate("for (let t = 0; t < 100; t++) { forward.click(); graph.getBoundingClientRect(); }")
-    assert (perf_counter() - start) / 100 < 0.1  # seconds a step
-    assert shown.step.startswith("100 ")
+    shown.tab.evaluate("for (let t = 0; t < 40; t++) { forward.click(); graph.getBoundingClientRect(); }")
+    assert (perf_counter() - start) / 40 < 0.1  # seconds a step
+    assert shown.step.startswith("40 ")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 360])
-def test_nothing_is_wider_than_the_window_and_all_is_legible(
-    width: int, scheme: str, tab: Any, opened: Callable[..., Page]
-):
+def test_nothing_is_wider_than_the_window_and_all_is_legible(width: int, tab: Any, opened: Callable[..., Page]):
     tab.set_viewport_size({"width": width, "height": 800})
-    tab.emulate_media(color_scheme=scheme)
     shown = opened(neuron()[0])
-    assert shown.tab.evaluate("document.documentElement.scrollWidth") <= width
-    body = shown.tab.evaluate(
-        "[getComputedStyle(document.body).color, getComputedStyle(document.body).backgroundColor]"
-    )
-    ink, paper = [sum(map(int, re.findall(r"\d+", colour))) / 765 for colour in body]
-    assert abs(ink - paper) > 0.7
-    assert (ink < paper) == (scheme == "light")
+    for scheme in ("dark", "light"):
+        tab.emulate_media(color_scheme=scheme)
+        assert shown.tab.evaluate("document.documentElement.scrollWidth") <= width
+        body = shown.tab.evaluate(
+            "[getComputedStyle(document.body).color, getComputedStyle(document.body).backgroundColor]"
+        )
+        ink, paper = [sum(map(int, re.findall(r"\d+", colour))) / 765 for colour in body]
+        assert abs(ink - paper) > 0.7
+        assert (ink < paper) == (scheme == "light")
     tab.set_viewport_size(WINDOW)
-    tab.emulate_media(color_scheme="light")
 
 
 def test_zooming(opened: Callable[..., Page]):

