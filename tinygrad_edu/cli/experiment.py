@@ -81,7 +81,7 @@ class Settings:
         optimizer: The name of an optimizer. AdamW's weight decay is `WEIGHT_DECAY` by the number of training rows, at
             most 1; for a linear model it is 0, so that coefficients are not made smaller than they are.
         lr: The learning rate; None takes the usual one of the optimizer, from `LEARNING_RATES`. It falls to a tenth
-            when the loss on validation rows has not fallen for half of `patience`.
+            when the loss on validation rows has not fallen for more than half of `patience`.
         epochs: The number of passes over the training rows, at most.
         batch_size: The number of rows in a batch; None takes a twentieth of the training rows, from 8 to 200.
         seed: The seed of the splits, of the first weights, and of the order of the rows.
@@ -210,7 +210,7 @@ class Experiment:
     @property
     def plateau(self) -> int:
         """After how many epochs without progress the learning rate falls to a tenth; 0 where it stays."""
-        return (self.settings.patience or 0) // 2 if self.validation else 0
+        return self.settings.patience // 2 + 1 if self.validation and self.settings.patience else 0
 
     @property
     def files(self) -> dict[tuple[str, ...], str]:
