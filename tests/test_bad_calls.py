@@ -6,8 +6,11 @@ what they were. Operations outside their domain stand in `test_ops.py`, damaged 
 """
 
 import random
+from collections.abc import Iterator
 from copy import deepcopy
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -525,6 +528,19 @@ CALLS: dict[str, list[tuple[Any, ...]]] = {
 }
 
 
+SAMPLES, TARGETS = [[0.0], [1.0], [2.0]], [1.0, 3.0, 5.0]
+
+
+@cache
+def run() -> tuple[train.History, bytes]:
+    """The history of a run, and its checkpoint. Every row gets copies."""
+    model = nn.Linear(1)
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "kept.json")
+        adam = optim.Adam(model.parameters())
+        return train.fit(model, SAMPLES, TARGETS, optimizer=adam, epochs=2, checkpoint=path), path.read_bytes()
+
+
 def world(folder: Path) -> dict[str, Any]:
     """The names that a row may use. Files that it writes on the way go to another folder than the one it works in."""
 
@@ -547,10 +563,11 @@ def world(folder: Path) -> dict[str, Any]:
     model, linear = nn.MLP(2, [3, 1], rng=random.Random(0)), nn.Linear(1, init="zeros")
     zeros = nn.Linear(2, 3, init="zeros")
     sgd = optim.SGD(linear.parameters(), lr=0.1)
-    X, Y, X2 = [[0.0], [1.0], [2.0]], [1.0, 3.0, 5.0], [[0.0, 1.0], [1.0, 0.0]]
+    X, Y, X2 = deepcopy(SAMPLES), deepcopy(TARGETS), [[0.0, 1.0], [1.0, 0.0]]
     table = data.Table({"mass": [3.5, None, 5.0], "species": ["A", "A", "G"]})
-    other = nn.Linear(1)
-    history = train.fit(other, X, Y, optimizer=optim.Adam(other.parameters()), epochs=2, checkpoint="kept.json")
+    trained, kept = run()
+    history = deepcopy(trained)
+    Path("kept.json").write_bytes(kept)
     names = locals()
     exec(IMPORTS, names)
     return names
@@ -574,18 +591,25 @@ def everything(names: dict[str, Any]) -> dict[str, Any]:
 ROWS = [pytest.param(*row[:2], row[2:], id=f"{topic}: {row[0]}") for topic, rows in CALLS.items() for row in rows]
 
 
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """As `tmp_path`, which takes several times as long; and there are many rows."""
+    with TemporaryDirectory() as name:
+        yield Path(name)
+
+
 @pytest.mark.parametrize(("code", "error", "words"), ROWS)
 def test_a_bad_call_says_what_is_wrong_and_changes_nothing(
     code: str,
     error: type[Exception],
     words: tuple[str, ...],
-    tmp_path: Path,
+    folder: Path,
     monkeypatch: pytest.MonkeyPatch,
 ):
     monkeypatch.setitem(OPS, "mine", OPS["add"])  # what a row defines is gone afterwards
-    (tmp_path / "work").mkdir()
-    monkeypatch.chdir(tmp_path / "work")
-    names = world(tmp_path)
+    (folder / "work").mkdir()
+    monkeypatch.chdir(folder / "work")
+    names = world(folder)
     before = everything(names)
     with pytest.raises(error) as caught:
         exec(compile(code, "what somebody typed", "exec"), names)

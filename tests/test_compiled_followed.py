@@ -9,6 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import pytest
+from profiles import sample
 
 from tinygrad_edu import data, dot, exp, log, losses, maximum, mean, nn, no_grad, optim, sin, softmax, take, tanh
 from tinygrad_edu.compiler import RecordingError, training
@@ -189,8 +190,11 @@ ANY_LOSS = [
 ]
 
 
-@pytest.mark.parametrize("batch_size", [None, 5, 1])
-@pytest.mark.parametrize("loss", ANY_LOSS, ids=lambda f: f.__name__)
+@pytest.mark.parametrize(
+    ("loss", "batch_size"),
+    sample([*itertools.product(ANY_LOSS, [None, 5, 1])], 20),
+    ids=lambda x: getattr(x, "__name__", str(x)),
+)
 def test_any_loss_as_it_is_written(loss: Any, batch_size: int | None, eagerly: list[int]) -> None:
     assert_same(case(loss=staticmethod(loss), settings={"batch_size": batch_size, "epochs": 3, "shuffle": True}))
     assert not eagerly
@@ -520,7 +524,7 @@ def test_a_model_that_draws_is_an_error(name: str) -> None:
             run.fit(True)
 
 
-@pytest.mark.parametrize("name", sources())
+@pytest.mark.parametrize("name", sample([*sources()], 6))
 def test_a_loss_that_draws_is_computed_on_values(name: str) -> None:
     def make() -> Run:
         draw = sources()[name]

@@ -22,7 +22,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from javascript import JavaScript
 from models import BY_HAND, Model, hold, is_decided, models
-from operations import Row, every_row
+from operations import ROWS, Row, every_row
+from profiles import sample
 from rounding import rounding_errors
 from uses import (
     Function,
@@ -92,7 +93,7 @@ def check_in_languages(
         check(got, true, points, language)
 
 
-@every_row
+@pytest.mark.parametrize("row", sample(ROWS, 20), ids=str)
 def test_a_program_does_not_depend_on_the_numbers_it_was_recorded_with(row: Row) -> None:
     f = application(row.op)
     for arity in row.arities:
@@ -154,7 +155,7 @@ def test_an_operation_of_ones_own_that_is_a_constant(javascript: JavaScript) -> 
 NAMES = "sum inner count len map print math np gamma cbrt hypot e pi var eval delete Infinity NaN f y v1 x a xs größe π"
 
 
-@pytest.mark.parametrize("name", NAMES.split())
+@pytest.mark.parametrize("name", sample(NAMES.split(), 8))
 def test_an_operation_and_a_variable_may_have_any_name(name: str, javascript: JavaScript) -> None:
     op = define_op(name, lambda m, x: x * m.sin(x), lambda m, y, x: (m.sin(x) + x * m.cos(x),))
 
@@ -435,7 +436,7 @@ def test_drawn_models(javascript: JavaScript, model: Model) -> None:
     hold_in_languages(model, javascript)
 
 
-@pytest.mark.parametrize("name", BY_HAND)
+@pytest.mark.parametrize("name", sample([*BY_HAND], 6))
 def test_models_written_by_hand(name: str, javascript: JavaScript) -> None:
     model = BY_HAND[name]()
     loss, slopes = by_backward(model, *model.arguments)

@@ -31,8 +31,8 @@ FILES = {  # which the pages speak of as the reader's own
     path: (ROOT / path).read_text(encoding="utf-8")
     for path in ("tests/engines/good.py", "tinygrad_edu/data/bundled/penguins.csv")
 }
-# Takes seconds: a quick run only parses it, and the README grades the same file.
-WHOLE_GRADE = "tinygrad-edu grade my_engine.py"
+# Takes seconds: a quick run only parses them, and `test_grader.py` grades the same file.
+WHOLE_GRADES = ("tinygrad-edu grade my_engine.py", "tinygrad-edu grade tests/engines/good.py")
 SET_UP = ("python3 -m venv", ".venv/bin/pip", ".venv/bin/python", ".venv/bin/jupyter", "pip install")  # as the CI does
 
 
@@ -70,7 +70,7 @@ def run_commands(block: Block) -> str:
     printed = ""
     for line in block.code.replace("\\\n", "").splitlines():
         command = line.removeprefix(".venv/bin/")
-        if command == WHOLE_GRADE and not IN_CI:
+        if command in WHOLE_GRADES and not IN_CI:
             main.commands["grade"].make_context("grade", shlex.split(command)[2:])
         elif command.startswith("tinygrad-edu "):
             result = CliRunner().invoke(main, shlex.split(command, comments=True)[1:])

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from operations import KINKS, Kink, Row, every_row
+from operations import KINKS, ROWS, Kink, Row, every_row
 from profiles import sample
 
 import tinygrad_edu as tg
@@ -31,6 +31,7 @@ from tinygrad_edu.testing.expression import Expression
 from tinygrad_edu.testing.gradcheck import _differences, _precision
 
 WRONG_BY = 1.0005  # times the right derivative
+some_rows = pytest.mark.parametrize("row", sample(ROWS, 20), ids=str)
 FEW = settings(max_examples=min(settings.default.max_examples, 300))
 
 
@@ -68,20 +69,20 @@ def slopes(row: Row, xs: tuple[float, ...]) -> Sequence[float]:
 # ---- the operations --------------------------------------------------------------------------------------------------
 @every_row
 def test_every_operation_is_correct(row: Row) -> None:
-    for xs in row.inside:
+    for xs in sample(row.inside, 2):
         check = gradcheck(as_function(row.op), *xs)
         assert check.verdict == "correct", f"{row} at {xs}: {check}"
 
 
 @every_row
 def test_every_operation_is_correct_without_mpmath(row: Row, without_mpmath: None) -> None:
-    for xs in row.inside:
+    for xs in sample(row.inside, 2):
         check = gradcheck(as_function(row.op), *xs)
         assert check.verdict == "correct", f"{row} at {xs}: {check}"
         assert check.digits == 16
 
 
-@every_row
+@some_rows
 def test_every_operation_is_correct_in_second_order(row: Row) -> None:
     xs = min(row.inside, key=lambda xs: abs(len(xs) - 2))  # with two inputs, if it takes two
     check = gradcheck(as_function(row.op), *xs, order=2)
@@ -123,7 +124,7 @@ def test_a_wrong_rule_is_caught_and_named_without_mpmath(row: Row, without_mpmat
         assert check.faults[0].operation == str(row.op)
 
 
-@every_row
+@some_rows
 def test_a_wrong_rule_is_named_inside_of_a_larger_expression(row: Row) -> None:
     def f(*xs: Value) -> Value:
         first, *others = xs

@@ -4,11 +4,13 @@ import pickle
 import random
 import warnings
 from functools import partial
+from itertools import product
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from profiles import sample
 from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import make_blobs, make_regression
@@ -23,7 +25,7 @@ import tinygrad_edu as tg
 from tinygrad_edu import Value, losses, nn, optim
 from tinygrad_edu.sklearn import TinyClassifier, TinyRegressor
 
-QUICK: dict[str, Any] = {"epochs": 20, "lr": 0.05, "random_state": 0}
+QUICK: dict[str, Any] = {"epochs": 10, "lr": 0.1, "random_state": 0}
 
 
 def blobs(classes: int) -> tuple[Any, Any]:
@@ -39,20 +41,21 @@ def small_network(inputs: int, outputs: int, rng: random.Random) -> nn.Module:
     return nn.MLP(inputs, [4, outputs], activation="tanh", rng=rng)
 
 
-@pytest.mark.parametrize(
-    "estimator",
-    [
-        TinyRegressor(epochs=20, lr=0.05),
-        TinyRegressor(epochs=20, lr=0.05, module=small_network, loss="huber", patience=5, validation_fraction=0.3),
-        TinyClassifier(epochs=20, lr=0.05),
-    ],
-    ids=["regressor", "regressor with patience and a Module", "classifier"],
-)
-def test_scikit_learns_own_checks_pass(estimator: Any) -> None:
+ESTIMATORS = {
+    "regressor": TinyRegressor(epochs=10, lr=0.1),
+    "classifier": TinyClassifier(epochs=10, lr=0.1),
+    "regressor with patience and a Module": TinyRegressor(
+        epochs=20, lr=0.05, module=small_network, loss="huber", patience=5, validation_fraction=0.3
+    ),
+}
+
+
+@pytest.mark.parametrize("name", sample([*ESTIMATORS], 2))
+def test_scikit_learns_own_checks_pass(name: str) -> None:
     """All of them: one is skipped by scikit-learn itself, unless SCIPY_ARRAY_API is set."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SkipTestWarning)
-        results = check_estimator(estimator, on_fail=None)
+        results = check_estimator(ESTIMATORS[name], on_fail=None)
     found = {result["check_name"]: result["status"] for result in results}
     assert len(found) > 45
     assert {name for name, status in found.items() if status != "passed"} <= {"check_array_api_input"}
@@ -115,8 +118,10 @@ def test_targets_of_several_numbers() -> None:
     assert TinyRegressor(**QUICK).fit(X, Y[:, :1]).predict(X).shape == (80, 1)
 
 
-@pytest.mark.parametrize("activation", ["tanh", tg.silu, Value.relu])
-@pytest.mark.parametrize("optimizer", ["adam", optim.RMSProp, partial(optim.SGD, momentum=0.9)])
+@pytest.mark.parametrize(
+    ("activation", "optimizer"),
+    sample([*product(["tanh", tg.silu, Value.relu], ["adam", optim.RMSProp, partial(optim.SGD, momentum=0.9)])], 4),
+)
 def test_activations_and_optimizers_by_name_or_function(activation: Any, optimizer: Any) -> None:
     X, y = blobs(2)
     model = TinyClassifier(hidden=[4], activation=activation, optimizer=optimizer, **QUICK)

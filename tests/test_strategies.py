@@ -16,7 +16,7 @@ from typing import Any
 import micrograd.engine
 import numpy as np
 import pytest
-from hypothesis import find, given, settings
+from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import FailedHealthCheck, Unsatisfiable
 from profiles import sample
@@ -35,6 +35,9 @@ IN_THE_TABLE = sorted({*OPS, *FAMILIES} - {LEAF.name, CONSTANT.name})  # as impo
 FIVE = "add sub mul div neg".split()
 ANYTHING = strategies.expressions(max_nodes=20, kinks=True)
 some = settings(max_examples=min(settings.default.max_examples, 200))
+REPEATABLE = settings(  # and no search for what in an example matters, which traces every line of it
+    database=None, derandomize=True, phases=[Phase.generate, Phase.shrink]
+)
 
 
 def on_the_engine(f: Expression) -> list[float]:
@@ -187,7 +190,7 @@ def test_options(f: Expression) -> None:
 def generated(strategy: st.SearchStrategy[Any], n: int) -> list[Any]:
     made: list[Any] = []
 
-    @settings(max_examples=n, database=None, derandomize=True)
+    @settings(REPEATABLE, max_examples=n)
     @given(strategy)
     def collect(x: Any) -> None:
         made.append(x)
@@ -210,7 +213,7 @@ def test_they_are_of_many_kinds() -> None:
 
 
 def smallest(strategy: st.SearchStrategy[Any], fails: Callable[[Any], Any]) -> Any:
-    return find(strategy, fails, settings=settings(max_examples=2000, database=None, derandomize=True))
+    return find(strategy, fails, settings=settings(REPEATABLE, max_examples=2000))
 
 
 @pytest.mark.parametrize("name", IN_THE_TABLE)
@@ -361,7 +364,7 @@ def test_nothing_fails_where_nothing_is_wrong() -> None:
 
 
 def test_the_report_of_a_failure_is_python_and_a_drawing_is_saved(tmp_path: Path) -> None:
-    @settings(database=None, derandomize=True)
+    @REPEATABLE
     @given(strategies.expressions(["sin", "tanh"], draw=tmp_path / "failing.svg"))
     def fails(f: Expression) -> None:
         assert "tanh" not in str(f)
@@ -453,7 +456,7 @@ def test_modules_are_of_all_kinds() -> None:
 def test_the_report_of_a_model_makes_it_again() -> None:
     models = []
 
-    @settings(database=None, derandomize=True)
+    @REPEATABLE
     @given(strategies.modules(2))
     def fails(model: nn.Module) -> None:
         models.append(model)

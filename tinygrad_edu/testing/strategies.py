@@ -291,7 +291,7 @@ def _expression_strategy(draw: Draw, choices: _Options) -> Expression:
     for _ in range(missing + TRIES):
         if not missing or len(nodes) == choices.max_nodes:
             break
-        new = draw(_step_strategy(choices, nodes))
+        new = _draw_step(draw, choices, nodes)
         nodes += new
         missing -= bool(new)
     if not nodes:
@@ -300,9 +300,11 @@ def _expression_strategy(draw: Draw, choices: _Options) -> Expression:
     return _prune(nodes, next((i for i in reversed(steps) if nodes[i].sensitivity), steps[-1]))
 
 
-@st.composite
-def _step_strategy(draw: Draw, choices: _Options, nodes: Sequence[_DrawnNode]) -> list[_DrawnNode]:
-    """One more step, after the new leaves and constants among its inputs; nothing if it is outside its domain."""
+def _draw_step(draw: Draw, choices: _Options, nodes: Sequence[_DrawnNode]) -> list[_DrawnNode]:
+    """One more step, after the new leaves and constants among its inputs; nothing if it is outside its domain.
+
+    It is no strategy of its own, as Hypothesis would examine a new one for each step.
+    """
     make, arity, parameters = draw(choices.kinds)
     op = make() if parameters is None else make(*draw(parameters))
     nodes, inputs, before = [*nodes], list[int](), len(nodes)
