@@ -1,9 +1,9 @@
 """Memory and time of reading a large table, beside pandas or Polars, in one run: `python benchmarks/read_tables.py`.
 
-Two files are made: a million rows of twenty short texts, and a million with an id, texts and numbers, some missing.
-Each reader runs in a fresh process; its memory is the largest that the process ever had, that of Python and of the
-libraries included. The sums of all numbers and the counts of all texts have to agree before anything is reported. A
-third file has a header of 40,000 columns.
+Three files of a million rows are made: of twenty short texts; of an id, texts and numbers, some missing; and of five
+texts that are all different. A fourth file has a header of 40,000 columns. Each reader runs in a fresh process; its
+memory is the largest that the process ever had, that of Python and of the libraries included. The sums of all numbers
+and the counts of all texts have to agree before anything is reported.
 """
 
 import importlib.util
@@ -21,7 +21,7 @@ import processes
 
 ROWS, ROUNDS = 1_000_000, 3
 FOLDER = Path(tempfile.gettempdir()) / f"read_tables-{os.getuid()}"
-FILES = ("texts", "mixed", "wide")
+FILES = ("texts", "mixed", "ids", "wide")
 READERS = ["tinygrad_edu", *(name for name in ("polars", "pandas") if importlib.util.find_spec(name))]
 
 
@@ -45,6 +45,7 @@ def make_files() -> None:
     write("texts", [f"t{i}" for i in range(20)], (rng.choices(words, k=20) for _ in range(ROWS)))
     names = ["id", *[f"t{i}" for i in range(8)], *[f"x{i}" for i in range(11)]]
     write("mixed", names, ([f"K{i:07d}", *rng.choices(words, k=8), *numbers()] for i in range(ROWS)))
+    write("ids", [*"abcde"], ([f"{name}{rng.getrandbits(48):012x}" for name in "abcde"] for _ in range(ROWS)))
     write("wide", [f"c{i}" for i in range(40_000)], (["1.5"] * 40_000 for _ in range(3)))
 
 

@@ -73,7 +73,7 @@ ax = plot_loss(history)
 # ## A sweep of learning rates
 #
 # The same network from the same start, without momentum, for learning rates from $10^{-3}$ to $10$, and the loss after
-# 100 epochs, as the mean of the last ten. Most are too small, and slow. Around 2 is a range in which it works. Too
+# 80 epochs, as the mean of the last ten. Most are too small, and slow. Around 2 is a range in which it works. Too
 # large, and the loss does not settle, or blows up.
 
 # %%
@@ -83,14 +83,14 @@ for lr in rates:
     model = tg.nn.MLP(2, [8, 8, 1], activation="tanh", rng=Random(1))
     sgd = tg.optim.SGD(model.parameters(), lr=lr)
     try:
-        run = tg.train.fit(model, X, y, loss=tg.losses.hinge, optimizer=sgd, epochs=100, compile=True)
+        run = tg.train.fit(model, X, y, loss=tg.losses.hinge, optimizer=sgd, epochs=80, compile=True)
         final.append(sum(run.loss[-10:]) / 10)
     except tg.train.DivergenceError:
         final.append(float("nan"))
 
 fig, ax = plt.subplots(figsize=(6, 3.6), layout="constrained")
 ax.plot(rates, final, "o-", color=COLOURS[0])
-_ = ax.set(xscale="log", yscale="log", xlabel="learning rate", ylabel="loss after 100 epochs")
+_ = ax.set(xscale="log", yscale="log", xlabel="learning rate", ylabel="loss after 80 epochs")
 best = min(range(len(rates)), key=lambda i: final[i] if final[i] == final[i] else float("inf"))
 print(f"best: {rates[best]:.2g}")
 assert 0.1 < rates[best] < 5

@@ -197,7 +197,10 @@ def test_it_stops_for_the_same_reasons() -> None:
 
 
 def test_gradients_are_added_when_it_goes_backward_and_not_before() -> None:
-    for function in (losses.mse, losses.hinge):  # one is compiled with the model, the other one is not
+    def by_sign(p: Any, y: Any) -> Any:
+        return mean([(s - t) ** 2 if t > 0 else abs(s) for s, t in zip(p, y)])
+
+    for function in (losses.mse, by_sign):  # one is compiled with the model, the other one is not
         model, once = nn.Linear(1, init="zeros"), nn.Linear(1, init="zeros")
         samples, targets = [[1.0], [2.0]], [1.0, -1.0]
         run = training.ArrayTraining(model, function, optim.SGD(model.parameters()), samples, targets)
@@ -288,3 +291,72 @@ def test_labels_that_are_no_classes_are_told_in_compiled_training_too() -> None:
     for label in (2, -1):
         with pytest.raises(ValueError, match="needs a label from the ints 0 to 1"):
             fit(model, X, [*LABELS[:-1], label], loss=losses.cross_entropy, compile=True)
+
+
+def scores(loss: str) -> nn.Module:
+    """A model whose predictions the loss takes."""
+    output = "sigmoid" if loss == "bce" else "linear"
+    return nn.MLP(2, [4, 1], activation="tanh", output=output, rng=random.Random(5))
+
+
+@pytest.mark.parametrize("kind", [int, float, bool])
+@pytest.mark.parametrize("name", ["hinge", "bce", "bce_with_logits"])
+def test_a_loss_that_checks_its_targets_is_one_program_too(name: str, kind: type) -> None:
+    y = [kind(t) for t in TARGETS[name]]
+    if kind is bool and name == "hinge":
+        y = [True] * len(y)  # False is no sign
+    for batch_size in (None, 7, 1):
+        assert_equal(*both(lambda: scores(name), X, y, losses.by_name(name), epochs=3, batch_size=batch_size))
+    model = scores(name)
+    run = training.ArrayTraining(model, losses.by_name(name), optim.SGD(model.parameters()), X, y)
+    for rows in ([0, 1, 2], [5], [*range(len(X))]):
+        run.loss(rows)
+    assert len([program for program in run._sample_losses.values() if program]) == 1
+    assert not run._losses
+
+
+@pytest.mark.parametrize("name", ["bce", "bce_with_logits"])
+def test_targets_between_the_two_classes(name: str) -> None:
+    y = np.linspace(0, 1, len(X))
+    assert_equal(*both(lambda: scores(name), X, y, losses.by_name(name), epochs=3, batch_size=7))
+
+
+@pytest.mark.parametrize("target", [-1, 2, -1e-300, float(np.nextafter(1, 2)), float("nan"), float("inf")])
+@pytest.mark.parametrize("name", ["hinge", "bce", "bce_with_logits"])
+def test_a_target_that_the_loss_refuses_is_told_as_by_the_engine(name: str, target: float) -> None:
+    y = [*TARGETS[name][:-1], 0 if name == "hinge" and target == -1 else target]
+    told = []
+    for compile in (False, True):
+        with pytest.raises(ValueError, match=f"{name} needs targets") as error:
+            fit(scores(name), X, y, loss=losses.by_name(name), batch_size=7, compile=compile)
+        told.append(str(error.value))
+    assert told[0] == told[1]
+
+
+def test_probabilities_that_are_none_or_certain() -> None:
+    class Same(nn.Module):
+        def __init__(self) -> None:
+            self.w = Value(1.0)
+
+        def __call__(self, x: Any) -> Value:
+            return self.w * x
+
+    certain = np.array([0.0, 1.0, 1e-300, np.nextafter(1, 0), 0.0, 1.0])
+    for y in ([0, 1, 0, 1, 1, 0], [1, 0, 1, 0, 0.5, 0.25]):
+        slopes = []
+        for compile in (False, True):
+            model = Same()
+            run = training.ArrayTraining(model, losses.bce, optim.SGD(model.parameters()), certain, y)
+            L = run.loss(range(6)) if compile else losses.bce([model(x) for x in certain.tolist()], y)
+            L.backward()
+            run.release()
+            slopes.append((L.data, model.w.grad))
+        assert slopes[1] == pytest.approx(slopes[0], rel=1e-12)
+        assert [program is None for program in run._sample_losses.values()] == [False]
+    for wrong in (-0.25, 1.5):
+        told = []
+        for compile in (False, True):
+            with pytest.raises(ValueError, match="bce needs predictions between 0 and 1") as error:
+                fit(Same(), [*certain, wrong], [1.0] * 7, loss=losses.bce, batch_size=4, compile=compile)
+            told.append(str(error.value))
+        assert told[0] == told[1]

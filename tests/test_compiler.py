@@ -823,3 +823,25 @@ def test_a_list_that_holds_itself_is_an_error() -> None:
     for run in (lambda: compile(lambda x: x[0])(own), lambda: record(lambda x: x[0], own), lambda: record(lambda: own)):
         with pytest.raises(ValueError, match="is a list that holds itself, or is nested too deep"):
             run()
+
+
+def test_a_float_where_an_int_stood_before_is_told_as_it_is() -> None:
+    f = compile(lambda p, y: p + tg.log(y))
+    assert f(0.25, 1) == 0.25
+    assert f.value_and_grad(0.25, 2) == (0.25 + math.log(2.0), [1.0, 0.5])
+    with pytest.raises(ValueError, match=r"log is not defined at -0\.5"):
+        f(0.25, -0.5)
+
+
+@pytest.mark.parametrize("name", ["hinge", "bce", "bce_with_logits"])
+def test_a_loss_may_be_given_its_target_as_an_argument(name: str) -> None:
+    loss = tg.losses.by_name(name)
+    f = compile(lambda p, y: loss([p], [y]))
+    for y in (1, 1.0, -1.0 if name == "hinge" else 0.0):
+        p = Value(0.25)
+        loss([p], [y]).backward()
+        value, slopes = f.value_and_grad(0.25, y)
+        assert (value, slopes[0]) == (pytest.approx(loss([0.25], [y])), pytest.approx(p.grad))
+    for y in (3, -0.5):
+        with pytest.raises(ValueError, match=rf"{name} needs targets .*, not {float(y)} \(sample 0\)"):
+            f(0.25, y)

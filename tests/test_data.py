@@ -14,7 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tinygrad_edu import Value, data
-from tinygrad_edu.data import Categories, Features, Standardizer, Table, Target, read_csv
+from tinygrad_edu.data import Categories, Features, Standardizer, Table, Target, _columns, _reading, read_csv
 
 
 @pytest.fixture
@@ -505,3 +505,73 @@ def test_nothing_heavy_is_imported_for_it():
     code = "import sys, tinygrad_edu.data; print(*{'csv', 'json', 'numpy', 'importlib.resources'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+# ---- columns of texts that are nearly all different ----------------------------------------------------------------
+@pytest.mark.parametrize("again", [0, 5, 2])
+def test_a_large_column_of_texts_that_differ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, again: int) -> None:
+    """They are packed while the file is read, and come out as they were, and in the same order."""
+    monkeypatch.setattr(_reading, "MANY", 8)
+    monkeypatch.setattr(_reading, "CELLS", 48)
+    texts: list[str | None] = [f"é{i}" if i % 7 else f"{i} 日本" for i in range(500)]
+    for i in range(3, 500, again or 500):
+        texts[i] = texts[i * 13 % 60] if i % 2 else None
+    texts[40:60] = ["same"] * 20
+    (tmp_path / "t.csv").write_text(
+        "k,name,x\n" + "".join(f"{i % 3 and 'a'}b, {t or ''} ,{i}.5\n" for i, t in enumerate(texts)), encoding="utf-8"
+    )
+    table = read_csv(tmp_path / "t.csv")
+    plain = Table({"name": texts})
+    assert table["name"] == texts
+    assert table.codes("name")[1] == plain.codes("name")[1]
+    assert table.codes("name")[0].tolist() == plain.codes("name")[0].tolist()
+    assert table.notes == ["column 'name': spaces around texts do not count"]
+    rows = [499, 3, 3, 41, 52, 0]
+    assert table.take(rows)["name"] == plain.take(rows)["name"]
+    assert table.take(rows).codes("name")[1] == plain.take(rows).codes("name")[1]
+
+
+def test_a_word_that_counts_as_missing_may_be_a_text(tmp_path: Path) -> None:
+    """A note names the way out, unless the file has the same word where numbers are missing, or it was asked for."""
+    path = tmp_path / "t.csv"
+    path.write_text("country,grade,void,x,y\nNA,null,NA,1,\nDE,n/a,,n/a,2\nna,a,,2,?\n?,b,NA,,NaN\n")
+    countries = "{} counts as missing among the texts of 'country'; --keep {} (keep=) takes it for one"
+    grades = "null counts as missing among the texts of 'grade'; --keep null (keep=) takes it for one"
+    assert read_csv(path).notes == [countries.format("NA", "NA"), grades]
+    assert read_csv(path, keep=["NA", "null"])["country"] == ["NA", "DE", "na", None]
+    assert read_csv(path, keep=["na"]).notes == [grades]
+    assert read_csv(path, missing=["NA"]).notes == [grades]
+    assert read_csv(path, exclude=["x"]).notes[2:] == ["n/a" + grades[4:].replace("null", "n/a")]
+    path.write_text('country,price\nnan,"1.000,5"\nDE,NaN\nnull,"2,5"\n')
+    assert read_csv(path).notes[0] == countries.format("null", "null")
+    assert "nan counts" not in str(read_csv(path).notes)
+
+
+def test_an_error_in_a_large_column_of_texts_that_differ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_reading, "MANY", 8)
+    monkeypatch.setattr(_reading, "CELLS", 48)
+    (tmp_path / "t.csv").write_text("name\n" + "".join(f"t{i}\n" for i in range(200)) + "7.5\nlast\n")
+    with pytest.raises(ValueError, match=r"line 2, column 'name': 't0' is not a finite number, but '7.5' in another"):
+        read_csv(tmp_path / "t.csv")
+    (tmp_path / "t.csv").write_text("x\n" + "".join(f"1.{i:03},5\n" for i in range(200)), encoding="utf-8")
+    assert read_csv(tmp_path / "t.csv", sep=";")["x"] == [1000.5 + i for i in range(200)]
+
+
+def test_texts_that_share_a_key_are_compared() -> None:
+    texts = [f"{i % 6}{'é' * (i % 4)}" for i in range(50)]
+    parts = [_columns.PackedTexts(texts[:20]), _columns.PackedTexts(), _columns.PackedTexts(texts[20:])]
+    expected = [*dict.fromkeys(texts)]
+    for key in (hash, len, lambda text: 0):
+        names, numbers = _columns.unite(parts, key)
+        assert [*names] == expected
+        assert [names[k] for k in numbers] == texts
+
+
+def test_packed_texts_are_read_as_a_list() -> None:
+    texts = ["", "a", "日本", "", "é" * 9, "b"]
+    packed = _columns.PackedTexts.of([_columns.PackedTexts(texts[:2]), _columns.PackedTexts(texts[2:])])
+    assert (len(packed), [*packed], packed[1:-1], packed.index("é" * 9)) == (6, texts, texts[1:-1], 4)
+    assert [packed[i] for i in range(-6, 6)] == [*texts, *texts]
+    for i in (6, -7):
+        with pytest.raises(IndexError):
+            packed[i]

@@ -26,6 +26,7 @@ from tinygrad_edu.compiler import Entry, RecordingError, Tape, trace
 from tinygrad_edu.compiler._advice import advise
 from tinygrad_edu.compiler.tape import Builder, make_tape
 from tinygrad_edu.compiler.trace import Traced, trace_function
+from tinygrad_edu.data import metrics
 from tinygrad_edu.gradients import VALUES
 from tinygrad_edu.modes import enable_grad
 from tinygrad_edu.ops import CONSTANT, DETACH, LEAF, TAKE, power
@@ -816,7 +817,7 @@ LIMITS: dict[str, tuple[Callable[[Any], Any], str, str]] = {
     "copy.copy": (lambda x: copy.copy(V) * x, "looks at the .data of a Value", NUMBER),
     "copy.deepcopy": (lambda x: copy.deepcopy(V) * x, "looks at the .data of a Value", NUMBER),
     "pickle": (lambda x: pickle.dumps(V) and x, "looks at the .data of a Value", NUMBER),
-    "a loss that branches": (lambda x: losses.hinge(x, V), "compares Values", COMPARE),
+    "a metric": (lambda x: metrics.accuracy([x], [V]), "looks at the .data of a Value", NUMBER),
     "grad": (lambda x: grad(V * x, x) * x, "takes gradients as", r"write grad\(V \* x, x, create_graph=True\)"),
     "backward": (goes_backward, r"calls backward\(\)", AS_VALUES),
     "the grad of a parameter": (lambda x: V.grad * x, "looks at the .grad of a Value", AS_VALUES),

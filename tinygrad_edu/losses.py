@@ -16,13 +16,29 @@ Half the squared error, whose gradient is the error itself, is a loss of its own
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import suppress
 from inspect import signature
-from math import exp, fabs, inf, isfinite
+from math import exp, fabs, inf, isfinite, nextafter
 from typing import Any, Literal, NamedTuple, Protocol
 
 from ._samples import by_position
 from ._validate import look_up, to_float, to_float_within
 from .engine import Value
-from .functional import abs, clamp, dot, has_overflowed, log, log1p, logsumexp, relu, softplus, take, total
+from .functional import (
+    abs,
+    clamp,
+    dot,
+    has_overflowed,
+    log,
+    log1p,
+    logsumexp,
+    relu,
+    sign,
+    softplus,
+    step,
+    take,
+    total,
+    where,
+)
+from .modes import is_traced
 from .rules import Number
 
 Reduction = Literal["mean", "sum", "none"]
@@ -218,8 +234,9 @@ def hinge(predictions: Any, targets: Any, *, margin: float = 1.0, reduction: Red
     """
     margin = to_float_within("(0, ∞]", margin, "margin")
     samples = _match_samples(predictions, targets)
-    _require_each("hinge needs targets of -1 or +1", lambda y: y in (-1, 1), samples.targets, samples)
-    return _reduce([relu(_margin_minus_score(margin, s, y)) for s, y in samples.pairs()], samples, reduction)
+    signs = _require_zero("hinge needs targets of -1 or +1", _excess_of_sign, samples.targets, samples)
+    scores = zip(samples.predictions, signs)
+    return _reduce([relu(_margin_minus_score(margin, s, y)) for s, y in scores], samples, reduction)
 
 
 def bce(predictions: Any, targets: Any, *, reduction: Reduction = "mean") -> Any:
@@ -249,9 +266,9 @@ def bce(predictions: Any, targets: Any, *, reduction: Reduction = "mean") -> Any
     """
     samples = _match_samples(predictions, targets)
     way_out = "bce needs predictions between 0 and 1 (bce_with_logits takes any number)"
-    _require_each(way_out, lambda p: 0 <= p <= 1, samples.predictions, samples)
-    _require_each("bce needs targets between 0 and 1", lambda y: 0 <= y <= 1, samples.targets, samples)
-    terms = [_interpolate(_minus_log, _minus_log_of_rest, y, p) for p, y in samples.pairs()]
+    ps = _require_zero(way_out, _excess, samples.predictions, samples)
+    ys = _require_zero("bce needs targets between 0 and 1", _excess, samples.targets, samples)
+    terms = [_interpolate(_minus_log, _minus_log_of_rest, y, p) for p, y in zip(ps, ys)]
     return _reduce(terms, samples, reduction)
 
 
@@ -279,8 +296,8 @@ def bce_with_logits(predictions: Any, targets: Any, *, reduction: Reduction = "m
         [0.6931471805599453, 1000.0]
     """
     samples = _match_samples(predictions, targets)
-    _require_each("bce_with_logits needs targets between 0 and 1", lambda y: 0 <= y <= 1, samples.targets, samples)
-    terms = [_interpolate(lambda x: softplus(-x), softplus, y, x) for x, y in samples.pairs()]
+    ys = _require_zero("bce_with_logits needs targets between 0 and 1", _excess, samples.targets, samples)
+    terms = [_interpolate(lambda x: softplus(-x), softplus, y, x) for x, y in zip(samples.predictions, ys)]
     return _reduce(terms, samples, reduction)
 
 
@@ -399,13 +416,28 @@ def _margin_minus_score(margin: float, score: Number, y: Number) -> Number:
     return margin - score if y > 0 else margin + score
 
 
+def _excess(x: Number) -> Number:
+    """How far a number is outside [0, 1]."""
+    return x - clamp(x, 0.0, 1.0)
+
+
+def _excess_of_sign(y: Number) -> Number:
+    """How far the size of a number is from 1."""
+    return abs(y) - 1.0
+
+
 def _minus_log(p: Number) -> Number:
     """−log p, at most 100."""
     return -log(clamp(p, exp(-100.0), 1.0))
 
 
+_BELOW_1 = nextafter(1.0, 0.0)
+
+
 def _minus_log_of_rest(p: Number) -> Number:
     """−log(1 − p), at most 100; no digit of a small p is lost."""
+    if _is_traced(p):  # which of the two it is, is chosen at each call; both have to be defined
+        return where(step(p - _BELOW_1), _minus_log(1.0 - p), -log1p(-clamp(p, 0.0, _BELOW_1)))
     return -log1p(-p) if p < 1 else _minus_log(1.0 - p)
 
 
@@ -535,6 +567,23 @@ def _require_each(need: str, valid: Callable[[Any], bool], numbers: Sequence[Any
     for i, x in enumerate(numbers):
         if not valid(x):
             raise ValueError(f"{need}, not {_to_plain(x)!r} (sample {samples.sample_index(i)})")
+
+
+def _require_zero(
+    need: str, excess: Callable[[Number], Number], numbers: Sequence[Number], samples: _Samples
+) -> Sequence[Number]:
+    """Raises `ValueError` for the first number whose excess is not 0, and names its sample; else returns the numbers.
+
+    A number that is traced is not known yet. In its place there is a sum that is not defined where the excess is not 0:
+    log(0) then stops the program, and what is computed on Values instead comes to the error here.
+    """
+    _require_each(need, lambda x: _is_traced(x) or excess(_to_plain(x)) == 0, numbers, samples)
+    return [x + log(1.0 - abs(sign(excess(x)))) if _is_traced(x) else x for x in numbers]
+
+
+def _is_traced(x: Number) -> bool:
+    """Whether x is a Value that must not be looked at."""
+    return isinstance(x, Value) and is_traced()
 
 
 def _refuse_overflow(places: Sequence[int], items: Sequence[Number], samples: _Samples) -> None:

@@ -25,6 +25,7 @@ class Mode:
     exclusive = False  # whether the outer modes are ignored while this one is open
     outer_modes: tuple["Mode", ...] = ()  # of an exclusive mode
     tracks = False  # whether results that depend on the nodes of this mode must stay nodes
+    traces = False  # whether operations are written down without numbers, to be computed later
 
     def on_operation(self, make: MakeNode, op: Any, inputs: tuple[Node, ...]) -> Node:
         """Called when an operation is about to be computed; `make` computes it."""
@@ -60,6 +61,11 @@ def _without_closed(modes: tuple[Mode, ...]) -> tuple[Mode, ...]:
     for mode in modes:
         found += (mode,) if mode.is_open else _without_closed(mode.outer_modes)
     return tuple(found)
+
+
+def is_traced() -> bool:
+    """Whether the code that runs is being traced: then no Value is to be looked at."""
+    return any(mode.traces for mode in open_modes())
 
 
 def is_recording() -> bool:

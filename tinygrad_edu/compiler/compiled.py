@@ -433,13 +433,14 @@ class _Recording:
                 )
         self.call = copy(call)
         self.call.numbers = []  # they may be large
-        self._ints = [isinstance(x, int) for x in call.example()]
         self.tape = trace.tape
         self._program = roll(self.tape)
         inputs, places = self._program.inputs, self._program.places
         self._arguments = items_by_block(inputs, places, range(len(call.labels)))
         choosing = [i for i, (block, _) in enumerate(places[: len(call.labels)]) if block.kind == "index"]
         self.ints = _Ints(frozenset(trace.frozen), frozenset(choosing))
+        matter = self.ints.frozen | self.ints.choosing  # any other argument may be a float the next time
+        self._ints = [i in matter and isinstance(x, int) for i, x in enumerate(call.example())]
         self._parameters = items_by_block(self._program.parameters, places[len(call.labels) :], trace.parameters)
         self._programs: dict[tuple[Gradients, tuple[bool, ...]], Program] = {}
         self._runners: dict[tuple[Gradients, tuple[bool, ...]], Runner] = {}

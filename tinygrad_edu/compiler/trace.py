@@ -29,7 +29,7 @@ from tinygrad_edu._validate import is_number, to_float
 from tinygrad_edu.engine import Value, make_constant
 from tinygrad_edu.errors import SourceLine, calling_line, owner_of
 from tinygrad_edu.graph import class_of, no_cycle_collection, topological_order
-from tinygrad_edu.modes import GradientKind, MakeNode, Mode, enter_mode, inherited_modes, is_recording, open_modes
+from tinygrad_edu.modes import GradientKind, MakeNode, Mode, enter_mode, inherited_modes, is_recording, is_traced
 from tinygrad_edu.ops import CONSTANT, DETACH, LEAF
 from tinygrad_edu.rules import Closure, Op
 
@@ -142,7 +142,7 @@ def _to_value(y: Any) -> Value:
 class _Trace(Mode):
     """The mode that makes nodes without numbers, and writes down the operation of each and the places of its inputs."""
 
-    exclusive, tracks = True, True
+    exclusive = tracks = traces = True
 
     def __init__(self, with_lines: bool) -> None:
         self.ops: list[Op] = []
@@ -283,11 +283,6 @@ class _Trace(Mode):
             *((self.lines.of_entries, [*self.lines.source_lines]) if self.lines else ()),
         )
         return parameters, tape
-
-
-def is_traced() -> bool:
-    """Whether the code that runs is being traced."""
-    return any(isinstance(mode, _Trace) for mode in open_modes())
 
 
 def _raise_advice(what: str) -> NoReturn:

@@ -7,7 +7,7 @@ a whole usually cannot. Which columns are asked, and what is said to the user, i
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from math import isfinite
 from typing import NamedTuple
 
@@ -103,7 +103,7 @@ def find_affix(texts: Iterable[str]) -> str:
     return common if is_sign(common) or _UNIT.fullmatch(common) else ""
 
 
-def find_ways(texts: list[str], decimal: str = "", thousands: str = "") -> list[Way]:
+def find_ways(texts: Sequence[str], decimal: str = "", thousands: str = "") -> list[Way]:
     """The ways in which all of the texts are numbers, without any two that give the same numbers.
 
     >>> find_ways(["1.234,5", "7"])

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from tinygrad_edu.errors import quote_list, short_repr
 
-from ._columns import Column, Numbers, Texts, shrink
+from ._columns import Column, Numbers, PackedTexts, Texts, shrink, unite
 from ._csv import Records
 from ._numbers import Way, find_affix, find_ways, is_sign, may_be_number, read_all, read_plain, split_affix
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CELLS = 2**18  # in a chunk
+MANY = 2**14  # texts, of which a column packs those that it has where most of its cells are new ones
 TYPE_OPTIONS = "--text COLUMN or --exclude COLUMN (in Python types= or exclude=)"
 
 
@@ -35,6 +36,7 @@ class Options:
     decimal: str = ""
     thousands: str = ""
     marks: frozenset[str] = frozenset()
+    words: frozenset[str] = frozenset()  # those of the marks that may be texts, and that nobody has asked for
 
     @cached_property
     def numeric_marks(self) -> list[float]:
@@ -61,12 +63,26 @@ class Content:
 
 
 class Numbering(dict[str, int]):
-    """Numbers texts as they come: the spaces around them make no difference, and a missing one is -1."""
+    """Numbers texts as they come: the spaces around them make no difference, and a missing one is -1.
+
+    A dictionary takes 150 bytes for a text, and is of little use where texts do not come again: there it forgets them
+    from time to time, and a text that does come again has two numbers until `unite` is called.
+    """
 
     def __init__(self, options: Options) -> None:
         self.options = options
-        self.names: list[str] = []
+        self._fresh: list[str] = []
+        self.names: Sequence[str] = self._fresh  # those that are not packed; of all texts once they are united
         self.padded = ""
+        self.missing: dict[str, str] = {}  # the words that count as missing: in lower case, and as first written
+        self._packed: list[PackedTexts] = []
+        self._first = 0  # the number of the first one that is not packed
+        self._cells = self._looked_at = 0
+
+    @property
+    def count(self) -> int:
+        """How many numbers are given."""
+        return self._first + len(self._fresh)
 
     def __missing__(self, text: str) -> int:
         name = text.strip()
@@ -75,11 +91,34 @@ class Numbering(dict[str, int]):
             self.padded = self.padded or (code >= 0 and text) or ""
         elif self.options.is_missing(name):
             code = -1
+            if name.lower() in self.options.words:
+                self.missing.setdefault(name.lower(), name)
         else:
-            code = len(self.names)
-            self.names.append(name)
+            code = self.count
+            self._fresh.append(name)
         self[text] = code
         return code
+
+    def pack(self, cells: int) -> None:
+        """Called after so many cells: packs the texts and forgets them, if most of the last cells were new ones."""
+        self._cells += cells
+        new = len(self._fresh) - self._looked_at
+        if new >= MANY:
+            if 2 * new > self._cells:
+                self._packed.append(PackedTexts(self._fresh))
+                self._first = self.count
+                self.names = self._fresh = []
+                self.clear()
+            self._looked_at, self._cells = len(self._fresh), 0
+
+    def unite(self) -> "NDArray[Any] | None":
+        """Called after the last cell: the final number of each one that was given; None if they are final."""
+        if not self._packed:
+            return None
+        self.names, numbers = unite([*self._packed, PackedTexts(self._fresh)])
+        self._packed, self._fresh = [], []
+        self.clear()
+        return numbers
 
 
 class _Column:
@@ -92,6 +131,7 @@ class _Column:
         self.example = ""
         self.parts: list[NDArray[Any]] = []
         self.numbering = Numbering(options)
+        self.missing: set[str] = set()  # the marks of missing numbers, in lower case
         self.is_lost = False  # it began as numbers, and goes on as something else: it must be read again as texts
         self._spellings = {m: "nan" for mark in options.marks for m in (mark, mark.upper(), mark.title())}
         self._numeric_marks = options.numeric_marks
@@ -106,6 +146,7 @@ class _Column:
         if self.is_plain or self.way:
             xs = self._read_way(cells) if self.way else self._read_plain(cells)
             if xs is not None:
+                self.missing.update(cells[i].strip().lower() for i in np.flatnonzero(np.isnan(xs)).tolist())
                 self._keep(xs)
                 return
             if any(not np.isnan(part).all() for part in self.parts):
@@ -114,10 +155,11 @@ class _Column:
             self.is_plain, self.way = False, None
             self.parts = [np.full(len(part), -1, np.int32) for part in self.parts]
         codes = np.fromiter(map(self.numbering.__getitem__, cells), np.int32, len(cells))
-        self._keep(shrink(codes, len(self.numbering.names)))
+        self._keep(shrink(codes, self.numbering.count))
         if self._may_begin_otherwise and self.numbering.names and self.kind is not str:
             self._may_begin_otherwise = False
             self._choose_way()
+        self.numbering.pack(len(cells))
 
     def _keep(self, part: "NDArray[Any]") -> None:
         """Adds an array to the others, joined as in a binary counter: a few large ones, and each is copied rarely."""
@@ -143,6 +185,7 @@ class _Column:
         self.example = next((name for name in names if read_plain(name) != way.read(name)), "")
         numbers = self._without_marks(np.array([*map(way.read, names), nan], float))
         self.parts = [numbers[part] for part in self.parts]
+        self.missing.update(self.numbering.missing)
         self.numbering = Numbering(self.options)
 
     def _without_marks(self, xs: "NDArray[Any]") -> "NDArray[Any]":
@@ -204,6 +247,15 @@ class _Column:
         plain = self.options.decimal != "," and read_all(names, read_plain) is not None
         ways = find_ways(names, self.options.decimal, self.options.thousands)
         return [Way("."), *(way for way in ways if way.decimal == ",")] if plain else ways
+
+    def finish(self) -> None:
+        """Called after the last row: gives each text one number."""
+        import numpy as np
+
+        numbers = self.numbering.unite()
+        if numbers is not None:
+            numbers = shrink(np.append(numbers, -1), len(self.numbering.names))  # the last one is that of -1
+            self.parts = [numbers[part] for part in self.parts]
 
     def join(self) -> "NDArray[Any]":
         """The array of all rows."""
@@ -308,6 +360,8 @@ class _Attempt:
         if not lines:
             raise ValueError(f"{source} has a header, and no rows")
         self.lines = np.concatenate(lines)
+        for column in self.columns:
+            column.finish()
 
     def _explain_separator(self) -> str:
         if self.options.sep:
@@ -344,6 +398,7 @@ class _Attempt:
         """Makes the columns, now that all of the file is known."""
         columns: dict[str, Column] = {}
         written: dict[Way, list[tuple[str, str]]] = {}
+        missing: dict[str, list[str]] = {}
         for column in self.columns:
             name = column.name
             if not (column.is_plain or column.way) and column.numbering.padded:
@@ -360,6 +415,14 @@ class _Attempt:
                 columns[name] = Numbers(column.join())
             else:
                 columns[name] = self._make_texts(column)
+                for word in column.numbering.missing.values() if isinstance(columns[name], Texts) else []:
+                    missing.setdefault(word, []).append(name)
+        numbers = [c for c in self.columns if isinstance(columns[c.name], Numbers)]
+        of_numbers = {mark for c in numbers for mark in c.missing if not columns[c.name].is_missing().all()}
+        for word, names in missing.items():
+            if word.lower() not in of_numbers:  # there it is what this file writes for anything that is missing
+                way_out = f"--keep {word} (keep=) takes it for one"
+                self.notes.append(f"{word} counts as missing among the texts of {quote_list(names)}; {way_out}")
         for way, examples in written.items():
             example = examples[0][1]
             self.notes.append(
@@ -417,7 +480,7 @@ class _Attempt:
         import numpy as np
 
         codes = np.concatenate(column.parts)
-        row = int(np.flatnonzero(codes == column.numbering[text])[0])
+        row = int(np.flatnonzero(codes == column.numbering.names.index(text))[0])
         return f"{self.source}, line {self.lines[row]}, column {short_repr(column.name)}"
 
 

@@ -524,8 +524,9 @@ def make_options(
         raise ValueError(f"the mark before decimals and that between thousands cannot both be {short_repr(decimal)}")
     if thousands and not decimal:
         decimal = "," if thousands == "." else "."
-    marks = (MISSING | {_fold(mark) for mark in missing}) - {_fold(mark) for mark in keep}
-    return Options(sep, header, decimal or "", thousands or "", marks)
+    asked, kept = {_fold(mark) for mark in missing}, {_fold(mark) for mark in keep}
+    words = {mark for mark in MISSING if mark[:1].isalpha()} - asked - kept
+    return Options(sep, header, decimal or "", thousands or "", (MISSING | asked) - kept, frozenset(words))
 
 
 def _fold(mark: str) -> str:

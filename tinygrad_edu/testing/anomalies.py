@@ -11,12 +11,11 @@ from math import isfinite
 from typing import NoReturn
 
 from tinygrad_edu import errors
-from tinygrad_edu.compiler.trace import is_traced
 from tinygrad_edu.engine import Value
 from tinygrad_edu.errors import FAILURES, SourceLine, calling_line
 from tinygrad_edu.gradients import sweep_by_node
 from tinygrad_edu.graph import topological_order
-from tinygrad_edu.modes import GradientKind, MakeNode, Mode, enter_mode, open_modes
+from tinygrad_edu.modes import GradientKind, MakeNode, Mode, enter_mode, is_traced, open_modes
 from tinygrad_edu.ops import CONSTANT, LEAF
 from tinygrad_edu.rules import FLOATS, Op
 
