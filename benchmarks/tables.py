@@ -1,9 +1,10 @@
 """The command on people's tables, beside scikit-learn: `python benchmarks/tables.py`, or with names of tables.
 
 For each table and three seeds the whole command `tinygrad-edu fit` runs as its users call it: start, comparison with a
-linear model, and pictures included; with byte code, as pip makes it when it installs a package. Then scikit-learn's MLP is fitted, with as many hidden neurons, batches of the same
-size, as many epochs, and all rows that the command did not hold out, encoded in the same way. Reported are the seconds
-of the CPU, means of the seeds, and what both reach on the rows held out: R², or the share of right answers. At most
+linear model, and pictures included; with byte code, as pip makes it when it installs a package. Then scikit-learn's MLP
+is fitted, with as many hidden neurons, batches of the same size, as many epochs, and all rows that the command did not
+hold out, encoded in the same way. Reported are the seconds of the CPU, means of the seeds, and what both reach on the
+rows held out: R², or the share of right answers. At most
 3 s + 3 x the seconds of scikit-learn are wanted, with a score that is not worse.
 """
 

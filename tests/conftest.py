@@ -1,5 +1,6 @@
 """Hypothesis profiles: quick for a developer, thorough where CI=true. Node, to run JavaScript. Ctrl-C. And tidying."""
 
+import gc
 import shutil
 import signal
 import sys
@@ -28,6 +29,11 @@ settings.load_profile("thorough" if IN_CI else "quick")
 for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, handler)
+
+
+def pytest_collection_finish() -> None:
+    """Takes what has been imported from the cycle collector, as it lives to the end of the run."""
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -237,7 +237,8 @@ def test_what_is_written_is_read_back(tmp_path_factory, columns):
     path = tmp_path_factory.getbasetemp() / "back.csv"
     Table(columns).to_csv(path)
     ours = path.read_bytes()
-    assert {name: read_csv(path, header=True)[name] for name in columns} == columns
+    table = read_csv(path, header=True)
+    assert {name: table[name] for name in columns} == columns
     separators = {*";\t|"} & {*"".join([*columns, *(cell for cells in columns.values() for cell in map(str, cells))])}
     with open(path, "w", encoding="utf-8", newline="") as file:
         quoting = csv.QUOTE_ALL if separators else csv.QUOTE_MINIMAL

@@ -12,8 +12,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tinygrad_edu import cli, data
-from tinygrad_edu.data import _reading
-from tinygrad_edu.data._csv import BLOCK, _split_lines
+from tinygrad_edu.data import _csv, _reading
+from tinygrad_edu.data._csv import _split_lines
 from tinygrad_edu.data.tables import Table, read_csv
 
 Write = Callable[[str | bytes], Path]
@@ -109,18 +109,25 @@ def test_latin_1_is_read_with_a_note(csv_file: Write):
     assert table.notes == ["no UTF-8 file: read as Windows-1252 (Latin-1), as older programs write it"]
 
 
-def test_a_damaged_utf_8_file_is_no_latin_1(csv_file: Write):
+@pytest.fixture
+def block(monkeypatch: pytest.MonkeyPatch) -> int:
+    """How many bytes are read at once, here few."""
+    monkeypatch.setattr(_csv, "BLOCK", 5000)
+    return 5000
+
+
+def test_a_damaged_utf_8_file_is_no_latin_1(csv_file: Write, block: int):
     with pytest.raises(ValueError, match="line 3: byte 0xe9 is not part of a UTF-8 text"):
         read_csv(csv_file("name\nMüller\n".encode() + b"S\xe9\n"))
-    far = "name\nMüller\n" + "x\n" * BLOCK
-    with pytest.raises(ValueError, match=f"line {BLOCK + 3}: byte 0xe9 is not part of a UTF-8 text"):
+    far = "name\nMüller\n" + "x\n" * block
+    with pytest.raises(ValueError, match=f"line {block + 3}: byte 0xe9 is not part of a UTF-8 text"):
         read_csv(csv_file(far.encode() + b"S\xe9\n"))
 
 
-def test_the_first_foreign_letter_may_come_late(csv_file: Write):
-    table = read_csv(csv_file(b"name\n" + b"x\n" * BLOCK + "é\n".encode("latin-1")))
+def test_the_first_foreign_letter_may_come_late(csv_file: Write, block: int):
+    table = read_csv(csv_file(b"name\n" + b"x\n" * block + "é\n".encode("latin-1")))
     assert table["name"][-1] == "é"
-    assert len(table) == BLOCK + 1
+    assert len(table) == block + 1
 
 
 @pytest.mark.parametrize(
@@ -140,9 +147,9 @@ def test_lines_are_the_same_in_whatever_blocks_they_are_read(size: int):
     assert list(_split_lines(iter(pieces))) == list(io.StringIO(text, newline=""))
 
 
-def test_letters_that_fall_on_the_end_of_a_block_are_read(csv_file: Write):
+def test_letters_that_fall_on_the_end_of_a_block_are_read(csv_file: Write, block: int):
     for shift in range(4):
-        text = "x" * shift + "ü€😀" * (BLOCK // 12) + "\n"
+        text = "x" * shift + "ü€😀" * (block // 4) + "\n"
         lines = "name\n" + "\n".join(text[i : i + 1000] for i in range(0, len(text), 1000))
         assert "".join(read_csv(csv_file(lines))["name"]) == text.strip()
 
