@@ -84,6 +84,19 @@ def test_without_patience_no_row_is_spared() -> None:
     assert Experiment(BENT.take(range(40)), "y").validation is None  # too few
 
 
+def test_of_many_rows_only_so_many_are_spared_unless_a_share_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tinygrad_edu.cli.experiment.MAX_VALIDATION_ROWS", 8)
+    assert len(Experiment(BENT, "y").validation) == 8
+    assert len(Experiment(BENT, "y", settings=Settings(validation_share=0.25)).validation) == 40
+
+
+def test_the_learning_rate_falls_where_half_of_the_patience_is_over() -> None:
+    experiment = ran(NOISE, patience=4, epochs=60, optimizer="sgd", lr=0.05)
+    assert experiment.plateau == 2
+    assert experiment.optimizer.lr < 0.05
+    assert ran(NOISE, patience=None, epochs=3, optimizer="sgd", lr=0.05).optimizer.lr == 0.05
+
+
 # ---- coefficients ----------------------------------------------------------------------------------------------------
 def test_coefficients_are_in_the_units_of_the_data() -> None:
     formula = ran(STRAIGHT, hidden=(), epochs=300).predictor.formulas()["y"]

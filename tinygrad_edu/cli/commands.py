@@ -36,6 +36,7 @@ from . import expressions, report
 from ._folder import write_all_or_none
 from .experiment import (
     LEARNING_RATES,
+    MAX_VALIDATION_ROWS,
     NAMES,
     PICTURES,
     WEIGHT_DECAY,
@@ -312,8 +313,8 @@ def demo(out: Path, seed: int) -> int:
     "--validation-share",
     metavar="SHARE",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    default=0.1,
-    help="The share of the training rows that are validation rows.",
+    help="The share of the training rows that are validation rows; by default a tenth, at most "
+    f"{MAX_VALIDATION_ROWS:,} rows.",
 )
 @click.option(
     "--batch-size",

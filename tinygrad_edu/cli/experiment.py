@@ -33,6 +33,7 @@ MAX_DRAWN_ROWS = 2000  # more points cover each other, and make a picture of man
 MAX_DRAWN_COEFFICIENTS = 20
 WEIGHT_DECAY = 100.0  # of AdamW in a network, divided by the number of training rows: the fewer, the smoother the model
 MIN_ROWS_TO_VALIDATE = 50  # of fewer training rows none is spared to find the best epoch
+MAX_VALIDATION_ROWS = 2000  # of many rows: these tell epochs apart, and the others are worth more in training
 LINEAR_UPDATES, LINEAR_BATCH = 250, 256  # of the linear model that the network is compared with
 
 FILES = {
@@ -81,14 +82,15 @@ class Settings:
         optimizer: The name of an optimizer. AdamW's weight decay is `WEIGHT_DECAY` by the number of training rows, at
             most 1; for a linear model it is 0, so that coefficients are not made smaller than they are.
         lr: The learning rate; None takes the usual one of the optimizer, from `LEARNING_RATES`. It falls to a tenth
-            when the loss on validation rows has not fallen for more than half of `patience`.
+            when the loss on validation rows has not fallen for half of `patience`.
         epochs: The number of passes over the training rows, at most.
         batch_size: The number of rows in a batch; None takes a twentieth of the training rows, from 8 to 200.
         seed: The seed of the splits, of the first weights, and of the order of the rows.
         test_share: The share of the rows that is held out.
         patience: Training stops when the loss on validation rows has not fallen for so many epochs, and the weights of
             the best epoch are taken; None trains on all rows that are not held out, for all epochs.
-        validation_share: The share of these that are validation rows.
+        validation_share: The share of these that are validation rows; None takes a tenth, at most
+            `MAX_VALIDATION_ROWS`.
         min_class_rows: The number of rows that a class must have; rarer ones are left out.
     """
 
@@ -102,7 +104,7 @@ class Settings:
     seed: int = 0
     test_share: float = 0.2
     patience: int | None = 10
-    validation_share: float = 0.1
+    validation_share: float | None = None
     min_class_rows: int = 1
 
 
@@ -210,7 +212,7 @@ class Experiment:
     @property
     def plateau(self) -> int:
         """After how many epochs without progress the learning rate falls to a tenth; 0 where it stays."""
-        return self.settings.patience // 2 + 1 if self.validation and self.settings.patience else 0
+        return (self.settings.patience or 0) // 2 if self.validation else 0
 
     @property
     def files(self) -> dict[tuple[str, ...], str]:
@@ -528,7 +530,8 @@ class Experiment:
         if settings.patience is None:
             return None
         if len(self.train) >= MIN_ROWS_TO_VALIDATE:
-            rows, share, train = range(len(self.train)), settings.validation_share, self.train
+            rows, train = range(len(self.train)), self.train
+            share = settings.validation_share or min(0.1, MAX_VALIDATION_ROWS / len(train))
             with suppress(ValueError):  # all classes are too small
                 parts = split(rows, test=share, seed=settings.seed, stratify=stratify and train[stratify])
                 self.train, validation = map(train.take, parts)
