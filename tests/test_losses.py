@@ -1,14 +1,27 @@
-"""Losses: their numbers and gradients, in every shape and reduction, and what they say about bad input."""
+"""Losses: their numbers and gradients, in every shape and reduction, compiled, and what they say of bad input."""
 
 import math
 from collections import Counter
+from itertools import product
 
 import pytest
 from operations import FAR_OUT, mp, mpf, partial
 
-from tinygrad_edu import Value, grad, losses, no_grad
+from tinygrad_edu import Value, compile, grad, losses, no_grad, record
 from tinygrad_edu.graph import topological_order
-from tinygrad_edu.losses import LOSSES, bce, bce_with_logits, by_name, cross_entropy, hinge, huber, mae, mse, sse
+from tinygrad_edu.losses import (
+    LOSSES,
+    bce,
+    bce_with_logits,
+    by_name,
+    cross_entropy,
+    find_reduction,
+    hinge,
+    huber,
+    mae,
+    mse,
+    sse,
+)
 
 NUMBERS = [[0.9, -1.7], [2.4, 0.3], [-0.6, 3.2]]  # 3 samples of 2 outputs
 TARGETS = [[1.0, 0.5], [-1.0, 0.3], [0.2, 0.1]]
@@ -339,6 +352,47 @@ def test_second_derivatives():
         assert grad(grad(huber(x, 0.0), x, create_graph=True), x) == curvature
 
 
+# ---- compiled: what the arguments will be is not known ---------------------------------------------------------------
+BELOW_1 = math.nextafter(1.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("loss", "predictions", "targets"),
+    [
+        (hinge, [-0.5, 0.25, 3.0], [1.0, -1.0]),
+        (bce, [0.3, 0.0, 1e-20, 1e-8, BELOW_1, 1.0], [0.0, 0.25, 1.0]),
+        (bce_with_logits, [-40.0, 0.5, 40.0], [0.0, 0.25, 1.0]),
+        (cross_entropy, [[0.5]], [0]),
+        (cross_entropy, [[0.0, 0.5], [40.0, 0.0]], [0, 1]),
+        (cross_entropy, [[0.0, 3.0, -2.0], [40.0, 0.0, 0.5], [1000.0, 0.0, -1000.0]], [0, 1, 2]),
+    ],
+)
+def test_the_program_of_a_loss_computes_what_the_loss_does_on_values(loss, predictions, targets):
+    program = record(loss, predictions[0], targets[0], gradients=True).function("python")
+    for prediction, target in product(predictions, targets):
+        p = values(prediction)
+        y = loss(p, target)
+        number, slopes, _ = program(prediction, target)
+        assert [number, *flat(slopes)] == pytest.approx([y.data, *grad(y, flat(p))], rel=1e-14, abs=0.0)
+
+
+@pytest.mark.parametrize(
+    ("loss", "wrong"),
+    [
+        (lambda y: hinge(0.25, y), [-1.25, -0.75, 0.0, 0.75, 1.25]),
+        (lambda p: bce(p, 1), [-0.25, 1.25]),
+        (lambda y: bce(0.25, y), [-0.25, 1.25]),
+        (lambda y: bce_with_logits(0.25, y), [-0.25, 1.25]),
+    ],
+)
+def test_a_compiled_loss_refuses_what_it_cannot_mean(loss, wrong):
+    compiled = compile(loss)
+    assert compiled(1.0) == pytest.approx(loss(1.0))
+    for x in wrong:
+        with pytest.raises(ValueError, match=rf"not {x} \(sample 0\)"):
+            compiled(x)
+
+
 # ---- shapes ----------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("name", LOSSES)
 def test_predictions_and_targets_can_be_named_and_a_reduction_must_be(name):
@@ -380,6 +434,14 @@ def test_tuples_numpy_and_values_as_targets():
     assert cross_entropy(np.array(LOGITS), np.array(LABELS)) == cross_entropy(LOGITS, LABELS)
     a, b = Value(3.0), Value(1.0)
     assert grad(sse([a], [b]), [a, b]) == [4.0, -4.0]
+
+
+def test_arrays_of_all_kinds_are_read_by_position():
+    np, pd, pa = map(pytest.importorskip, ("numpy", "pandas", "pyarrow"))
+    assert mse(pd.Series([3.0, 1.0], index=[1, 0]), [1, 1]) == 2.0
+    assert mse(pa.array([3.0, 1.0]), [1, 1]) == 2.0
+    assert mse(pd.DataFrame({"b": [3.0, 1.0], "a": [1.0, 1.0]}), [[1, 1], [1, 1]]) == 1.0
+    assert mse(np.float64(3.0), np.array(1.0)) == 4.0  # one number, which has no positions
 
 
 def test_as_many_dimensions_as_an_array_may_have():
@@ -477,6 +539,15 @@ def test_what_is_no_number_is_a_type_error(bad):
     for predictions, targets in (([bad], [1.0]), ([1.0], [bad]), (bad, bad)):
         with pytest.raises(TypeError, match="expected one real number"):
             mse(predictions, targets)
+
+
+def test_the_reduction_of_a_loss_is_found():
+    means = {"mse", "half_mse", "mae", "huber", "hinge", "bce", "bce_with_logits", "cross_entropy"}
+    assert {name: find_reduction(loss) for name, loss in LOSSES.items()} == {
+        **dict.fromkeys(means, "mean"),
+        **dict.fromkeys(["sse", "half_sse"], "sum"),
+    }
+    assert find_reduction(lambda predictions, targets: 0.0) == ""  # anybody's own may do anything
 
 
 def test_every_loss_is_found_by_its_name():

@@ -1664,6 +1664,21 @@ def choices_by_what_nodes_read_where_nobody_reads(x: Any, y: Any) -> Any:
     return [sum(tg.where(yj, 3.0, v) - 3.0 for v, yj in zip(row, y)) for row in rows]
 
 
+@rolls([2.0, 3.0, 4.0], [5.0, 6.0, 7.0])
+def choices_of_what_is_known_where_nobody_reads(x: Any, y: Any) -> Any:
+    """
+    t0(3, 3) = sum[k<2](x[i] * x[j])
+    t1(3, 3) = where(t0[3i+j], 5.0, 5.0)
+    t2(3, 3) = where(y[j], 3.0, t1[3i+j])
+    t3(3, 3) = t2[3i+j] - 3.0
+    t4(3, 3) = (t3[3i+j] where 100 110 111 else 0.0)
+    t5(3) = sum[j<3](t4[3i+j])
+    return t5[i] over 3
+    """
+    rows = [[tg.where(tg.dot([a, a], [e, e]), 5.0, 5.0) for e in x[: i + 1]] for i, a in enumerate(x)]
+    return [sum(tg.where(yj, 3.0, v) - 3.0 for v, yj in zip(row, y)) for row in rows]  # y may be 0
+
+
 @rolls([2.0, 3.0, 4.0], [5.0, 6.0, 7.0], 2.0)
 def four_operands_where_nobody_reads(x: Any, y: Any, z: Any) -> Any:
     """

@@ -413,7 +413,7 @@ def _margin_minus_score(margin: float, score: Number, y: Number) -> Number:
     """The difference margin − y·ŷ; without a product where y is a plain number, as y·ŷ then is ŷ or −ŷ."""
     if isinstance(y, Value):
         return margin - y * score
-    return margin - score if y > 0 else margin + score
+    return margin - score if y == 1 else margin + score
 
 
 def _excess(x: Number) -> Number:
@@ -452,7 +452,8 @@ def _label_loss(logits: Sequence[Number], label: int) -> Number:
     """
     k = len(logits)
     if k == 1:
-        return logits[0] - logits[0]
+        (only,) = logits
+        return only - only
     if isinstance(label, Value):
         hot = take([[float(i == j) for i in range(k)] for j in range(k)], label)
         others = [x + _FAR_BELOW * h for x, h in zip(logits, hot)]
@@ -476,7 +477,8 @@ def _sum(items: Sequence[Number], divided: Sequence[Number]) -> Number:
 
 def _sum_of_squares(errors: Sequence[Number], divided: Sequence[Number]) -> Number:
     if len(errors) == 1:
-        return errors[0] ** 2 if divided is errors else errors[0] * divided[0]
+        (error,), (part,) = errors, divided
+        return error**2 if divided is errors else error * part
     return dot(errors, divided)
 
 
