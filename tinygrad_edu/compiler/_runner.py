@@ -7,6 +7,7 @@ arguments of a call is left to `compiled.py`.
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from itertools import combinations
 from typing import Any, TypeVar
 
@@ -20,6 +21,7 @@ from .program import Access, AnyStatement, Block, Loop, Output, Program, Stateme
 
 Array = Any  # of NumPy
 T = TypeVar("T")
+MakeFunction = Callable[[Program], Callable[..., Sequence[Any]]]
 CHUNK = 16384  # samples
 _CELLS_FOR_ARRAYS = 16  # of a statement, from which on NumPy is faster than plain Python
 _FAILURES = (*FAILURES, IndexError)
@@ -33,6 +35,8 @@ class Runner:
         arguments: For each block of inputs, and each cell in it, the position of its number among the arguments.
         parameters: For each block of parameters, and each cell in it, the Value that has its number.
         on_values: Computes one sample on Values: the same results from its arguments, in the same order.
+        make_function: Makes a function of the program, which takes NumPy's arrays and does what `np.errstate` says.
+            None makes one of plain Python or of NumPy, whichever is faster.
     """
 
     def __init__(
@@ -41,6 +45,7 @@ class Runner:
         arguments: Sequence[Sequence[int]],
         parameters: Sequence[Sequence[Value]],
         on_values: Callable[[Sequence[Any]], Sequence[float]],
+        make_function: MakeFunction | None,
     ) -> None:
         self.program, self._arguments, self._on_values = program, arguments, on_values
         self.parameters = [p for row in parameters for p in row]
@@ -51,7 +56,12 @@ class Runner:
         self._by_argument = sorted(range(len(self._order)), key=self._order.__getitem__)
         self._has_samples = [_has_samples(output) for output in program.outputs]
         self._is_ordered = in_order = self._order == [*range(len(self._order))]
-        self._is_plain = _suits_python(program) and not any(b.samples for b in program.blocks())
+        self._is_plain = (
+            make_function is None and _suits_python(program) and not any(b.samples for b in program.blocks())
+        )
+        self._make_function = make_function or partial(
+            backends.make_function, language="python" if self._is_plain else "numpy"
+        )
         # no `cached_property`, which would make all attributes slower
         self._function: Callable[..., Sequence[Any]] = self._first_call
         self.at_once: Callable[[Sequence[Any]], Sequence[Any] | None] = refuse_all
@@ -65,7 +75,7 @@ class Runner:
                 self.at_once = self._on_floats
 
     def _first_call(self, *leaves: Any) -> Sequence[Any]:
-        self._function = backends.make_function(self.program, "python" if self._is_plain else "numpy")
+        self._function = self._make_function(self.program)
         return self._function(*leaves)
 
     # ---- one sample --------------------------------------------------------------------------------------------------

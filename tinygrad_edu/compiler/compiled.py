@@ -12,9 +12,9 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass, fields
-from functools import update_wrapper
-from types import MethodType
-from typing import Any, Generic, Literal, NamedTuple, TypeVar
+from functools import partial, update_wrapper
+from types import EllipsisType, MethodType
+from typing import Any, Generic, Literal, NamedTuple, TypeVar, overload
 
 from tinygrad_edu._parts import name_of
 from tinygrad_edu._validate import require_function, to_float
@@ -24,7 +24,7 @@ from tinygrad_edu.gradients import grad
 from tinygrad_edu.modes import enable_grad
 
 from . import backends, printers
-from ._runner import Runner, as_array, items_by_block, refuse_all
+from ._runner import MakeFunction, Runner, as_array, items_by_block, refuse_all
 from ._structure import NUMBER, Numbers, Structure, join_numbers, split_numbers
 from .program import Program
 from .roll import roll
@@ -34,6 +34,8 @@ from .trace import RecordingError, trace_function
 from .vjp import differentiate
 
 Gradients = Literal["none", "inputs", "parameters", "all"]  # in which leaves
+Backend = Literal["numpy", "jax"]
+Precision = Literal["float64", "float32"]
 T = TypeVar("T")
 MOST_PROGRAMS = 64  # that are kept: constants may change at each call
 
@@ -97,6 +99,21 @@ class Recorded(Program):
         """
         return backends.make_function(self, language)
 
+    @property
+    def jax(self) -> Callable[..., Any]:
+        """The program as a function of JAX, which `jax.grad`, `jax.vmap` and `jax.jit` take.
+
+        It takes an array for each array of leaves, inputs first, then parameters, and returns a sequence of outputs.
+        Its precision is that of JAX, 32 bits unless `jax_enable_x64` is set.
+
+        Example:
+            >>> import jax
+            >>> cube = record(lambda x: x * x * x, 1.0).jax
+            >>> print(jax.grad(lambda x: cube(x)[0])(2.0))
+            12.0
+        """
+        return self.function("jax")
+
     def __str__(self) -> str:
         return printers.list_program(self)
 
@@ -137,23 +154,38 @@ def record(f: Callable[..., Any], *example: Any, gradients: bool = False) -> Rec
     require_function("f", f, "record(lambda x: x * x, 2.0)")
     f = f.function if isinstance(f, Compiled) else f
     call = _Call(f, _names_of_arguments(f, len(example)), example, {})
-    recording = _Recording(call)
+    recording = _Recording(call, None)
     program = recording.program("all" if gradients else "none", ())
     found = {field.name: getattr(program, field.name) for field in fields(Program)}
     return Recorded(**found, tape=recording.tape)
 
 
-def compile(f: Callable[..., Any]) -> "Compiled":
+@overload
+def compile(f: Callable[..., Any], *, backend: Backend = "numpy", dtype: Precision = "float64") -> "Compiled": ...
+@overload
+def compile(
+    f: EllipsisType = ..., *, backend: Backend = "numpy", dtype: Precision = "float64"
+) -> Callable[[Callable[..., Any]], "Compiled"]: ...
+def compile(
+    f: Callable[..., Any] | EllipsisType = ..., *, backend: Backend = "numpy", dtype: Precision = "float64"
+) -> "Compiled | Callable[[Callable[..., Any]], Compiled]":
     """Makes a function of Values a program that computes the same from plain numbers, much faster. Also a decorator.
 
     Args:
-        f: Takes numbers, or lists, tuples and dicts of them, and returns Values in the same way.
+        f: Takes numbers, or lists, tuples and dicts of them, and returns Values in the same way. Without it the
+            result is a decorator: `@compile(backend="jax")`.
+        backend: What runs the program: "numpy", which is plain Python for single numbers, or "jax", whose compiler
+            makes machine code for the CPU or the GPU. The first call with JAX takes longer.
+        dtype: The precision of JAX: "float64", or "float32", in which GPUs are faster. NumPy computes in float64. JAX's
+            own setting, `jax_enable_x64`, makes no difference, and stays as it is.
 
     Returns:
         The compiled function. `Compiled` says what it can do, and where its limits are.
 
     Raises:
         TypeError: f cannot be called.
+        ValueError: There is no such backend, or it does not compute in that precision.
+        ImportError: JAX is not installed.
 
     Example:
         >>> w = Value(0.5, label="w")
@@ -163,7 +195,12 @@ def compile(f: Callable[..., Any]) -> "Compiled":
         >>> error(2.0, 3.0)
         4.0
     """
-    return f if isinstance(f, Compiled) else Compiled(f)
+    backends.choose(backend, dtype)
+    if f is ...:  # None is a mistake, and is told
+        return partial(Compiled, backend=backend, dtype=dtype)
+    if isinstance(f, Compiled):
+        return f if (f.backend, f.dtype) == (backend, dtype) else Compiled(f.function, backend, dtype)
+    return Compiled(f, backend, dtype)
 
 
 class Compiled:
@@ -187,8 +224,12 @@ class Compiled:
     arrays of shapes that do not match. A number outside the domain of an operation raises what the engine raises, with
     the index of the sample.
 
+    With `backend="jax"` arrays of JAX are taken, too, and the results are then arrays of JAX.
+
     Args:
         f: Takes numbers, or lists, tuples and dicts of them, and returns Values in the same way.
+        backend: What runs the program, as for `compile`.
+        dtype: The precision, as for `compile`.
 
     Example:
         >>> import numpy as np
@@ -202,11 +243,12 @@ class Compiled:
         -16.0
     """
 
-    def __init__(self, f: Callable[..., Any]) -> None:
+    def __init__(self, f: Callable[..., Any], backend: Backend = "numpy", dtype: Precision = "float64") -> None:
         if not callable(f):
             raise TypeError(f"compile takes a function of Values, not {describe(f)}")
+        self._make_function = backends.choose(backend, dtype)
         update_wrapper(self, f.function if isinstance(f, _Method) else f, updated=())
-        self.function = f
+        self.function, self.backend, self.dtype = f, backend, dtype
         self._names: dict[int, list[str]] = {}  # of so many arguments
         self._recordings: _Latest[_Recording] = _Latest()
         self._ints: _Latest[_Ints] = _Latest()  # by the structures of arguments
@@ -225,7 +267,8 @@ class Compiled:
             return self
         key, methods = id(instance), self._methods
         if key not in methods:
-            methods[key] = Compiled(_Method(self.function, weakref.ref(instance, lambda _: methods.pop(key, None))))
+            method = _Method(self.function, weakref.ref(instance, lambda _: methods.pop(key, None)))
+            methods[key] = Compiled(method, self.backend, self.dtype)
         bound = copy(methods[key])
         bound._object = instance  # which lives as long as this does, as with any bound method
         return bound
@@ -302,7 +345,10 @@ class Compiled:
         if are_quick and runner.at_once is not refuse_all and recording.takes_numbers_only and not kwargs:
             self._quick[gradients][len(args)] = recording, runner
         if batched:
-            return recording, runner, runner.on_samples(call.labels, call.numbers)
+            results = runner.on_samples(call.labels, call.numbers)
+            if self.backend == "jax" and backends.jax.holds_arrays((args, kwargs)):
+                results = backends.jax.to_arrays(results, self.dtype)
+            return recording, runner, results
         return recording, runner, runner.on_numbers([_check_number(*leaf) for leaf in zip(call.labels, call.numbers)])
 
     def _recording(self, call: "_Call") -> "_Recording":
@@ -310,7 +356,7 @@ class Compiled:
         ints = self._ints.get(call.structure) or _Ints()
         recording = self._recordings.get(call.key(ints))
         if recording is None:
-            recording = _Recording(call)
+            recording = _Recording(call, self._make_function)
             ints = _Ints(ints.frozen | recording.ints.frozen, ints.choosing | recording.ints.choosing)
             self._ints.put(call.structure, ints)
             self._recordings.put(call.key(ints), recording)
@@ -413,8 +459,9 @@ class _Latest(Generic[T]):
 class _Recording:
     """A function as an array program, and the programs that are made of it: with gradients, for samples."""
 
-    def __init__(self, call: _Call) -> None:
+    def __init__(self, call: _Call, make_function: MakeFunction | None) -> None:
         structures = []
+        self._make_function = make_function
 
         def f(leaves: list[Value]) -> list[Value]:
             structure, results = call.evaluate(leaves)
@@ -477,7 +524,7 @@ class _Recording:
             def on_values(numbers: Sequence[Any]) -> list[float]:
                 return self._on_values(numbers, gradients, parameters)
 
-            self._runners[key] = Runner(program, self._arguments, self._parameters, on_values)
+            self._runners[key] = Runner(program, self._arguments, self._parameters, on_values, self._make_function)
         return self._runners[key]
 
     def _on_values(self, numbers: Sequence[Any], gradients: Gradients, parameters: list[Value]) -> list[float]:

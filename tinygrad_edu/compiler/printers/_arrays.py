@@ -466,13 +466,17 @@ class ArrayWriter(FunctionWriter):
         table = plain_view(self.number_text(table), table.axes)
         columns = [axis for axis in table.axes if axis != rows]
         if not {*columns} & {*index.axes}:
-            return plain_view(index_text(table.text([rows, *columns]), [number[0]]), [*index.axes, *columns])
+            return plain_view(self.rows_text(table.text([rows, *columns]), number[0]), [*index.axes, *columns])
         order = sorted({*columns, *index.axes})
         own = index_text(table.text([*sorted(columns), rows]), _items_of_axes(columns, order))
         number = plain_view(number, index.axes).text(sorted(index.axes))
         number = index_text(number, [*_items_of_axes(index.axes, order), "None"])
         taken = f"{self.module}.take_along_axis({own[0]}, {number[0]}, axis=-1)"
         return plain_view((f"{taken}[..., 0]", ATOM), order)
+
+    def rows_text(self, table: Text, number: str) -> Text:
+        """The rows of these numbers."""
+        return index_text(table, [number])
 
     def as_integer(self, text: Text, is_number: bool) -> Text:
         return (f"int({text[0]})" if is_number else f"{bracket(text)}.astype(int)"), ATOM

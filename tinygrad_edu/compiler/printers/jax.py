@@ -29,6 +29,10 @@ class Jax(ArrayWriter):
         self.used.add("logsumexp")
         return f"logsumexp({text[0]}, axis={one_or_tuple(places)})", ATOM
 
+    def rows_text(self, table: Text, number: str) -> Text:
+        """The rows of these numbers. `take` gives nan where there is none, `table[number]` the last row."""
+        return f"jnp.take({table[0]}, {number}, axis=0)", ATOM
+
     def as_integer(self, text: Text, is_number: bool) -> Text:
         """Makes an integer of an index that was computed."""
         return f"jnp.asarray({text[0]}, int)", ATOM
