@@ -1,6 +1,7 @@
 """Hypothesis profiles: quick for a developer, thorough where CI=true. Node, to run JavaScript. Ctrl-C. And tidying."""
 
 import gc
+import os
 import shutil
 import signal
 import sys
@@ -24,6 +25,8 @@ settings.register_profile(  # for `mutation.py`: a mistake need not be shrunk, n
     database=None,
 )
 settings.load_profile("thorough" if IN_CI else "quick")
+if not IN_CI:
+    os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")  # it compiles sooner
 
 # What is started in the background, or by nohup, ignores these, and its children do; but the tests send them.
 for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):

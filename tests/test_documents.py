@@ -2,8 +2,9 @@
 
 The `python` blocks of a page are one program, run in order in an empty folder; one with a title is the file of that
 name. A `text` block that follows one is what it prints; where it ends in an error, its last lines are that error. The
-`tinygrad-edu` lines of a `sh` block are run in the same folder. A `diff` block is left to `test_microgpt.py`. That the
-pages are built into a site, without a warning, is left to the CI.
+`tinygrad-edu` lines of a `sh` block are run in the same folder; those of a `bash` block are for other machines, and are
+only parsed. A `diff` block is left to `test_microgpt.py`. That the pages are built into a site, without a warning, is
+left to the CI.
 """
 
 import re
@@ -82,6 +83,13 @@ def run_commands(block: Block) -> str:
     return printed
 
 
+def parse_commands(block: Block) -> None:
+    """Of commands for another machine, or for many: whether they are written as they must be."""
+    found = re.findall(r"tinygrad-edu (\w+) ([^'\n]*)", re.sub(r"\\\n", "", block.code))
+    for command, options in found:
+        main.commands[command].make_context(command, shlex.split(re.sub(r"\$\w+", "1", options), comments=True))
+
+
 def timeless(printed: str) -> str:
     """How long something took is different each time."""
     return re.sub(r"\bin \d+\.\d s\b", "in … s", printed)
@@ -105,7 +113,9 @@ def test_the_blocks_of_a_page_run_and_print_what_it_says(
             printed = capsys.readouterr().out + error
         elif block.language == "sh":
             printed = run_commands(block)
-        elif block.language == "diff":
+        elif block.language == "bash":
+            parse_commands(block)
+        elif block.language in ("diff", "yaml"):
             continue
         else:
             assert block.language == "text", f"{page.name}, line {block.line}: {block.language!r} is not run"

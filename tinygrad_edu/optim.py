@@ -74,11 +74,25 @@ class Optimizer:
     @property
     def lr(self) -> float:
         """The learning rate of the next update. Set it, to a number or a schedule, to change it."""
-        return to_float_within("[0, ∞)", self.schedule(self.steps), f"the learning rate of update {self.steps}")
+        return self.lr_of(self.steps)
 
     @lr.setter
     def lr(self, lr: float | Schedule) -> None:
         self.schedule = lr if callable(lr) else constant(lr)
+
+    def lr_of(self, step: int) -> float:
+        """Returns the learning rate of an update.
+
+        Args:
+            step: The number of the update, from 0.
+
+        Returns:
+            The learning rate, 0 or more.
+
+        Raises:
+            ValueError: The schedule says another number.
+        """
+        return to_float_within("[0, ∞)", self.schedule(step), f"the learning rate of update {step}")
 
     def zero_grad(self) -> None:
         """Sets every gradient to 0, as `backward()` adds to what is there."""

@@ -340,6 +340,22 @@ def demo(out: Path, seed: int) -> int:
     help="Write the state of the training to FILE after each epoch; where FILE exists, go on from there.",
 )
 @click.option("--out", type=_FOLDER, default="tinygrad-edu-fit", metavar="DIR", help="The folder to write to.")
+@click.option(
+    "--backend",
+    type=click.Choice(["numpy", "jax"], case_sensitive=False),
+    default="numpy",
+    help="What computes: JAX is for large models, and for GPUs. It is installed by itself, with the extra jax.",
+)
+@click.option(
+    "--coordinator",
+    metavar="HOST:PORT",
+    help="Train together with other processes, on this host or on others: where the first one is to be reached. Each "
+    "runs the same command with its own --process.",
+)
+@click.option("--processes", metavar="N", type=click.IntRange(min=1), help="How many processes train together.")
+@click.option(
+    "--process", metavar="I", type=click.IntRange(min=0), help="Which one this is, from 0. The first one alone writes."
+)
 @click.option("--pictures/--no-pictures", default=True, help="Whether to draw pictures; without, it is done sooner.")
 def fit(
     table: Path,
@@ -352,6 +368,9 @@ def fit(
     checkpoint: Path | None,
     out: Path,
     pictures: bool,
+    coordinator: str | None,
+    processes: int | None,
+    process: int | None,
     **settings: Any,
 ) -> int:
     """Train a model to predict a column of your table.
@@ -375,6 +394,17 @@ def fit(
             )
     if target in exclude:
         raise ValueError(f"column {short_repr(target)} cannot be excluded: it is the target")
+    if any(option is not None for option in (coordinator, processes, process)):
+        if settings["backend"] != "jax":
+            raise ValueError("processes train together on JAX: add --backend jax")
+        if coordinator is None or processes is None or process is None or process >= processes:
+            raise ValueError("to train together takes --coordinator HOST:PORT, --processes N and --process I, below N")
+        from tinygrad_edu.compiler import backends
+
+        backends.choose("jax")  # says what is missing
+        from tinygrad_edu.compiler.jax_processes import join_processes
+
+        join_processes(coordinator, processes, process)
     kind = {"regression": float, "classification": str}
     types = {**dict.fromkeys(text, str), **dict.fromkeys(number, float), **({target: kind[task]} if task else {})}
     columns = None if features is None else [*features, *({target} - {*features})]
@@ -385,6 +415,9 @@ def fit(
             reading["decimal"] = ","
     experiment = Experiment(rows, target, features, Settings(**settings))
     experiment.predictor.reading = reading
+    if process:
+        experiment.run(checkpoint)
+        return 0
     return _run_experiment(f"Learning from {table}", experiment, out, checkpoint, pictures)
 
 

@@ -24,6 +24,7 @@ from tinygrad_edu.data.tables import Table
 from tinygrad_edu.engine import Value
 from tinygrad_edu.errors import quote_list, short_repr
 from tinygrad_edu.train import DivergenceError, History, ReduceOnPlateau, TrainingInterrupted, fit
+from tinygrad_edu.train.fit import Backend
 from tinygrad_edu.train.predictor import REGRESSION_LOSSES, Predictor
 
 from .notes import MAX_CATEGORIES, find_oddity, find_oddity_of_target, find_problem
@@ -92,6 +93,7 @@ class Settings:
         validation_share: The share of these that are validation rows; None takes a tenth, at most
             `MAX_VALIDATION_ROWS`.
         min_class_rows: The number of rows that a class must have; rarer ones are left out.
+        backend: What runs the steps: "numpy" or "jax".
     """
 
     hidden: tuple[int, ...] = (16,)
@@ -106,6 +108,7 @@ class Settings:
     patience: int | None = 10
     validation_share: float | None = None
     min_class_rows: int = 1
+    backend: Backend = "numpy"
 
 
 class Rival(NamedTuple):
@@ -242,7 +245,7 @@ class Experiment:
                 callbacks=[ReduceOnPlateau(self.optimizer, 0.1, self.plateau - 1)] if self.plateau else [],
                 progress=progress,
                 checkpoint=checkpoint,
-                compile=True,
+                compile=settings.backend,
             )
         except (TrainingInterrupted, DivergenceError) as ended:
             self._take_history(ended.history)

@@ -82,6 +82,26 @@ class ArrayOptimizer:
         """The learning rate of the next update."""
         return self.optimizer.lr
 
+    @property
+    def state(self) -> tuple[Array, Array, tuple[Any, ...]] | None:
+        """The numbers and the gradients of all leaves, and what the optimizer remembers of its parameters.
+
+        None where the numbers that count are not here, or where code of the user's is in the update.
+        """
+        is_here = self.away and self._is_ours and self._on_arrays
+        return (self.numbers, self._gradients, self._states) if is_here else None
+
+    def take_state(self, numbers: Array, gradients: Array, states: tuple[Any, ...], steps: int) -> None:
+        """Takes over what so many updates have led to."""
+        changes: list[tuple[object, str, object]] = [
+            (self, "numbers", numbers),
+            (self, "_gradients", gradients),
+            (self, "_has_gradients", True),
+            (self, "_states", states),
+            (self.optimizer, "steps", self.optimizer.steps + steps),
+        ]
+        set_atomically(changes)
+
     def zero_grad(self) -> None:
         """Sets the gradients of the optimizer's parameters to 0."""
         if self.away and not self._on_arrays:

@@ -12,7 +12,7 @@ made of. How samples become numbers is left to `_data_rows.py`, the loop over ba
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from math import isfinite
 from typing import Any, NamedTuple
 
@@ -20,7 +20,6 @@ import numpy as np
 
 from tinygrad_edu._parts import name_of
 from tinygrad_edu._validate import to_float
-from tinygrad_edu.compiler.backends.numpy import make_function
 from tinygrad_edu.engine import Value, make_constant
 from tinygrad_edu.errors import FAILURES
 from tinygrad_edu.functional import dot
@@ -31,6 +30,7 @@ from tinygrad_edu.modes import no_grad
 from tinygrad_edu.ops import CONSTANT, LEAF
 from tinygrad_edu.optim import Optimizer
 
+from . import backends
 from ._array_optimizer import ArrayOptimizer
 from ._data_rows import DataRows, Rows
 from ._join import join_programs
@@ -56,6 +56,13 @@ class LossValue(NamedTuple):
     backward: Callable[[], None]
 
 
+class Steps(NamedTuple):
+    """Some steps: the loss before each of them, and a function that gives the run what they have led to."""
+
+    losses: list[float]
+    accept: Callable[[], None]
+
+
 class ArrayTraining:
     """A run of `fit` on arrays; `Executor` in `train/fit.py` says what its methods are for.
 
@@ -63,6 +70,11 @@ class ArrayTraining:
     looks at its numbers, draws random ones, or keeps something from call to call is a `RecordingError`. What model and
     loss raise is raised.
     """
+
+    most_steps = 1  # that `try_steps` takes
+    writes = True  # whether this process writes the checkpoints
+    _backend = "numpy"
+    _has_weights = False  # whether each sample has a weight, 0 or 1
 
     def __init__(
         self,
@@ -103,6 +115,10 @@ class ArrayTraining:
         self.optimizer.release()
 
     # ---- losses ------------------------------------------------------------------------------------------------------
+    def try_steps(self, batches: Sequence[Sequence[int]]) -> "Steps | None":
+        """Steps in one program: here there is none."""
+        return None
+
     def loss(self, rows: Sequence[int]) -> Any:
         """The loss on these rows of the data; a plain number where it does not depend on any Value."""
         x, y, program = self._prepare(self._data, rows)
@@ -264,7 +280,10 @@ class ArrayTraining:
 
         weights = [(f"slopes[{i}]", 0.0) for i in range(count)]
         pull_back = self._trace(weighted, [*inputs, *weights], self._model)
-        return ModelProgram(predict, *[TracedProgram(t, self.optimizer) for t in (trace, pull_back)])
+        return ModelProgram(predict, *[self._traced_program(t) for t in (trace, pull_back)])
+
+    def _traced_program(self, trace: Traced) -> "TracedProgram":
+        return TracedProgram(trace, self.optimizer, self._backend)
 
     @staticmethod
     def _targets(y: Rows, n: int) -> Numbers:
@@ -277,11 +296,14 @@ class ArrayTraining:
         if not reduction or y.numbers is None:
             return None
         inputs = [*[(f"x{label}", number) for label, number in x.example(0)], *self._targets(y, 1)]
-        model, loss, count = self._model, self._loss, len(x.labels)
+        inputs += [("weight", 1.0)] * self._has_weights
+        model, loss, has_weights = self._model, self._loss, self._has_weights
 
         def of_sample(leaves: list[Value]) -> list[Any]:
-            prediction = model(join_numbers(x.structure, iter(leaves[:count])))
-            return [loss([prediction], [join_numbers(y.structure, iter(leaves[count:]))])]
+            numbers = iter(leaves)
+            prediction = model(join_numbers(x.structure, numbers))
+            L = loss([prediction], [join_numbers(y.structure, numbers)])
+            return [next(numbers) * L if has_weights else L]
 
         try:
             trace = self._trace(of_sample, inputs, model)
@@ -289,7 +311,7 @@ class ArrayTraining:
             return None  # the program of the model, or the engine, will say what it is
         if trace.frozen:
             return None
-        program = SampleLossProgram(TracedProgram(trace, self.optimizer), reduction)
+        program = SampleLossProgram(self._traced_program(trace), reduction, self._has_weights)
         return program if program.has_samples else None
 
     def _make_loss_program(self, model: "ModelProgram", x: Rows, y: Rows, are_fixed: bool) -> "LossProgram | None":
@@ -316,7 +338,7 @@ class ArrayTraining:
             trace = self._trace(of_numbers, [*predictions, *targets], loss)
         except Exception:
             return None
-        return None if trace.frozen else LossProgram(model, TracedProgram(trace, self.optimizer), n)
+        return None if trace.frozen else LossProgram(model, self._traced_program(trace), n)
 
 
 # ---- what they are made of -------------------------------------------------------------------------------------------
@@ -363,13 +385,13 @@ def find_slots(blocks: Sequence[Block], places: Sequence[tuple[Block, int]], col
 
 
 class TracedProgram:
-    """A traced function as a program, with the slots of its arguments and of its parameters.
+    """A traced function as a program for a backend, with the slots of its arguments and of its parameters.
 
     Arguments stand in a table of their own, parameters among the leaves of the optimizer.
     """
 
-    def __init__(self, trace: Traced, optimizer: ArrayOptimizer) -> None:
-        self.program = roll(trace.tape)
+    def __init__(self, trace: Traced, optimizer: ArrayOptimizer, backend: str) -> None:
+        self.program, self.backend = roll(trace.tape), backend
         self.first, places = len(trace.tape.inputs), self.program.places
         self.arguments = find_slots(self.program.inputs, places[: self.first], range(self.first))
         leaves = [optimizer.places[v] for v in trace.parameters]
@@ -379,16 +401,24 @@ class TracedProgram:
 class Executable:
     """A program, and the same with its gradients in the parameters; `inputs` are its slots in each of some tables."""
 
-    def __init__(self, program: Program, inputs: Sequence[Sequence[Slot]], parameters: Sequence[Slot]) -> None:
+    def __init__(
+        self, program: Program, inputs: Sequence[Sequence[Slot]], parameters: Sequence[Slot], backend: str
+    ) -> None:
         self.program, self.inputs, self.parameters = program, inputs, parameters
+        self._make_function = backends.choose(backend) or partial(backends.make_function, language=backend)
+
+    @cached_property
+    def with_gradients(self) -> Program:
+        """The program whose outputs are the gradients, too."""
+        return differentiate(self.program, self.program.parameters)
 
     @cached_property
     def _forward(self) -> Callable[..., Sequence[Any]]:
-        return make_function(self.program)
+        return self._make_function(self.program)
 
     @cached_property
     def _with_gradients(self) -> Callable[..., Sequence[Any]]:
-        return make_function(differentiate(self.program, self.program.parameters))
+        return self._make_function(self.with_gradients)
 
     def outputs(self, tables: Sequence[Array], at: Array) -> Sequence[Any] | None:
         """The outputs at those numbers of all leaves; None where something is not defined or too large."""
@@ -422,7 +452,12 @@ class ModelProgram:
     def __init__(self, predict: Predict, forward: TracedProgram, pull_back: TracedProgram) -> None:
         self.prediction, self.labels, self.count = predict.structure, predict.labels, len(predict.labels)
         self.forward, self._pull_back = (
-            Executable(with_samples(traced.program, traced.program.inputs), [traced.arguments], traced.parameters)
+            Executable(
+                with_samples(traced.program, traced.program.inputs),
+                [traced.arguments],
+                traced.parameters,
+                traced.backend,
+            )
             for traced in (forward, pull_back)
         )
 
@@ -451,40 +486,47 @@ class ModelProgram:
 class SampleLossProgram:
     """A model and a loss in one, for any number of samples: the loss of a batch is the mean or the sum of theirs.
 
-    Its functions return None as an `Executable` does.
+    Where the samples have weights, one of weight 0 does not count. Its functions return None as an `Executable` does.
     """
 
-    def __init__(self, traced: TracedProgram, reduction: str) -> None:
-        self._is_mean = reduction == "mean"
+    def __init__(self, traced: TracedProgram, reduction: str, has_weights: bool) -> None:
+        self._is_mean, self.has_weights = reduction == "mean", has_weights
         program = with_samples(traced.program, traced.program.inputs)
-        self._executable = Executable(program, [traced.arguments], traced.parameters)
+        self.executable = Executable(program, [traced.arguments], traced.parameters, traced.backend)
         (output,) = program.outputs
         self.has_samples = isinstance(output.access, Access) and output.access.block.samples
 
     def losses(self, x: Rows, y: Rows, at: Array) -> Array | None:
         """The loss of each sample."""
-        found = self._executable.outputs([self._table(x, y)], at)
+        found = self.executable.outputs(self.tables(x.numbers, y.numbers), at)
         return None if found is None else found[0]
 
     def value(self, x: Rows, y: Rows, at: Array) -> float | None:
         """The loss."""
-        found = self.losses(x, y, at)
-        return None if found is None else self._reduce(found)
+        losses = self.losses(x, y, at)
+        return None if losses is None else _finite_or_none(self._reduce(losses, len(losses)))
 
     def value_and_slopes(self, x: Rows, y: Rows, at: Array) -> tuple[float, Array] | None:
         """The loss, and its gradient in all leaves."""
-        found = self._executable.value_and_slopes([self._table(x, y)], at)
-        value = None if found is None else self._reduce(found[0])
-        if found is None or value is None:
+        found = self.executable.value_and_slopes(self.tables(x.numbers, y.numbers), at)
+        if found is None:
             return None
-        return value, found[1] / len(x) if self._is_mean else found[1]
+        loss, slopes = self.combine(*found, len(x))
+        return (float(loss), slopes) if isfinite(loss) else None
 
-    def _table(self, x: Rows, y: Rows) -> Array:
-        return np.concatenate((x.numbers, y.numbers), axis=1)
+    def tables(self, x: Array, y: Array, module: Any = np, weights: Array = None) -> list[Array]:
+        """The tables of a batch that the program reads; `module` is NumPy or JAX's."""
+        if not self.has_weights:
+            return [module.concatenate((x, y), axis=1)]
+        column = np.ones((len(x), 1)) if weights is None else weights[:, None]
+        return [module.concatenate((x, y, column), axis=1)]
 
-    def _reduce(self, losses: Array) -> float | None:
-        value = float(np.mean(losses) if self._is_mean else np.sum(losses))
-        return value if isfinite(value) else None
+    def combine(self, losses: Array, slopes: Array, n: int) -> tuple[Array, Array]:
+        """The loss and its gradient, of the losses of n samples and the gradient of their sum."""
+        return self._reduce(losses, n), slopes / n if self._is_mean else slopes
+
+    def _reduce(self, losses: Array, n: int) -> Array:
+        return losses.sum() / n if self._is_mean else losses.sum()
 
 
 class LossProgram:
@@ -496,17 +538,31 @@ class LossProgram:
         blocks = [*dict.fromkeys([block for block, _ in places])]
         targets = find_slots(blocks, places, range(len(places)))
         parameters = [*model.forward.parameters, *loss.parameters]
-        self._executable = Executable(program, [*model.forward.inputs, targets], parameters)
+        self.executable = Executable(program, [*model.forward.inputs, targets], parameters, loss.backend)
 
     def value(self, x: Rows, y: Rows, at: Array) -> float | None:
         """The loss."""
-        found = self._executable.outputs((x.numbers, np.ravel(y.numbers)), at)
-        return None if found is None or not isfinite(found[0]) else float(found[0])
+        found = self.executable.outputs(self.tables(x.numbers, y.numbers), at)
+        return None if found is None else _finite_or_none(found[0])
 
     def value_and_slopes(self, x: Rows, y: Rows, at: Array) -> tuple[float, Array] | None:
         """The loss, and its gradient in all leaves."""
-        found = self._executable.value_and_slopes((x.numbers, np.ravel(y.numbers)), at)
+        found = self.executable.value_and_slopes(self.tables(x.numbers, y.numbers), at)
         return None if found is None or not isfinite(found[0]) else (float(found[0]), found[1])
+
+    has_weights = False
+
+    def tables(self, x: Array, y: Array, module: Any = np, weights: Array = None) -> list[Array]:
+        """The tables of a batch that the program reads; `module` is NumPy or JAX's. There are no weights."""
+        return [x, module.ravel(y)]
+
+    def combine(self, loss: Array, slopes: Array, n: int) -> tuple[Array, Array]:
+        """The loss and its gradient, which they are already."""
+        return loss, slopes
+
+
+def _finite_or_none(x: Array) -> float | None:
+    return float(x) if isfinite(x) else None
 
 
 BatchProgram = LossProgram | SampleLossProgram

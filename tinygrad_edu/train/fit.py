@@ -5,15 +5,15 @@ Full batch, mini-batches and one sample at a time are one loop with another batc
 """
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import isfinite, isnan
 from time import perf_counter
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 from tinygrad_edu._samples import parallel
 from tinygrad_edu._validate import require_function, require_ints, to_float
 from tinygrad_edu.engine import Value
-from tinygrad_edu.errors import describe, to_text
+from tinygrad_edu.errors import describe, short_repr, to_text
 from tinygrad_edu.graph import no_cycle_collection
 from tinygrad_edu.losses import mse
 from tinygrad_edu.modes import no_grad
@@ -23,11 +23,12 @@ from tinygrad_edu.optim import SGD, Optimizer
 from ._ingredients import compute_fingerprint, iterate_nested
 from .best import BestNumbers
 from .checkpoint import Checkpoint
-from .feeds import BatchFeed, SampleFeed
+from .feeds import Batch, BatchFeed, SampleFeed
 from .history import DivergenceError, History, TrainingInterrupted
 from .interrupts import StopTraining, catch_ctrl_c
 from .progress import open_progress_bar
 
+Backend: TypeAlias = Literal["numpy", "jax"]
 LossFunction: TypeAlias = Callable[[Sequence[Any], Sequence[Any]], Any]
 
 # A loss that has grown a millionfold will not come back: tell the user now, not when it overflows after 10³⁰⁸.
@@ -41,6 +42,14 @@ class Executor(Protocol):
     """
 
     optimizer: Any  # has `zero_grad()`, `step()` and `lr`
+    most_steps: int  # that it can take at once, with nobody looking in between
+    writes: bool  # whether this process writes the checkpoints, where several train together
+
+    def try_steps(self, batches: Sequence[Sequence[int]]) -> Any:
+        """Steps on batches of one size: `losses` before each of them, and `accept()`, which makes them count.
+
+        None where they are to be taken one by one, which also says what is wrong.
+        """
 
     def loss(self, rows: Sequence[int]) -> Any:
         """The loss on these rows of the data: it has `data` and `backward()`, as a Value."""
@@ -81,7 +90,7 @@ def fit(
     record_parameters: bool = False,
     checkpoint: str | os.PathLike[str] | None = None,
     checkpoint_every: int = 1,
-    compile: bool = False,  # noqa: A002
+    compile: bool | Backend = False,  # noqa: A002
 ) -> History:
     """Trains a model by gradient descent, θ ← θ − η∇L, on n samples X[i] → y[i].
 
@@ -130,7 +139,8 @@ def fit(
             times faster. The losses are the same but for rounding. The samples must then be numbers, or sequences of
             numbers of one shape. The model must not branch on numbers, draw random numbers, or keep something from call
             to call (see `tinygrad_edu.compile`); a loss that does so is computed on Values. Callbacks may change the
-            model and the loss; what gives batches may look at them.
+            model and the loss; what gives batches may look at them. With "jax", JAX runs the programs: up to 100
+            steps at once, after which Ctrl-C and the progress bar are looked at.
 
     Returns:
         The history of the run.
@@ -142,6 +152,7 @@ def fit(
         ValueError: X and y are empty or differ in length; a number is out of range; the optimizer moves none of the
             model's parameters; or the checkpoint is none, or belongs to another run.
         TypeError: An argument has another type. All arguments are checked before the first step.
+        ImportError: JAX is asked for, and not installed.
 
     Example:
         >>> from tinygrad_edu import nn, optim
@@ -173,11 +184,7 @@ def fit(
         raise TypeError(f"to keep the parameters they need names: the model is a Module, not {describe(model)}")
     optimizer = _choose_optimizer(model, optimizer)
     samples, targets = (feed.X, feed.y) if isinstance(feed, SampleFeed) else ([], [])
-    executor: Executor = _ValueExecutor(model, loss, optimizer, samples, targets)
-    if compile:
-        from tinygrad_edu.compiler.training import ArrayTraining
-
-        executor = ArrayTraining(model, loss, optimizer, samples, targets)
+    executor = _make_executor(compile, model, loss, optimizer, samples, targets)
     history, best = History(), None if patience is None else BestNumbers(patience)
     saved = None
     if checkpoint is not None:
@@ -186,7 +193,7 @@ def fit(
             "batch_size": batch_size if batch_size is None else int(batch_size),
             "shuffle": bool(shuffle),
             "seed": int(seed),
-            "compile": bool(compile),  # the losses are the same but for rounding
+            "compile": "jax" if compile == "jax" else bool(compile),  # the losses are the same but for rounding
             "record_parameters": bool(record_parameters),
             "data": "batches" if y is None else compute_fingerprint([samples, targets]),
             "validation": None if validation is None else compute_fingerprint([X_validation, y_validation]),
@@ -213,18 +220,19 @@ def fit(
                     executor.write_back()
                     _record_parameters(history, model)
                 mean, count = 0.0, 0
-                for samples, targets, rows in feed.epoch(history.epochs):
+                for batches in _group(feed.epoch(history.epochs), executor.most_steps):
                     if ctrl_c:
                         raise StopTraining
+                    samples, targets, rows = batches[0]
                     look = None
                     if isinstance(feed, BatchFeed):
                         executor.use(samples, targets)
                     elif len(rows) == len(samples):
                         look = find_reason_to_stop
-                    count += len(rows)
-                    L = _take_step(executor, rows, history, look, samples, targets)
-                    mean += len(rows) / count * (L - mean)
-                    bar.update()
+                    for L in _take_steps(executor, batches, history, look):
+                        count += len(rows)
+                        mean += len(rows) / count * (L - mean)
+                    bar.update(len(batches))
                     if isinstance(feed, BatchFeed) and feed.runs_code:
                         executor.write_back()
                 history.stopped = history.stopped or find_reason_to_stop(mean)
@@ -242,7 +250,7 @@ def fit(
                 if any(answer is True for answer in answers):
                     history.stopped = history.stopped or "callback"
                 is_last = history.stopped or ctrl_c or history.epochs == epochs
-                if saved is not None and (is_last or history.epochs % checkpoint_every == 0):
+                if saved is not None and executor.writes and (is_last or history.epochs % checkpoint_every == 0):
                     executor.write_back()
                     saved.save()
                 bar.set_postfix_str(f"epoch {history.epochs}/{epochs}, loss {mean:.4g}", refresh=False)
@@ -319,14 +327,37 @@ def _choose_optimizer(model: Any, optimizer: Any) -> Optimizer:
     return optimizer
 
 
+def _make_executor(compile: Any, *ingredients: Any) -> Executor:  # noqa: A002
+    """What runs the steps: Values, NumPy or JAX."""
+    if compile == "jax":
+        try:
+            from tinygrad_edu.compiler.jax_training import JaxTraining
+        except ImportError:
+            raise ImportError("compile='jax' needs JAX: pip install 'tinygrad-edu[jax]'") from None
+
+        return JaxTraining(*ingredients)
+    if compile not in (True, False, "numpy"):
+        raise ValueError(f"compile is True, False, 'numpy' or 'jax', not {short_repr(compile)}")
+    if compile:
+        from tinygrad_edu.compiler.training import ArrayTraining
+
+        return ArrayTraining(*ingredients)
+    return _ValueExecutor(*ingredients)
+
+
 class _ValueExecutor:
     """The executor on Values: it builds a graph for each batch, and goes backward through it."""
+
+    most_steps, writes = 1, True
 
     def __init__(
         self, model: Module, loss: LossFunction, optimizer: Optimizer, X: Sequence[Any], y: Sequence[Any]
     ) -> None:
         self.optimizer = optimizer
         self._model, self._loss, self._X, self._y = model, loss, X, y
+
+    def try_steps(self, batches: Sequence[Sequence[int]]) -> None:
+        """One by one, each has a graph."""
 
     def loss(self, rows: Sequence[int]) -> Any:
         batch, targets = [self._X[i] for i in rows], [self._y[i] for i in rows]
@@ -358,6 +389,44 @@ def _measure(executor: Executor, X: Sequence[Any], y: Sequence[Any], history: Hi
         way_out = _find_bad_data(X, y)
         raise _divergence_error(f"on the validation data {error}", history, executor.optimizer, way_out) from error
     return loss
+
+
+def _group(batches: Iterable[Batch], most: int) -> Iterator[list[Batch]]:
+    """Batches that follow one another, of the same data and the same size, at most so many at once."""
+    group: list[Batch] = []
+    for batch in batches:
+        if group and (batch[0] is not group[0][0] or len(batch[2]) != len(group[0][2])):
+            yield group
+            group = []
+        group.append(batch)
+        if len(group) == most:  # what gives batches may look at the model: it must not be asked too early
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def _take_steps(
+    executor: Executor,
+    batches: Sequence[Batch],
+    history: History,
+    find_reason_to_stop: Callable[[float], str] | None,
+) -> list[float]:
+    """An update for each batch, at once if the executor can; returns the losses before them.
+
+    Where the loss may be a reason to stop, there is a single batch.
+    """
+    samples, targets, _ = batches[0]
+    all_rows = [rows for _, _, rows in batches]
+    steps = executor.try_steps(all_rows)
+    if steps is None:
+        return [_take_step(executor, rows, history, find_reason_to_stop, samples, targets) for rows in all_rows]
+    history.stopped = find_reason_to_stop(steps.losses[0]) if find_reason_to_stop else ""
+    if not history.stopped:
+        steps.accept()
+        history.updates += len(batches)
+    found: list[float] = steps.losses
+    return found
 
 
 @no_cycle_collection()  # the decorator, as the graph has to be gone before the collector may look again
