@@ -28,10 +28,17 @@ class ArraysInAndOut:
     """A function of Values as the program that was found in it: arrays in, the loss and the arrays of gradients out.
 
     `example` are numbers that the function takes; `inputs` are the arrays that the program takes in their place, of
-    many samples if so said.
+    many samples if so said. The backend runs it.
     """
 
-    def __init__(self, f: Callable[..., Any], example: Sequence[Any], inputs: Sequence[Any], samples: bool) -> None:
+    def __init__(
+        self,
+        f: Callable[..., Any],
+        example: Sequence[Any],
+        inputs: Sequence[Any],
+        samples: bool,
+        backend: str = "numpy",
+    ) -> None:
         import numpy as np
 
         from tinygrad_edu import record
@@ -42,7 +49,7 @@ class ArraysInAndOut:
         recorded = record(f, *example)
         program = with_samples(recorded, recorded.inputs) if samples else recorded
         program = differentiate(program, program.parameters)
-        self.run = backends.make_function(program, "numpy")
+        self.run = backends.make_function(program, backend)
         self.inputs = inputs
         self.names = [block.name for block in program.parameters]
         self.parameters = [np.zeros(block.shape) for block in program.parameters]
@@ -108,6 +115,15 @@ def weights_and_biases(model: Any) -> list[Any]:
         arrays += [np.array([[w.data for w in neuron.w] for neuron in layer.neurons])]
         arrays += [np.array([neuron.b.data for neuron in layer.neurons])]
     return arrays
+
+
+def weights_of_gpt(model: Any) -> list[Any]:
+    """The arrays of the GPT of the examples."""
+    import numpy as np
+
+    (layer,) = model.layers
+    weights = [model.wte, model.wpe, layer.wq, layer.wk, layer.wv, layer.wo, layer.fc1, layer.fc2, model.head]
+    return [np.array([[p.data for p in row] for row in w]) for w in weights]
 
 
 def stepped(f: Callable[..., list[Any]], arrays: list[Any], rate: float, steps: int) -> list[float]:
@@ -181,9 +197,7 @@ def gpt() -> dict[str, Any]:
     random.seed(42)
     model = microgpt.GPT(27)
     document = [26, 4, 11, 4, 0, 13, 14, 17, 0]  # of 8 positions
-    (layer,) = model.layers
-    weights = [model.wte, model.wpe, layer.wq, layer.wk, layer.wv, layer.wo, layer.fc1, layer.fc2, model.head]
-    arrays = [np.array([[p.data for p in row] for row in w]) for w in weights]
+    arrays = weights_of_gpt(model)
     parameters = model.parameters()
 
     def by_the_engine() -> None:
@@ -318,8 +332,8 @@ def cubic(n: int) -> dict[str, Any]:
     return seconds_a_call(sides, max(1, 20_000 // n))
 
 
-def pendulum(steps: int = 1000, h: float = 0.01) -> dict[str, Any]:
-    """A pendulum, its 1,000 steps by Runge and Kutta, and the gradients of where it ends."""
+def pendulum_on_values(steps: int, h: float) -> tuple[list[Any], Callable[[], Any]]:
+    """The five numbers of a pendulum, and the loss of where it is after so many steps by Runge and Kutta."""
     import tinygrad_edu as tg
 
     g, length, friction = tg.Value(9.81, label="g"), tg.Value(1.3, label="length"), tg.Value(0.1, label="friction")
@@ -339,6 +353,15 @@ def pendulum(steps: int = 1000, h: float = 0.01) -> dict[str, Any]:
             a = a + h / 6 * (a1 + 2 * a2 + 2 * a3 + a4)
             s = s + h / 6 * (s1 + 2 * s2 + 2 * s3 + s4)
         return (a - 0.3) ** 2 + s * s
+
+    return leaves, loss
+
+
+def pendulum(steps: int = 1000, h: float = 0.01) -> dict[str, Any]:
+    """A pendulum, its 1,000 steps by Runge and Kutta, and the gradients of where it ends."""
+    import tinygrad_edu as tg
+
+    leaves, loss = pendulum_on_values(steps, h)
 
     def on_values() -> list[float]:
         for v in leaves:
@@ -494,34 +517,39 @@ LINES = [
 ]
 
 
-def main() -> None:
-    results = processes.in_turns(JOBS, ROUNDS, __doc__, FEWER, ROWS)
-
-    def median_of(job: str, key: str) -> float:
-        return float(median(run[key] for run in results[job]))
-
-    print(f"Python {sys.version.split()[0]}; medians of {ROUNDS} processes in turn; losses and gradients agree\n")
+def print_lines(lines: Sequence[Line], results: dict[str, list[dict[str, Any]]]) -> None:
+    """The lines whose jobs have been run, by the medians of their processes."""
     print(f"{'loss and gradients of':44}{'beside':>26}{'compiled':>12}{'':>20}wanted")
-    for line in LINES:
+    for line in lines:
         if line.job not in results:
             continue
-        compiled = median_of(line.job, line.compiled)
+        compiled = median_of(results[line.job], line.compiled)
         if not line.beside:
             number = f"{compiled:.0f} B" if line.unit == "B" else shown(compiled)
             print(f"{line.work:44}{'':26}{number:>12}{'':20}{line.most:g} {line.unit} or less")
             continue
-        beside = median_of(line.job, line.beside)
+        beside = median_of(results[line.job], line.beside)
         ratio = (
             f"{compiled / beside:.2f} times as long" if beside < 2 * compiled else f"{beside / compiled:.0f} x as fast"
         )
         wanted = f"{line.least:g} x or more" if line.least else f"{line.most:g} or less" if line.most < math.inf else ""
         named = f"{line.beside} {shown(beside)}"
         print(f"{line.work:44}{named:>26}{shown(compiled):>12}{ratio:>20}  {wanted}")
+
+
+def median_of(runs: Sequence[dict[str, Any]], key: str) -> float:
+    return float(median(run[key] for run in runs))
+
+
+def main() -> None:
+    results = processes.in_turns(JOBS, ROUNDS, __doc__, FEWER, ROWS)
+    print(f"Python {sys.version.split()[0]}; medians of {ROUNDS} processes in turn; losses and gradients agree\n")
+    print_lines(LINES, results)
     if "moons" in results:
         for run in [*results["micrograd"], *results["moons"]]:
             agree(run["losses"], results["micrograd"][0]["losses"])
         micrograd = median(s for run in results["micrograd"] for s in run["seconds"])
-        times = micrograd / median_of("moons", "values")
+        times = micrograd / median_of(results["moons"], "values")
         print(f"\na step of micrograd: {shown(micrograd)}; moons, on Values: {times:,.0f} x as fast (8,000 x or more)")
 
 
