@@ -140,7 +140,8 @@ def fit(
             numbers of one shape. The model must not branch on numbers, draw random numbers, or keep something from call
             to call (see `tinygrad_edu.compile`); a loss that does so is computed on Values. Callbacks may change the
             model and the loss; what gives batches may look at them. With "jax", JAX runs the programs: up to 100
-            steps at once, after which Ctrl-C and the progress bar are looked at.
+            steps at once, of several epochs where nothing is to be looked at after each; then Ctrl-C and the progress
+            bar have their turn.
 
     Returns:
         The history of the run.
@@ -208,52 +209,66 @@ def fit(
             return "tolerance"
         return ""
 
+    at_once = 1  # epochs; more of them where nobody looks in between
+    looks = (tol, target_loss, validation, checkpoint, callbacks or None, record_parameters or None)
+    if feed.steps and all(thing is None for thing in looks):
+        at_once = max(1, executor.most_steps // feed.steps)
     history.stopped = history.stopped or (best.find_reason_to_stop() if best else "")
     start = perf_counter() - (history.seconds[-1] if history.seconds else 0.0)
     bar_of_updates = open_progress_bar(
         progress, epochs * feed.steps if feed.steps else None, history.epochs * (feed.steps or 0), unit="update"
     )
     with catch_ctrl_c() as ctrl_c, bar_of_updates as bar:
+
+        def finish_epoch(mean: float) -> None:
+            history.stopped = history.stopped or find_reason_to_stop(mean)
+            _refuse_growth(mean, history, optimizer)
+            if validation is not None:
+                history.validation.append(_measure(executor, X_validation, y_validation, history))
+            if best is not None:
+                best.note(history.validation[-1], executor.numbers)
+                history.stopped = history.stopped or best.find_reason_to_stop()
+            history.loss.append(mean)
+            history.seconds.append(perf_counter() - start)
+            if callbacks:
+                executor.release()
+            answers = [callback(history) for callback in callbacks]
+            if any(answer is True for answer in answers):
+                history.stopped = history.stopped or "callback"
+            is_last = history.stopped or ctrl_c or history.epochs == epochs
+            if saved is not None and executor.writes and (is_last or history.epochs % checkpoint_every == 0):
+                executor.write_back()
+                saved.save()
+            bar.set_postfix_str(f"epoch {history.epochs}/{epochs}, loss {mean:.4g}", refresh=False)
+
         try:
             while not history.stopped and history.epochs < epochs:
                 if record_parameters:
                     executor.write_back()
                     _record_parameters(history, model)
                 mean, count = 0.0, 0
-                for batches in _group(feed.epoch(history.epochs), executor.most_steps):
+                numbers = range(history.epochs, min(history.epochs + at_once, epochs))
+                of_epochs = ((number, batch) for number in numbers for batch in feed.epoch(number))
+                for group in _group(of_epochs, executor.most_steps):
                     if ctrl_c:
                         raise StopTraining
-                    samples, targets, rows = batches[0]
+                    samples, targets, rows = group[0][1]
                     look = None
                     if isinstance(feed, BatchFeed):
                         executor.use(samples, targets)
                     elif len(rows) == len(samples):
                         look = find_reason_to_stop
-                    for L in _take_steps(executor, batches, history, look):
+                    losses = _take_steps(executor, [batch for _, batch in group], history, look)
+                    for (number, _), L in zip(group, losses):
+                        if number > history.epochs:
+                            finish_epoch(mean)
+                            mean, count = 0.0, 0
                         count += len(rows)
                         mean += len(rows) / count * (L - mean)
-                    bar.update(len(batches))
+                    bar.update(len(group))
                     if isinstance(feed, BatchFeed) and feed.runs_code:
                         executor.write_back()
-                history.stopped = history.stopped or find_reason_to_stop(mean)
-                _refuse_growth(mean, history, optimizer)
-                if validation is not None:
-                    history.validation.append(_measure(executor, X_validation, y_validation, history))
-                if best is not None:
-                    best.note(history.validation[-1], executor.numbers)
-                    history.stopped = history.stopped or best.find_reason_to_stop()
-                history.loss.append(mean)
-                history.seconds.append(perf_counter() - start)
-                if callbacks:
-                    executor.release()
-                answers = [callback(history) for callback in callbacks]
-                if any(answer is True for answer in answers):
-                    history.stopped = history.stopped or "callback"
-                is_last = history.stopped or ctrl_c or history.epochs == epochs
-                if saved is not None and executor.writes and (is_last or history.epochs % checkpoint_every == 0):
-                    executor.write_back()
-                    saved.save()
-                bar.set_postfix_str(f"epoch {history.epochs}/{epochs}, loss {mean:.4g}", refresh=False)
+                finish_epoch(mean)
         except StopTraining:
             pass
         finally:
@@ -391,14 +406,14 @@ def _measure(executor: Executor, X: Sequence[Any], y: Sequence[Any], history: Hi
     return loss
 
 
-def _group(batches: Iterable[Batch], most: int) -> Iterator[list[Batch]]:
-    """Batches that follow one another, of the same data and the same size, at most so many at once."""
-    group: list[Batch] = []
-    for batch in batches:
-        if group and (batch[0] is not group[0][0] or len(batch[2]) != len(group[0][2])):
+def _group(batches: Iterable[tuple[int, Batch]], most: int) -> Iterator[list[tuple[int, Batch]]]:
+    """Batches that follow one another, of the same size, at most so many at once; each with its epoch."""
+    group: list[tuple[int, Batch]] = []
+    for number, batch in batches:
+        if group and len(batch[2]) != len(group[0][1][2]):
             yield group
             group = []
-        group.append(batch)
+        group.append((number, batch))
         if len(group) == most:  # what gives batches may look at the model: it must not be asked too early
             yield group
             group = []
@@ -411,8 +426,8 @@ def _take_steps(
     batches: Sequence[Batch],
     history: History,
     find_reason_to_stop: Callable[[float], str] | None,
-) -> list[float]:
-    """An update for each batch, at once if the executor can; returns the losses before them.
+) -> Iterator[float]:
+    """An update for each batch, at once if the executor can; gives the losses before them.
 
     Where the loss may be a reason to stop, there is a single batch.
     """
@@ -420,13 +435,14 @@ def _take_steps(
     all_rows = [rows for _, _, rows in batches]
     steps = executor.try_steps(all_rows)
     if steps is None:
-        return [_take_step(executor, rows, history, find_reason_to_stop, samples, targets) for rows in all_rows]
+        for rows in all_rows:
+            yield _take_step(executor, rows, history, find_reason_to_stop, samples, targets)
+        return
     history.stopped = find_reason_to_stop(steps.losses[0]) if find_reason_to_stop else ""
     if not history.stopped:
         steps.accept()
         history.updates += len(batches)
-    found: list[float] = steps.losses
-    return found
+    yield from steps.losses
 
 
 @no_cycle_collection()  # the decorator, as the graph has to be gone before the collector may look again
