@@ -5,11 +5,15 @@ double precision on JAX's default device. Each job runs in a fresh process; with
 turns. Nothing is reported unless they have computed the same: losses of all steps agree. The ratios of medians hold.
 """
 
+import json
+import os
 import random
+import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.util import find_spec
+from pathlib import Path
 from statistics import median
 from time import perf_counter
 from typing import Any
@@ -31,6 +35,7 @@ from compile import (
 
 ROUNDS = 3
 RATE = 0.05
+AT_ONCE = 5  # epochs of 20 steps, which `fit` runs as one program
 
 
 # ---- what the jobs have in common ------------------------------------------------------------------------------------
@@ -294,14 +299,14 @@ def torch_step(arrays: Sequence[Any], X: Any, labels: Any) -> Callable[[], float
     return step
 
 
-def mlp_training(batches: int = 20, epochs: int = 9) -> dict[str, Any]:
+def mlp_training(batches: int = 20, epochs: int = 15) -> dict[str, Any]:
     """An epoch of that network, a batch of 128 a step."""
     import by_hand_jax
 
     from tinygrad_edu import losses
 
     model, X, labels = digits(128 * batches)
-    return training(model, X, labels, losses.cross_entropy, by_hand_jax.classifier, 128, epochs, 1)
+    return training(model, X, labels, losses.cross_entropy, by_hand_jax.classifier, 128, epochs, AT_ONCE)
 
 
 def layer(n: int) -> dict[str, Any]:
@@ -331,6 +336,35 @@ def layer(n: int) -> dict[str, Any]:
     return {"first": first, "unrolled": first_by_hand}
 
 
+def training_on_all_devices(batches: int = 20, epochs: int = 15) -> dict[str, Any]:
+    """An epoch of the same network on all devices that JAX has, and all losses."""
+    from tinygrad_edu import losses, optim, train
+
+    model, X, labels = digits(128 * batches)
+    sgd = optim.SGD(model.parameters(), lr=RATE)
+    loss = losses.cross_entropy
+    history = train.fit(
+        model, X, labels, loss=loss, optimizer=sgd, batch_size=128, epochs=epochs, compile="jax", progress=False
+    )
+    return {"fit": seconds_of_epochs(history.seconds, AT_ONCE), "losses": history.loss}
+
+
+def simulated_devices(counts: Sequence[int] = (1, 2, 4)) -> dict[str, Any]:
+    """That training on devices that JAX makes of the cores of the CPU, each number of them in a process of its own."""
+    code = "import json, jax_backend as b; print(json.dumps(b.in_double_precision(b.training_on_all_devices)))"
+    found = {}
+    for count in counts:
+        flags = {"XLA_FLAGS": f"--xla_force_host_platform_device_count={count}", "JAX_PLATFORMS": "cpu"}
+        command, folder = [sys.executable, "-c", code], Path(__file__).parent
+        done = subprocess.run(
+            command, check=True, stdout=subprocess.PIPE, text=True, cwd=folder, env={**os.environ, **flags}
+        )
+        found[count] = json.loads(done.stdout)
+    for count in counts[1:]:
+        agree(found[count]["losses"], found[counts[0]]["losses"], 1e-9)
+    return {f"{count} devices": run["fit"] for count, run in found.items()}
+
+
 # ---- the report ------------------------------------------------------------------------------------------------------
 SHORT = [26, 4, 11, 4, 0, 13, 14, 17, 0]  # a document of 8 positions
 JOBS: dict[str, Callable[[], dict[str, Any]]] = {
@@ -344,8 +378,9 @@ JOBS: dict[str, Callable[[], dict[str, Any]]] = {
     "mlp fit": mlp_training,
     "layer 32": partial(layer, 32),
     "layer 64": partial(layer, 64),
+    "devices": simulated_devices,
 }
-FEWER = {"mlp": 1, "mlp fit": 1, "layer 64": 1}  # these take many seconds
+FEWER = {"mlp": 1, "mlp fit": 1, "layer 64": 1, "devices": 1}  # these take many seconds
 ROWS = {  # what the command line may name, and the jobs of it
     "moons": ["moons"],
     "fit": ["moons fit", "moons batches"],
@@ -353,6 +388,7 @@ ROWS = {  # what the command line may name, and the jobs of it
     "pendulum": ["pendulum"],
     "mlp": ["mlp", "mlp fit"],
     "layer": ["layer 32", "layer 64"],
+    "devices": ["devices"],
 }
 LINES = [
     Line("moons, scalars, arrays in and out", "moons", "scalars", "by hand", most=1.1),
@@ -379,6 +415,8 @@ LINES = [
     Line("MLP, fit, 20 batches of 128, an epoch", "mlp fit", "fit", "by hand", most=1.1),
     Line("a layer 32 x 32 in scalars, the first call", "layer 32", "first", "unrolled", least=10),
     Line("a layer 64 x 64 in scalars, the first call", "layer 64", "first", "unrolled", least=10),
+    Line("MLP, fit, 2 simulated devices, an epoch", "devices", "2 devices", "1 devices"),
+    Line("MLP, fit, 4 simulated devices, an epoch", "devices", "4 devices", "1 devices"),
 ]
 
 

@@ -68,10 +68,9 @@ class JaxTraining(ArrayTraining):
             function, sizes = self._get_function(program, len(batches[0]))
             numbers, gradients, states = state
             states = tuple([np.broadcast_to(s, size) for s, size in zip(states, sizes)])
-            arguments = jax.tree.map(
-                lambda table: self._place(table, self._replicated),
-                (rows, weights, rates, (numbers, gradients, states)),
-            )
+            arguments: Any = rows, weights, rates, (numbers, gradients, states)
+            if self._spread.mesh.size > 1:  # else JAX puts them on the device by itself, and sooner
+                arguments = jax.tree.map(lambda table: self._place(table, self._replicated), arguments)
             found = function(*self._put_on_device(), *arguments)
             losses, (numbers, gradients, states) = jax.tree.map(np.array, found)  # waits for all of them
         if not all(np.isfinite(a).all() for a in (losses, numbers, gradients, *states)):
