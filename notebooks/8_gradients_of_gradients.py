@@ -256,7 +256,8 @@ assert abs(acceleration(θ, ω).data + g / l * tg.sin(0.7)) < 1e-12
 
 # %% [markdown]
 # `record` shows what is left of it when constants are computed once and for all, and `compile` makes a function of it.
-# (`0.0 * ω` stays, as it is not 0 for every float: it is nan for an infinite ω.)
+# (`ω * 0.0` stays, as it is not 0 for every float: it is nan for an infinite ω. The factors of 1 stay, too: a program
+# computes what its function has computed.)
 
 # %%
 print(tg.record(acceleration, 0.7, 0.3).source("python"))
