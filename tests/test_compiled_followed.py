@@ -192,7 +192,7 @@ ANY_LOSS = [
 
 @pytest.mark.parametrize(
     ("loss", "batch_size"),
-    sample([*itertools.product(ANY_LOSS, [None, 5, 1])], 20),
+    sample([*itertools.product(ANY_LOSS, [None, 5, 1])], 16),
     ids=lambda x: getattr(x, "__name__", str(x)),
 )
 def test_any_loss_as_it_is_written(loss: Any, batch_size: int | None, eagerly: list[int]) -> None:

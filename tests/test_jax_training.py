@@ -57,7 +57,7 @@ def one_by_one(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 # ---- many steps in one program ---------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
-    ("name", "batch_size"), sample([("cross_entropy", 10), ("mse", None), ("huber", 1), ("sse", 10), ("mae", 48)], 2)
+    ("name", "batch_size"), sample([("cross_entropy", 10), ("mse", None), ("huber", 1), ("sse", 10), ("mae", 48)], 1)
 )
 def test_losses_are_those_of_numpy(name: str, batch_size: int | None) -> None:
     outputs = 2 if name == "cross_entropy" else 1  # with 10 the last batch is smaller
@@ -139,9 +139,8 @@ def test_more_steps_than_are_taken_at_once_and_a_schedule(monkeypatch: pytest.Mo
 def test_jax_is_left_as_the_user_has_set_it() -> None:
     before = jax.config.jax_enable_x64
     with jax.enable_x64(not before):
-        assert_equal()
+        assert_equal()  # as all other tests do with the setting as it is
         assert jax.config.jax_enable_x64 is not before
-    assert_equal()
     assert jax.config.jax_enable_x64 is before
 
 
@@ -161,7 +160,7 @@ def test_jax_is_left_as_the_user_has_set_it() -> None:
             },
             {"target_loss": 0.5, "epochs": 300, "batch_size": 8},
         ],
-        2,
+        1,
     ),
     ids=lambda settings: " ".join(settings),
 )
