@@ -5,7 +5,8 @@ To read it, follow this order: `tape.py` (the scalar tape), `trace.py` (how a fu
 `_layout.py` and `_loops.py`), `samples.py` (the axis of samples), `vjp.py` (gradients, with `_live.py` and `_tidy.py`),
 `printers/` (text), `backends/` and `_runner.py` (how programs run), `compiled.py` (`compile` and `record`, with
 `_structure.py`), `training.py` (`fit(compile=True)`, with `_join.py`, `_array_optimizer.py`, `_data_rows.py` and
-`_snapshot.py`). What needs NumPy is loaded on first use: `gradcheck` and the grader need only tapes.
+`_snapshot.py`), `jax_training.py` (`fit(compile="jax")`, with `_pieces.py` and `jax_processes.py`). What needs NumPy is
+loaded on first use: `gradcheck` and the grader need only tapes.
 """
 
 from importlib import import_module
