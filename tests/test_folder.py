@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from profiles import IN_CI
 
 import tinygrad_edu
 from tinygrad_edu import _io
@@ -16,6 +17,7 @@ from tinygrad_edu.cli import main
 from tinygrad_edu.cli._folder import write_all_or_none
 from tinygrad_edu.cli.experiment import NAMES
 
+PICTURES = "--pictures" if IN_CI else "--no-pictures"
 FIT = ["fit", "line.csv", "--target", "z", "--hidden", "none", "--epochs", "2"]
 
 
@@ -177,7 +179,7 @@ def test_a_backend_that_does_not_exist_is_known_before_training():
 
 @pytest.mark.parametrize(
     ("closed", "option"),
-    [("2>&-", "--no-pictures"), (">&-", "--no-pictures"), ("<&- >&- 2>&-", "--pictures")],
+    [("2>&-", "--no-pictures"), (">&-", "--no-pictures"), ("<&- >&- 2>&-", PICTURES)],
 )
 def test_closed_streams_are_no_reason_to_fail(closed: str, option: str):
     done = shell(f"tinygrad-edu {' '.join(FIT)} --out out {option} {closed}")
