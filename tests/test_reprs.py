@@ -9,11 +9,12 @@ from pictures import HOSTILE
 from tinygrad_edu import nn, optim
 from tinygrad_edu._display import Sheet, format_numbers, measure
 from tinygrad_edu.data import penguins
+from tinygrad_edu.data.preprocessing import Features, Target
 from tinygrad_edu.data.tables import Table
 from tinygrad_edu.engine import Value
 from tinygrad_edu.functional import relu, tanh
 from tinygrad_edu.testing import gradcheck
-from tinygrad_edu.train import History, fit
+from tinygrad_edu.train import History, Predictor, fit
 
 
 @pytest.fixture(autouse=True)
@@ -24,6 +25,17 @@ def _a_terminal_of_80_columns(monkeypatch):
 def cells(html):
     """The texts of a table of HTML, row by row."""
     return [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in re.findall(r"<tr>(.*?)</tr>", html)]
+
+
+# ---- models of tables ------------------------------------------------------------------------------------------------
+def test_a_predictor_shows_what_it_predicts_from_what():
+    table = Table({"mass": [3.0, 5.0, 4.0], "sex": ["m", "f", "m"], "x\x1b[31m": [1.0, 2.0, 3.0]})
+    features = Features.fit(table.select("mass", "x\x1b[31m"))
+    shown = repr(Predictor(features, Target.fit(table, "sex"), "hinge", [8, 4]))
+    columns = r"'mass', 'x\x1b[31m'"
+    assert shown == f"Predictor(classification of 'sex' from {columns}; 8-4 hidden neurons, loss hinge)"
+    line = Predictor(Features.fit(table.select("sex")), Target.fit(table, "mass"), "mse")
+    assert repr(line) == "Predictor(regression of 'mass' from 'sex'; a linear model, loss mse)"
 
 
 # ---- optimizers ------------------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ import click
 
 from tinygrad_edu import __version__, _io, data
 from tinygrad_edu._display import clean_text
-from tinygrad_edu.data.tables import Table, open_csv
+from tinygrad_edu.data.tables import Table, make_options, open_csv
 from tinygrad_edu.errors import quote_list, short_repr
 from tinygrad_edu.graph import topological_order
 from tinygrad_edu.nn import ACTIVATIONS
@@ -409,7 +409,7 @@ def fit(
     types = {**dict.fromkeys(text, str), **dict.fromkeys(number, float), **({target: kind[task]} if task else {})}
     columns = None if features is None else [*features, *({target} - {*features})]
     reading = _reading(settings)
-    with open_csv(table, **reading) as file:
+    with open_csv(table, make_options(**reading)) as file:
         rows = file.read(columns, exclude, types)
         if file.has_decimal_commas:  # a new table may be so short that nothing tells: 1.234 could be anything
             reading["decimal"] = ","
@@ -442,7 +442,7 @@ def predict(
         raise ValueError(f"{out} is read here: choose another file for --out")
     predictor = Predictor.load(model)
     features = predictor.features
-    with open_csv(table, **{**predictor.reading, **_reading(options)}) as file:
+    with open_csv(table, make_options(**{**predictor.reading, **_reading(options)})) as file:
         rows = file.read(features.columns, types=features.types)
         unseen = {} if ignore_unseen else features.find_unseen(rows)
         known = [row for row in range(len(rows)) if row not in unseen]

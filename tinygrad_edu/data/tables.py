@@ -426,9 +426,7 @@ def read_csv(
         >>> table.notes
         ["numbers with decimal commas in 'grams': '150,5' is read as 150.5"]
     """
-    with open_csv(
-        path, sep=sep, header=header, decimal=decimal, thousands=thousands, missing=missing, keep=keep
-    ) as file:
+    with open_csv(path, make_options(sep, header, decimal, thousands, missing, keep)) as file:
         return file.read(columns, exclude, types)
 
 
@@ -483,18 +481,8 @@ class CsvFile:
 
 
 @contextmanager
-def open_csv(
-    path: str | os.PathLike[str],
-    *,
-    sep: str | None = None,
-    header: bool | None = None,
-    decimal: str | None = None,
-    thousands: str | None = None,
-    missing: Iterable[str] = (),
-    keep: Iterable[str] = (),
-) -> Iterator[CsvFile]:
-    """Opens a CSV file; the arguments are those of `read_csv`. A pipe cannot be read again, and is kept in memory."""
-    options = make_options(sep, header, decimal, thousands, missing, keep)
+def open_csv(path: str | os.PathLike[str], options: Options) -> Iterator[CsvFile]:
+    """Opens a CSV file that is written in this way. A pipe cannot be read again, and is kept in memory."""
     with open(_io.require_path(path), "rb") as file:
         yield CsvFile(file if file.seekable() else io.BytesIO(file.read()), str(path), options)
 

@@ -15,7 +15,7 @@ from tinygrad_edu import _io, nn
 from tinygrad_edu._validate import look_up, require_finite
 from tinygrad_edu.data.preprocessing import Features, Standardizer, Target
 from tinygrad_edu.data.tables import Table, make_options
-from tinygrad_edu.errors import short_repr
+from tinygrad_edu.errors import quote_list, short_repr
 
 # Each loss with the power of the target's unit that it has: 2 for squared units.
 REGRESSION_LOSSES = {"mse": 2, "half_mse": 2, "sse": 2, "half_sse": 2, "huber": 2, "mae": 1}
@@ -80,6 +80,12 @@ class Predictor:
             init=initialiser if hidden else "zeros",  # a linear model has one minimum, wherever it starts
             rng=Random(seed),
         )
+
+    def __repr__(self) -> str:
+        """What it predicts, from what, and by which model."""
+        learns = f"{self.task} of {short_repr(self.target.name)} from {quote_list(self.features.columns)}"
+        model = f"{'-'.join(map(str, self.hidden))} hidden neurons" if self.hidden else "a linear model"
+        return f"Predictor({learns}; {model}, loss {self.loss})"
 
     @property
     def task(self) -> str:
