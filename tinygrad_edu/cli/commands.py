@@ -344,7 +344,7 @@ def demo(out: Path, seed: int) -> int:
     "--backend",
     type=click.Choice(["numpy", "jax"], case_sensitive=False),
     default="numpy",
-    help="What computes: JAX is for large models, and for GPUs. It is installed by itself, with the extra jax.",
+    help="What computes: JAX is for large models, and for GPUs; pip install 'tinygrad-edu[jax]' brings it.",
 )
 @click.option(
     "--coordinator",

@@ -54,20 +54,28 @@ class _Watch:
             with socket.create_server(("", 0)) as listener:
                 listener.settimeout(TIMEOUT)
                 client.key_value_set(KEY, str(listener.getsockname()[1]))
-                for _ in range(count - 1):
+                missing = {*range(1, count)}
+                while missing:
                     connection, _ = listener.accept()
-                    peer = int.from_bytes(connection.recv(4), "big")
+                    connection.settimeout(10)
+                    peer = 0
+                    with suppress(OSError):
+                        peer = int.from_bytes(connection.recv(4), "big")
+                    if peer not in missing:  # somebody else knocks at the port
+                        connection.close()
+                        continue
+                    missing.remove(peer)
                     self._listen(connection, peer)
         else:
             host = str(global_state.coordinator_address).rpartition(":")[0]  # the first process, as others know it
             port = client.blocking_key_value_get(KEY, TIMEOUT * 1000)
             connection = socket.create_connection((host.strip("[]"), int(port)), timeout=TIMEOUT)
-            connection.settimeout(None)
             connection.sendall(index.to_bytes(4, "big"))
             self._listen(connection, 0)
 
     def _listen(self, connection: socket.socket, peer: int) -> None:
         """Waits in the background for the end of a connection: nothing is ever sent."""
+        connection.settimeout(None)
 
         def wait() -> None:
             with suppress(OSError):
