@@ -10,6 +10,7 @@ import pytest
 
 from tinygrad_edu import data, dot, losses, maximum, mean, nn, optim, total
 from tinygrad_edu.compiler import RecordingError, training
+from tinygrad_edu.compiler._data_rows import DataRows
 from tinygrad_edu.engine import Value
 from tinygrad_edu.train import DivergenceError, History, fit
 
@@ -128,6 +129,34 @@ def test_samples_that_are_numbers() -> None:
 def test_rows_of_a_numpy_array() -> None:
     assert_equal(*both(OnArrays, np.array(X), np.array(CURVE), losses.mse, epochs=5))
     assert_equal(*both(network, np.array(X, dtype=np.float32), np.array(LABELS), losses.mse, epochs=2))
+
+
+@pytest.mark.parametrize("compiled", ["numpy", "jax"])
+def test_a_file_that_is_mapped_to_memory_is_not_read_as_a_whole(tmp_path: Any, compiled: str) -> None:
+    path = tmp_path / "samples.npy"
+    np.save(path, np.array(X))
+    mapped = np.load(path, mmap_mode="r")
+    rows = DataRows(np.asarray(mapped))
+    for _ in range(2):
+        assert rows.is_plain
+        assert np.shares_memory(rows.all_numbers, mapped)
+        rows.read_again()
+    model, same = (nn.Linear(2, rng=random.Random(2)) for _ in range(2))
+    settings: dict[str, Any] = {"epochs": 3, "batch_size": 7, "compile": compiled}
+    assert fit(model, mapped, CURVE, **settings).loss == fit(same, np.array(X), CURVE, **settings).loss
+
+
+@pytest.mark.parametrize("mode", ["r+", "c"])
+def test_a_mapped_file_that_somebody_may_write_to_is_read_again(tmp_path: Any, mode: Any) -> None:
+    path = tmp_path / "samples.npy"
+    np.save(path, np.ones((3, 2)))
+    mapped = np.load(path, mmap_mode=mode)
+    rows = DataRows(np.asarray(mapped))
+    assert rows.is_plain
+    mapped[1] = 5.0
+    assert rows.all_numbers[1].tolist() == [1.0, 1.0]
+    rows.read_again()
+    assert rows.all_numbers[1].tolist() == [5.0, 5.0]
 
 
 def test_sequences_of_vectors_and_predictions_of_any_structure() -> None:

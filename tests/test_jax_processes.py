@@ -11,8 +11,10 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 from profiles import IN_CI
 
@@ -31,14 +33,16 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def start(devices: int, *options: object) -> subprocess.Popen[str]:
+def start(
+    devices: int, *options: object, program: Sequence[str] = ("-m", "tinygrad_edu.cli", *FIT)
+) -> subprocess.Popen[str]:
     environment = {
         **os.environ,
         "PYTHONPATH": str(Path(tinygrad_edu.__file__).parents[1]),
         "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
         "JAX_PLATFORMS": "cpu",
     }
-    command = [sys.executable, "-m", "tinygrad_edu.cli", *FIT, *map(str, options)]
+    command = [sys.executable, *program, *map(str, options)]
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -80,6 +84,33 @@ def test_many_processes_reach_the_losses_of_one_and_the_first_alone_writes(count
     assert "together" in results[0][1]
     assert not any("table.csv" in printed or "model.json" in printed for _, printed, _ in results[1:])
     assert sorted(path.name for path in Path("together").iterdir()) == ["history.csv", "model.json"]
+
+
+SHARED = """
+import sys
+import jax, numpy as np
+from tinygrad_edu import nn, train
+
+port, process = sys.argv[1], int(sys.argv[2])
+jax.distributed.initialize(f"127.0.0.1:{port}", 2, process)
+X, y = np.load("X.npy", mmap_mode="r"), np.load("y.npy", mmap_mode="r")
+train.fit(nn.Linear(1024, init="zeros"), X, y, epochs=2, compile="jax", progress=False)
+maps = open("/proc/self/smaps").read().split("X.npy")
+print("in memory:", sum(int(part.split("Rss:")[1].split()[0]) for part in maps[1:]))
+"""
+
+
+@real
+@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="Linux alone says which pages are in memory")
+def test_each_process_reads_its_share_of_the_rows_of_a_mapped_file() -> None:
+    np.save("X.npy", np.random.default_rng(0).normal(size=(4000, 1024)))  # 32 MB
+    np.save("y.npy", np.zeros(4000))
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    results = wait([start(2, port, process, program=["-c", SHARED]) for process in range(2)])
+    for code, printed, errors in results:
+        assert code == 0, errors
+        assert 15_000 < int(printed.split("in memory:")[1]) < 18_000
 
 
 def count_epochs() -> int:

@@ -57,18 +57,19 @@ class DataRows:
     """All samples, or all targets, from which batches are taken.
 
     Where they are plain they are read once, until `read_again`. Of a batch that `comes_once`, no rows are said to be
-    all that there are.
+    all that there are. A file that NumPy maps to memory, and that nobody can write to, is not read: who asks for rows
+    reads these.
     """
 
     def __init__(self, things: Sequence[Any], comes_once: bool = False) -> None:
         self.things, self._comes_once = things, comes_once
-        self._version = 0
+        self._version, self._is_read = 0, False
         self._last: Snapshot | None = None
         self.read_again()
 
     def read_again(self) -> None:
         """Reads them again where they are asked for: somebody may have changed them."""
-        self._is_read = False
+        self._is_read = self._is_read and _is_mapped_file(self.things)
         self._snapshot: Snapshot | None = None
 
     @property
@@ -79,6 +80,11 @@ class DataRows:
             self._order = [*range(len(self.things))]
             self._all = replace(self._rows(self._order), is_all=not self._comes_once) if plain else None
         return self._all is not None
+
+    @property
+    def all_numbers(self) -> Array:
+        """The numbers of all rows; None where they are not plain, or no numbers."""
+        return self._all.numbers if self.is_plain and self._all else None
 
     def version(self) -> int:
         """A number that changes whenever the things have changed since the last call."""
@@ -93,17 +99,19 @@ class DataRows:
         """The rows of these numbers."""
         if not self.is_plain or self._all is None:
             return self._rows(which)
-        if [*which] == self._order:
+        if len(which) == len(self._order) and [*which] == self._order:
             return self._all
         numbers = None if self._all.numbers is None else self._all.numbers[which]
         return replace(self._all, which=which, numbers=numbers, is_all=False)
 
     def _rows(self, which: Sequence[int]) -> Rows:
-        things = [self.things[i] for i in which]
         first: Numbers = []
+        things: Any = self.things
         try:
+            if not _is_mapped_file(things):
+                things = [things[i] for i in which]
             structure = split_numbers(things[0], "", first, arrays_hold_samples=False)
-            table = np.array([*things])
+            table = np.asarray(things)
         except (TypeError, ValueError):  # it has no hash, or they differ
             return Rows(things, range(len(things)), None, (), (), (), "of one shape")
         labels = tuple([label for label, _ in first])
@@ -112,8 +120,16 @@ class DataRows:
             return Rows(
                 things, range(len(things)), None, structure, labels, ints, f"that are numbers, not {table.dtype}"
             )
-        numbers = table.astype(float).reshape(len(things), len(first))
+        numbers = table.astype(float, copy=False).reshape(len(things), len(first))
         return Rows(things, range(len(things)), numbers, structure, labels, ints)
+
+
+def _is_mapped_file(things: Any) -> bool:
+    """Whether it is an array in a file that is mapped to memory, and that nobody can write to through an array."""
+    base = things
+    while type(base) is np.ndarray and not base.flags.writeable:
+        base = base.base
+    return base is not things and isinstance(base, np.memmap) and base.mode == "r"
 
 
 _PLAIN_NUMBERS = PLAIN.union(np.sctypeDict.values())

@@ -63,14 +63,15 @@ class JaxTraining(ArrayTraining):
         rows = np.array([[*rows] for rows in batches])
         weights = np.ones(rows.shape)
         if program.has_weights:
-            rows, weights = (self._fill_up(table, axis=1) for table in (rows, weights))
+            fill = [(0, 0), (0, -rows.shape[1] % self._spread.mesh.size)]  # so that all devices get as many
+            rows, weights = np.pad(rows, fill), np.pad(weights, fill)
         with jax.enable_x64(True), wait_for_processes():
             function, sizes = self._get_function(program, len(batches[0]))
             numbers, gradients, states = state
             states = tuple([np.broadcast_to(s, size) for s, size in zip(states, sizes)])
             arguments: Any = rows, weights, rates, (numbers, gradients, states)
             if self._spread.mesh.size > 1:  # else JAX puts them on the device by itself, and sooner
-                arguments = jax.tree.map(lambda table: self._place(table, self._replicated), arguments)
+                arguments = jax.tree.map(self._replicate, arguments)
             found = function(*self._put_on_device(), *arguments)
             losses, (numbers, gradients, states) = jax.tree.map(np.array, found)  # waits for all of them
         if not all(np.isfinite(a).all() for a in (losses, numbers, gradients, *states)):
@@ -80,23 +81,27 @@ class JaxTraining(ArrayTraining):
 
     def _put_on_device(self) -> tuple[Any, Any]:
         """All samples and targets as arrays of JAX, which stay on the devices for as long as they are the same."""
-        everything = range(len(self._data[0].things))
-        x, y = (data.rows(everything).numbers for data in self._data)
+        x, y = (data.all_numbers for data in self._data)
         y = np.zeros((len(x), 0)) if y is None else y  # the program has these targets in it
-        if self._on_device is None or not all(map(np.array_equal, self._on_device, (x, y))):
-            placed = [self._place(self._fill_up(table, axis=0), self._spread) for table in (x, y)]
-            self._on_device = x, y, placed[0], placed[1]
+        before = self._on_device or (None, None)
+        if not all(a is b or np.array_equal(a, b) for a, b in zip(before, (x, y))):
+            self._on_device = x, y, self._share_out(x), self._share_out(y)
+        assert self._on_device
         return self._on_device[2:]
 
-    def _fill_up(self, table: Array, axis: int) -> Array:
-        """The table with zeros at the end of an axis, so that all devices get as many samples."""
-        widths = [(0, -table.shape[k] % self._spread.mesh.size if k == axis else 0) for k in range(table.ndim)]
-        return np.pad(table, widths)
+    def _share_out(self, table: Array) -> Any:
+        """The rows as an array of all processes, of which each one reads its share, and puts it on its devices."""
+        n = len(table) + -len(table) % self._spread.mesh.size
 
-    @staticmethod
-    def _place(table: Array, sharding: NamedSharding) -> Any:
-        """An array of all processes, of which each one puts its own part on its devices."""
-        return jax.make_array_from_callback(table.shape, sharding, lambda index: table[index])
+        def read(index: Any) -> Array:
+            start, stop, _ = index[0].indices(n)
+            return np.pad(table[start:stop], [(0, max(0, stop - max(start, len(table)))), (0, 0)])
+
+        return jax.make_array_from_callback((n, *table.shape[1:]), self._spread, read)
+
+    def _replicate(self, table: Array) -> Any:
+        """A small array that each device has."""
+        return jax.make_array_from_callback(table.shape, self._replicated, lambda index: table[index])
 
     def _get_function(self, program: BatchProgram, n: int) -> "_Function":
         """The function of many steps on n samples; another one where a number of the optimizer's has been changed.

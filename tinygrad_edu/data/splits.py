@@ -84,12 +84,15 @@ def batches(
         [([[1.0], [2.0]], [1, 2]), ([[3.0]], [3])]
     """
     X, y = parallel(X=X, y=y)
-    n = len(X)
+    return (([X[i] for i in rows], [y[i] for i in rows]) for rows in rows_of_batches(len(X), size, rng))
+
+
+def rows_of_batches(n: int, size: int | None = None, rng: Random | None = None) -> list[list[int]]:
+    """The places, among n samples, of those in each batch; the arguments are those of `batches`."""
     step = n if size is None else size
     require_ints(1, size=step)
     order = list(range(n))
     if rng is not None:
         require_random(rng, "shuffle")
         rng.shuffle(order)
-    slices = [order[start : start + step] for start in range(0, n, step)]
-    return (([X[i] for i in rows], [y[i] for i in rows]) for rows in slices)
+    return [order[start : start + step] for start in range(0, n, step)]

@@ -170,8 +170,10 @@ def _hash(data: str | bytes) -> str:
 # ---- data ------------------------------------------------------------------------------------------------------------
 def compute_fingerprint(data: object) -> str:
     """A text that is the same for the same numbers, whatever kind of sequences they are in."""
-    parts = [x.value if isinstance(x, _Bracket) else f"{x}," for x in iterate_nested(data)]
-    return hashlib.sha256("".join(parts).encode()).hexdigest()
+    found = hashlib.sha256()
+    for x in iterate_nested(data):  # one by one: the texts of all numbers would need more memory than the data
+        found.update(x.value.encode() if isinstance(x, _Bracket) else f"{x},".encode())
+    return found.hexdigest()
 
 
 class _Bracket(Enum):

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from tinygrad_edu._samples import parallel
 from tinygrad_edu._validate import common_length
-from tinygrad_edu.data import batches
+from tinygrad_edu.data.splits import rows_of_batches
 from tinygrad_edu.errors import describe
 
 Batch: TypeAlias = tuple[Sequence[Any], Sequence[Any], Sequence[int]]  # X, y, and the rows of these that are its own
@@ -31,7 +31,7 @@ class SampleFeed:
         """The batches of an epoch. A callback may have changed the data after the last one."""
         n = common_length(X=self.X, y=self.y)
         order = random.Random(f"{self._seed}/{number}") if self._shuffle else None
-        return ((self.X, self.y, rows) for rows, _ in batches(range(n), range(n), self._batch_size, order))
+        return ((self.X, self.y, rows) for rows in rows_of_batches(n, self._batch_size, order))
 
 
 class BatchFeed:
