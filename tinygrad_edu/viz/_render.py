@@ -9,12 +9,14 @@ import atexit
 import re
 import shutil
 import subprocess
+from base64 import b64encode
+from contextlib import suppress
 from functools import cache
 from html import unescape
 from io import BytesIO
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, TypeAlias
 
 FONT = "DejaVu Sans"
 _FONT_STACK = f"{FONT}, Verdana, sans-serif"  # Verdana, which Windows and macOS have, is as wide letter by letter
@@ -22,13 +24,15 @@ _MAX_PIXELS = 50e6  # a PNG is made in memory, at 4 bytes a pixel
 SVG_NAMESPACE = "{http://www.w3.org/2000/svg}"  # as ElementTree writes it before the name of an element
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
+MimeBundle: TypeAlias = tuple[dict[str, Any], dict[str, Any]]  # pictures by their type, and how they are shown
+
 # One thread at a time. Graphviz in WebAssembly has one memory, and a second thread in it would crash the process.
 # Matplotlib's settings belong to the process, and a second thread that changes them would restore the wrong ones.
 rendering_lock = Lock()
 
 
 def to_svg(dot_source: str) -> str:
-    """Lays out a graph in the DOT language and returns it as an `<svg>` element.
+    """Lays out a graph in the DOT language and returns it as an `<svg>` element, which shrinks in a narrow place.
 
     Raises:
         ValueError: The source is not DOT, or the graph is too large; the message is Graphviz's own.
@@ -43,11 +47,26 @@ def to_svg(dot_source: str) -> str:
     start = picture.find("<svg")  # a notebook puts the SVG into a page, where no XML prolog is allowed
     if start < 0:
         raise ValueError(f"Graphviz cannot draw this graph: there is none in {dot_source[:40]!r}")
-    return picture[start:].replace(f'font-family="{FONT}"', f'font-family="{_FONT_STACK}"').rstrip() + "\n"
+    svg = picture[start:].replace("\n viewBox", ' style="max-width:100%;height:auto"\n viewBox', 1)
+    return svg.replace(f'font-family="{FONT}"', f'font-family="{_FONT_STACK}"').rstrip() + "\n"
 
 
-def to_png(svg: str, scale: float = 2.0) -> bytes:
-    """Converts an SVG to a PNG on white, with `scale` pixels to a point (1/72 inch), fewer for a huge picture.
+def to_mimebundle(svg: str) -> MimeBundle:
+    """The picture as SVG and as PNG, for a notebook, and how large the PNG is shown.
+
+    JupyterLab shows an untrusted notebook's SVG as text, and its PNG as a picture. In Pyodide there is no PNG.
+    """
+    bundle: dict[str, Any] = {"image/svg+xml": svg}
+    metadata = {}
+    with suppress(ImportError):
+        bundle["image/png"] = b64encode(to_png(svg)).decode()
+        width, height = _read_size(svg) or (1.0, 1.0)
+        metadata["image/png"] = {"width": round(width * 96 / 72), "height": round(height * 96 / 72)}
+    return bundle, metadata
+
+
+def to_png(svg: str, scale: float = 2.0, background: str | None = None) -> bytes:
+    """Converts an SVG to a PNG with `scale` pixels to a point (1/72 inch), fewer for a huge picture.
 
     Raises:
         ValueError: The text is not SVG, or `scale` is not above 0.
@@ -64,7 +83,7 @@ def to_png(svg: str, scale: float = 2.0) -> bytes:
     return bytes(
         resvg_py.svg_to_bytes(
             svg_string=svg,
-            background="white",
+            background=background,
             dpi=72 * min(scale, (_MAX_PIXELS / (width * height)) ** 0.5),
             font_files=[_find_font()],
             font_family=FONT,
@@ -109,15 +128,19 @@ def to_pdf(svg: str) -> bytes:
 def to_html(svg: str) -> str:
     """Puts an SVG into an HTML page of one file, which runs no script and makes no request.
 
-    A large picture is as wide as the window, but at least 1200 pixels: so the browser's zoom makes it larger.
+    A picture is never wider than the window, but where it would lose more than that it has at least 1200 pixels: so the
+    browser's zoom makes a large picture larger. The page is light or dark, as its reader's other pages.
     """
+    width = (_read_size(svg) or (0.0, 0.0))[0] * 96 / 72
+    limit = "max(100%, 1200px)" if width > 1200 else "100%"
     return f"""<!DOCTYPE html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
+<meta name="color-scheme" content="light dark">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
 <title>computation graph</title>
-<style>body {{ margin: 1em }} svg {{ max-width: max(100%, 1200px); height: auto }}</style>
+<style>body {{ margin: 1em }} svg {{ max-width: {limit} !important; height: auto }}</style>
 {svg}</html>
 """
 

@@ -1,12 +1,13 @@
 """Animates a graph: values flow forward node by node, then gradients flow back and add up.
 
-`draw` makes the picture, once; the frames differ in the numbers that are shown and in what is highlighted. How frames
+The picture is drawn once; the frames differ in the numbers that are shown and in what is highlighted. How frames
 become an animation is left to `_player.py`.
 """
 
 import io
 import re
 from collections.abc import Iterator
+from itertools import chain
 from typing import NamedTuple
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
@@ -20,16 +21,16 @@ from tinygrad_edu.ops import CONSTANT
 from tinygrad_edu.rules import FLOATS
 from tinygrad_edu.viz import _views
 
-from ._appearance import Rankdir
+from ._appearance import THINNEST, GraphPicture, Rankdir, format_number
 from ._formulas import write_formula
 from ._player import Animation, make_animation
-from ._render import FONT, SVG_NAMESPACE, shorten, to_png
-from .graph import MAX_OPENED_NODES, draw
+from ._render import FONT, SVG_NAMESPACE, shorten, to_png, to_svg
+from .graph import MAX_OPENED_NODES
 
 MAX_ANIMATED_NODES = 100  # more would be too small to read, and would take too long to watch
 _FORWARD, _BACKWARD = "#0072B2", "#D55E00"
-_MAX_WIDTH, _MIN_WIDTH = 1600, 480  # pixels, and points: room for a line of words
-_FOOTER = 26  # points below the graph, for the words of a frame
+_MAX_WIDTH, _MIN_WIDTH = 1600, 360  # pixels, and points: room for a line of words
+_FOOTER = 20  # points below the graph, for the words of a frame
 
 
 class FrameContent(NamedTuple):
@@ -87,18 +88,20 @@ def animate_graph(
         for v, g in zip(order, grad(value, order)):
             v.grad = g
         view, stands_for = _views.open_fused(_views.view_all([value]))
-        expand = len(view) <= MAX_OPENED_NODES
-        if not expand:
+        if len(view) > MAX_OPENED_NODES:
             view, stands_for = _views.view_all([value]), {}
-        svg = draw(value, rankdir=rankdir, expand=expand, legend=False, max_nodes=len(view)).svg
+        root = stands_for.get(value, value)
+        graph = GraphPicture(view, {root}, set(), True)
+        svg = to_svg(graph.dot(rankdir, False, ""))
     finally:
         for v, g in zip(order, kept):
             v.grad = g
     inputs = {v: tuple([x for x in xs if isinstance(x, Value)]) for v, xs in view.items() if isinstance(v, Value)}
-    root = stands_for.get(value, value)
     assert isinstance(root, Value)
+    # a constant is written as its number
+    names = {v: " ".join(str(v.label).split()) or graph.names.get(v, "") for v in inputs if v._rule is not CONSTANT}
     picture = _DrawnGraph(svg, inputs)
-    contents = list(_list_frames(inputs, root, picture.names))
+    contents = list(_list_frames(inputs, root, names))
     n = len(contents)
     samples = {i: picture.frame(contents[i]) for i in {n // 4, 3 * n // 4, n - 1}}
     width, height = samples[n - 1].size
@@ -149,7 +152,7 @@ def _bracket_negative(x: float) -> str:
 
 
 def _write_gradients(gradients: dict[Value, float]) -> dict[Value, str]:
-    return {v: f"grad {g + 0.0:.6g}" for v, g in gradients.items()}
+    return {v: f"grad {format_number(g)}" for v, g in gradients.items()}
 
 
 class _DrawnGraph:
@@ -164,7 +167,7 @@ class _DrawnGraph:
             "width": f"{self._width}pt",
             "height": f"{height + _FOOTER}pt",
         }
-        look = {"x": str(x + 12), "y": str(y + height + _FOOTER / 2), "font-size": "13", "font-family": FONT}
+        look = {"x": str(x + 8), "y": str(y + height + _FOOTER / 2), "font-size": "10", "font-family": FONT}
         self._words = ElementTree.SubElement(self._root, f"{SVG_NAMESPACE}text", look)
         groups: dict[str, list[Element]] = {}
         for group in self._root.iter(f"{SVG_NAMESPACE}g"):
@@ -174,42 +177,39 @@ class _DrawnGraph:
         self._arrows = {
             v: [arrow for x in dict.fromkeys(xs) for arrow in groups[f"{ids[x]}->{ids[v]}"]] for v, xs in inputs.items()
         }
-        self._consumers = {v: {y for y, xs in inputs.items() if any(x is v for x in xs)} for v in inputs}
         self._lines = {v: [*box.iter(f"{SVG_NAMESPACE}text")] for v, box in self._boxes.items()}
-        # the lines in a box before its numbers are its name; in the box of an operation the symbol comes first
-        self.names = {
-            v: " ".join([line.text or "" for line in lines[bool(v._prev) : -3]])
-            for v, lines in self._lines.items()
-            if v._rule is not CONSTANT
+        self._numbers = {v: lines[-2].text or "" for v, lines in self._lines.items() if v._rule is not CONSTANT}
+        self._widths = {
+            part: part.get("stroke-width", "1")
+            for arrows in self._arrows.values()
+            for part in chain.from_iterable(arrows)
+            if "stroke" in part.attrib
         }
 
     def frame(self, content: FrameContent) -> Image.Image:
         """Draws a frame, in pixels."""
-        self._words.text = shorten(content.words, int(self._width / 8))
+        self._words.text = shorten(content.words, int(self._width / 6))
         self._words.set("fill", content.colour)
         for v, lines in self._lines.items():
             if v._rule is not CONSTANT:
-                data, gradient, squares = lines[-3:]
-                _set_visible(data, v in content.data)
+                number, gradient = lines[-2:]
+                number.text = self._numbers[v] if v in content.data else self._numbers[v].rpartition(" = ")[0]
                 gradient.text = content.grads.get(v, "")
-                is_final = v in content.grads and self._consumers[v] <= content.passed_on
-                _set_visible(squares, is_final)
+            is_passed = v in content.passed_on
             for arrow in self._arrows[v]:
+                for part in self._widths.keys() & set(arrow):
+                    part.set("stroke-width", self._widths[part] if is_passed else str(THINNEST))
                 for text in arrow.iter(f"{SVG_NAMESPACE}text"):
-                    _set_visible(text, v in content.passed_on)
+                    text.set("visibility", "visible" if is_passed else "hidden")
         changed = [] if content.node is None else [self._boxes[content.node]]
         if content.node is not None and (content.colour == _FORWARD or content.node in content.passed_on):
             changed += self._arrows[content.node]
         before = [(part, dict(part.attrib)) for group in changed for part in group if "stroke" in part.attrib]
         for part, _ in before:
-            part.attrib |= {"stroke": content.colour, "stroke-width": "3.5"}
-        scale = min(1.5, _MAX_WIDTH / self._width)
-        png = to_png(ElementTree.tostring(self._root, encoding="unicode"), scale)
+            part.attrib |= {"stroke": content.colour, "stroke-width": "2.5"}
+        scale = min(2.0, _MAX_WIDTH / self._width)
+        png = to_png(ElementTree.tostring(self._root, encoding="unicode"), scale, "white")
         for part, attributes in before:
             part.attrib.clear()
             part.attrib |= attributes
         return Image.open(io.BytesIO(png))
-
-
-def _set_visible(element: Element, visible: bool) -> None:
-    element.set("visibility", "visible" if visible else "hidden")

@@ -6,22 +6,25 @@ file formats to `_render.py`.
 """
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from tinygrad_edu._io import write
 from tinygrad_edu.compiler.program import Program
 from tinygrad_edu.engine import Value
 from tinygrad_edu.errors import describe
 from tinygrad_edu.graph import topological_order
+from tinygrad_edu.nn import Module
+from tinygrad_edu.optim import Optimizer
 from tinygrad_edu.viz import _views
 
-from ._appearance import Derivatives, GraphPicture, Rankdir
+from ._appearance import LOOKS, Derivatives, GraphPicture, Rankdir, align_left, make_picture
 from ._digraph import Digraph, escape
 from ._programs import ProgramSheet
-from ._render import FONT, to_html, to_pdf, to_png, to_svg
-from ._views import Box
+from ._render import MimeBundle, to_html, to_mimebundle, to_pdf, to_png, to_svg
+from ._views import Box, GraphView, NodeGroup
 
 MAX_SINGLE_NODES = 200  # a graph of more is drawn in groups
 MAX_OPENED_NODES = 100  # of graphs whose fused nodes are opened by default, products and sums counted
@@ -51,13 +54,21 @@ def trace(root: Value) -> tuple[set[Value], set[tuple[Value, Value]]]:
     return nodes, {(x, v) for v in nodes for x in v._prev}
 
 
-def draw_dot(root: Value, format: str = "svg", rankdir: Rankdir = "LR") -> Digraph:  # noqa: A002
+def draw_dot(
+    root: Value,
+    format: str = "svg",  # noqa: A002
+    rankdir: Rankdir = "LR",
+    *,
+    max_nodes: int = MAX_SINGLE_NODES,
+) -> Digraph:
     """Draws a graph as the micrograd lecture does: `label | data | grad` for each Value, and a node per operation.
 
     Args:
         root: The Value at the end of the graph.
         format: The format that `.render("name")` writes. "svg" and "png" need no program; others need Graphviz.
         rankdir: The direction from the leaves to the root: "LR" is to the right, "TB" down.
+        max_nodes: A graph of more nodes is drawn in groups, as `draw` makes them: the layout of 2,400 nodes would take
+            minutes, and its picture could not be read.
 
     Returns:
         A `graphviz.Digraph`, which a notebook shows.
@@ -68,30 +79,36 @@ def draw_dot(root: Value, format: str = "svg", rankdir: Rankdir = "LR") -> Digra
 
     Example:
         >>> a = Value(2.0, label="a")
-        >>> print(draw_dot(a * a).source.expandtabs(4))
-        digraph "computation graph" {
-            graph [ordering=in rankdir=LR]
-            node [fontname="DejaVu Sans"]
-            n0 [label="{ a | data 2.0000 | grad 0.0000 }" shape=record]
-            n1 [label="{  | data 4.0000 | grad 0.0000 }" shape=record]
-            n1_op [label="*"]
-            n1_op -> n1
-            n0 -> n1_op
-            n0 -> n1_op
-        }
-        <BLANKLINE>
+        >>> for line in draw_dot(a * a).source.splitlines()[-7:-1]:
+        ...     print(line.strip())
+        n0 [label="{ a | data 2.0000 | grad 0.0000 }" shape=record]
+        n1 [label="{  | data 4.0000 | grad 0.0000 }" shape=record]
+        n1_op [label="*"]
+        n1_op -> n1
+        n0 -> n1_op
+        n0 -> n1_op
     """
-    names = {v: f"n{i}" for i, v in enumerate(_find_nodes(root))}
-    dot = Digraph("computation graph", format=format, graph_attr={"rankdir": _check_rankdir(rankdir), "ordering": "in"})
-    dot.node_attr["fontname"] = FONT
-    for v, name in names.items():
-        fields = escape(v.label, r"\n"), f"data {v.data:.4f}", f"grad {v.grad:.4f}"
-        dot.node(name, f"{{ {' | '.join(fields)} }}", shape="record")
-        if v._prev:
-            dot.node(f"{name}_op", escape(v._op or " ", r"\n"))
-            dot.edge(f"{name}_op", name)
-        for x in v._prev:
-            dot.edge(names[x], f"{name}_op")
+    _check_max_nodes(max_nodes)
+    view, caption = _views.view_all(_find_nodes(root)[-1:]), ""
+    if len(view) > max_nodes:
+        view, caption = _collapse(view, [root])
+    dot = make_picture(rankdir, [caption])
+    dot.format = format
+    dot.node_attr.update({key: LOOKS["operation"][key] for key in ("style", "fillcolor", "color")})
+    names: dict[Box | None, str] = {v: f"n{i}" for i, v in enumerate(view)}
+    for v, inputs in view.items():
+        target = names[v]
+        if isinstance(v, NodeGroup):
+            dot.node(target, align_left([v.name, f"{len(v.members):,} nodes"]), shape=LOOKS["group"]["shape"])
+        else:
+            fields = escape(v.label, r"\n"), f"data {v.data:.4f}", f"grad {v.grad:.4f}"
+            dot.node(target, f"{{ {' | '.join(fields)} }}", shape="record")
+            if inputs:
+                target = f"{names[v]}_op"
+                dot.node(target, escape(v._op or " ", r"\n"))
+                dot.edge(target, names[v])
+        for x in inputs:
+            dot.edge(names[x], target)
     return dot
 
 
@@ -103,16 +120,18 @@ def draw(
     expand: bool | None = None,
     focus: Value | None = None,
     depth: int | None = None,
-    parameters: Iterable[Value] | None = None,
+    parameters: Module | Optimizer | Iterable[Value] | None = None,
     legend: bool = True,
     max_nodes: int = MAX_SINGLE_NODES,
 ) -> "Drawing":
     """Draws the graph behind one or several Values, or an array program, with the numbers that it has now.
 
     In a graph, leaves are rounded blue boxes, parameters green boxes with a double frame, constants grey ellipses, and
-    operations white boxes that begin with their symbol. Roots are orange with a thick frame. Squares show the size of a
-    gradient beside the largest one. Arrows go from inputs to outputs. They show the local derivative ∂output/∂input:
-    its formula and its number.
+    operations white boxes that begin with their symbol. Roots are orange with a thick frame. Arrows go from inputs to
+    outputs. They show the local derivative ∂output/∂input: its formula and its number. An arrow is the thicker, the
+    larger the gradient ∂L/∂output · ∂output/∂input that flows back along it.
+
+    A picture has no background, and can be read on a light page and on a dark one. It is never wider than its place.
 
     In a program, boxes are arrays with their shapes. The box of a statement begins with the symbols of its operations,
     `@` for a matrix product, and has the formula that `print(program)` shows. Statements for gradients are grey. A loop
@@ -128,9 +147,8 @@ def draw(
         focus: A node, such as a parameter: only the paths between it and the root are drawn. A box says how many of its
             inputs are not shown.
         depth: Only nodes from which so many arrows lead to the root, or fewer, are drawn.
-        parameters: The leaves that are parameters, as `model.parameters()`. None takes the leaves with the label of a
-            parameter: w, b, θ, weight, bias, with or without a number, and labels that a module has given.
-        legend: Whether the picture has a legend.
+        parameters: The leaves that are parameters: a model, an optimizer, or Values such as [w, b].
+        legend: Whether a line below the picture says what arrows and frames mean.
         max_nodes: A graph of more nodes is drawn in groups: by neuron, layer or name. The picture says so.
 
     Returns:
@@ -147,9 +165,7 @@ def draw(
         >>> draw(w * x + 10.0)
         Drawing of 5 nodes
     """
-    _check_rankdir(rankdir)
-    if not hasattr(max_nodes, "__index__"):
-        raise TypeError(f"max_nodes is an int, not {describe(max_nodes)}")
+    _check_max_nodes(max_nodes)
     if derivatives not in (True, False, "formula", "number"):
         raise ValueError(f"derivatives is True, False, 'formula' or 'number', not {derivatives!r}")
     if isinstance(value, Program):
@@ -170,23 +186,25 @@ def draw(
     caption, nodes, drawn_roots = "", len(view), set[Box](roots)
     if nodes > max_nodes:
         kept = roots if focus is None or focus not in view else [focus, *roots]
-        view, kind = _views.collapse(view, kept)
-        caption = f"{nodes:,} nodes, in groups" + f" by {kind}" * bool(kind)
+        view, caption = _collapse(view, kept)
     elif expand is not False:
         opened, stands_for = _views.open_fused(view)
         if expand or len(opened) <= MAX_OPENED_NODES:
             view, nodes = opened, len(opened)
             drawn_roots = {stands_for.get(root, root) for root in roots}
-    known = None if parameters is None else _check_parameters(parameters)
+    known = _check_parameters(parameters)
     return Drawing(GraphPicture(view, drawn_roots, known, derivatives).dot(rankdir, legend, caption), nodes, caption)
 
 
-def draw_for_notebook(value: Value) -> str | None:
-    """Draws the SVG that a notebook shows for a Value; None for a very large graph, or if Graphviz is missing."""
+def draw_for_notebook(value: Value) -> MimeBundle:
+    """Draws the graph of a Value for a notebook, which shows its text if there is no picture.
+
+    A leaf has none, nor has a very large graph, nor any graph where Graphviz is missing.
+    """
     try:
-        return draw(value).svg if len(_find_nodes(value)) <= MAX_NOTEBOOK_NODES else None
+        return to_mimebundle(draw(value).svg) if 1 < len(_find_nodes(value)) <= MAX_NOTEBOOK_NODES else ({}, {})
     except ImportError:
-        return None
+        return {}, {}
 
 
 class Drawing:
@@ -225,8 +243,8 @@ class Drawing:
             )
         write(path, self.dot if suffix == ".dot" else CONVERTERS[suffix](self.svg))
 
-    def _repr_svg_(self) -> str:
-        return self.svg
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> MimeBundle:
+        return to_mimebundle(self.svg)
 
     def __repr__(self) -> str:
         return f"Drawing of {self.caption or f'{self.nodes} node' + 's' * (self.nodes != 1)}"
@@ -236,12 +254,6 @@ def _find_nodes(root: Value) -> list[Value]:
     if not isinstance(root, Value):
         raise TypeError(f"the root of a graph is one Value, not {type(root).__name__}")
     return topological_order(root)
-
-
-def _check_rankdir(rankdir: str) -> str:
-    if rankdir not in ("LR", "TB"):
-        raise ValueError(f"rankdir is 'LR' (left to right) or 'TB' (top to bottom), not {rankdir!r}")
-    return rankdir
 
 
 def _check_roots(value: Value | Iterable[Value]) -> list[Value]:
@@ -256,9 +268,26 @@ def _check_roots(value: Value | Iterable[Value]) -> list[Value]:
     return list(dict.fromkeys(roots))
 
 
-def _check_parameters(parameters: Iterable[Value]) -> set[Value]:
+def _check_max_nodes(max_nodes: object) -> None:
+    if not hasattr(max_nodes, "__index__"):
+        raise TypeError(f"max_nodes is an int, not {describe(max_nodes)}")
+
+
+def _collapse(view: GraphView, kept: Sequence[Value]) -> tuple[GraphView, str]:
+    """Puts the nodes of a view into groups; also returned is what the picture says about them."""
+    groups, kind = _views.collapse(view, kept)
+    return groups, f"{len(view):,} nodes, in groups" + f" by {kind}" * bool(kind)
+
+
+def _check_parameters(parameters: Module | Optimizer | Iterable[Value] | None) -> set[Value]:
+    if parameters is None:
+        return set()
+    if isinstance(parameters, Module):
+        parameters = parameters.parameters()
+    elif isinstance(parameters, Optimizer):
+        parameters = parameters.params
     if not isinstance(parameters, Iterable):
-        raise TypeError(f"parameters are Values in a list, as [w, b], not {describe(parameters)}")
+        raise TypeError(f"parameters are a model, an optimizer, or Values as [w, b], not {describe(parameters)}")
     known = list(parameters)
     for p in known:
         if not isinstance(p, Value):

@@ -17,7 +17,7 @@ from tinygrad_edu.errors import describe
 from tinygrad_edu.modes import no_grad
 from tinygrad_edu.nn import MLP, Layer, Module, Neuron, Sequential
 
-from ._appearance import LOOKS, ROOT_LOOK, make_picture
+from ._appearance import GREY, INK, LOOKS, ROOT_LOOK, make_picture
 from ._digraph import Digraph, escape
 from ._render import shorten
 from .graph import Drawing
@@ -25,9 +25,16 @@ from .graph import Drawing
 MAX_SHOWN = 8  # nodes of a layer, that of "… more" included
 MAX_NUMBERED = 15  # lines between two layers whose weights are written on them
 POSITIVE, NEGATIVE = {"color": "#0072B2"}, {"color": "#D55E00", "style": "dashed"}
-_TEXT_LOOK = {"fontcolor": "#333333", "style": "filled", "fillcolor": "white"}  # it is legible on the lines, too,
-_TEXT_LOOK |= {"margin": "0.02,0", "height": "0", "width": "0"}  # and hides little of them
-_ROW, _GAP = 50.0, 120.0  # points from a node to that below, and from column to column
+_NODE = 24.0  # points, the diameter of a hidden node
+_ROW, _GAP = 32.0, 84.0  # points from a node to that below, and from column to column
+_TEXT_LOOK = {"fontcolor": GREY, "margin": "0", "height": "0", "width": "0"}
+_CARD: dict[str, Any] = {
+    "fontcolor": INK,
+    "style": "filled",
+    "fillcolor": "#EDEDED",
+    "margin": "0.02,0",
+}  # of a number on a line
+_THINNEST, _THICKEST = 0.4, 2.8  # points, of lines
 
 
 @dataclass
@@ -163,16 +170,15 @@ class _LayersPicture:
         dot = make_picture("LR")
         dot.graph_attr.update(layout="neato", splines="line", outputorder="edgesfirst")
         dot.edge_attr.update(arrowhead="none", tailport="e", headport="w")
-        dot.node_attr.update(fontsize="11", margin="0.08,0.03")
         top = _ROW * (self.tallest - 1) / 2
         for k in range(len(self.columns)):
-            self._add_heading(dot, k, top + 44)
+            self._add_heading(dot, k, top + 31)
             self._add_nodes(dot, k)
             if k:
                 self._add_lines(dot, k)
         middle = (self.x[0] + self.x[-1]) / 2
-        _add_text(dot, "title", title, middle, top + 76, fontsize="12")
-        self._add_legend(dot, middle, -top - 52)
+        _add_text(dot, "title", title, middle, top + 54, fontsize="10")
+        self._add_legend(dot, middle, -top - 34)
         return str(dot.source)
 
     def _place(self, k: int, row: int) -> tuple[float, float]:
@@ -185,9 +191,9 @@ class _LayersPicture:
         return [(a, b, self.columns[k].neurons[j].w[i].data) for a, i in pairs for b, j in ends]
 
     def _width_of_box(self, k: int) -> float:
-        """In points: 36 is a circle; a box is as wide as its longest line, at some 7 points a letter."""
+        """In points: a circle, or a box as wide as its longest line, at some 6 points a letter."""
         lines = [line for i in self.shown[k] if i is not None for line in self._write_node(k, i).split("\n")]
-        return max([36.0, *[7.0 * len(line) + 14.0 for line in lines]] if k in self.names else [36.0])
+        return max([_NODE, *[6.0 * len(line) + 12.0 for line in lines]] if k in self.names else [_NODE])
 
     def _write_node(self, k: int, i: int) -> str:
         number = [] if self.values is None else [f"{self.values[k][i] + 0.0:.3g}"]
@@ -202,11 +208,15 @@ class _LayersPicture:
         _add_text(dot, f"heading{k}", f"{name}\n{words}", self.x[k], y)
 
     def _add_nodes(self, dot: Digraph, k: int) -> None:
-        look = {"shape": "circle", "style": "filled", "fillcolor": "#FFFFFF", "color": "#333333", "fontsize": "9"}
-        look |= {"fixedsize": "true", "width": "0.5"}
+        look = LOOKS["operation"] | {
+            "shape": "circle",
+            "fontsize": "6",
+            "fixedsize": "true",
+            "width": f"{_NODE / 72:.2f}",
+        }
         if k in self.names:
             look = LOOKS["leaf"] if not k else LOOKS["operation"] | {"shape": "box"} | ROOT_LOOK
-            look = look | {"width": f"{self._width_of_box(k) / 72:.2f}", "height": "0.36"}
+            look = look | {"width": f"{self._width_of_box(k) / 72:.2f}", "height": "0.25"}
         for row, i in enumerate(self.shown[k]):
             x, y = self._place(k, row)
             if i is None:
@@ -216,7 +226,7 @@ class _LayersPicture:
             dot.node(f"n{k}_{row}", escape(self._write_node(k, i) or " ", r"\n"), pos=_pin(x, y), **look)
             bias = self.columns[k].neurons[i].b if k else None
             if bias is not None:
-                _add_text(dot, f"b{k}_{row}", f"b {bias.data + 0.0:.3g}", x, y - 25, fontsize="8")
+                _add_text(dot, f"b{k}_{row}", f"b {bias.data + 0.0:.3g}", x, y - 15.5, fontsize="7")
 
     def _add_lines(self, dot: Digraph, k: int) -> None:
         lines = self._list_weights(k)
@@ -226,21 +236,21 @@ class _LayersPicture:
         left, right = (self.x[k - 1] + self._width_of_box(k - 1) / 2, self.x[k] - self._width_of_box(k) / 2)
         for a, b, w in lines:
             size = abs(w) / self.largest if self.largest and isfinite(w) else 0.0
-            look = (NEGATIVE if w < 0 else POSITIVE) | {"penwidth": f"{0.4 + 3.6 * size:.2f}"}
+            look = (NEGATIVE if w < 0 else POSITIVE) | {"penwidth": f"{_THINNEST + (_THICKEST - _THINNEST) * size:.2f}"}
             dot.edge(f"n{k - 1}_{a}", f"n{k}_{b}", **look)
             if len(lines) <= MAX_NUMBERED:
                 (_, y1), (_, y2) = self._place(k - 1, a), self._place(k, b)
                 place = left + part * (right - left), y1 + part * (y2 - y1)
-                _add_text(dot, f"w{k}_{a}_{b}", f"{w + 0.0:.3g}", *place, fontsize="8")
+                _add_text(dot, f"w{k}_{a}_{b}", f"{w + 0.0:.3g}", *place, fontsize="7", **_CARD)
 
     def _add_legend(self, dot: Digraph, x: float, y: float) -> None:
-        entries = ((POSITIVE, "positive weight", x - 210), (NEGATIVE, "negative weight", x - 60))
+        entries = ((POSITIVE, "positive weight", x - 142), (NEGATIVE, "negative weight", x - 36))
         for n, (look, words, left) in enumerate(entries):
-            for end, place in (("a", left), ("b", left + 30)):
+            for end, place in (("a", left), ("b", left + 20)):
                 dot.node(f"legend{n}{end}", "", pos=_pin(place, y), shape="point", style="invis", width="0")
-            dot.edge(f"legend{n}a", f"legend{n}b", **look, penwidth="2")
-            _add_text(dot, f"legend{n}", words, left + 80, y, fontsize="9")
-        _add_text(dot, "legend", f"the thickest is ±{self.largest:.3g}", x + 150, y, fontsize="9")
+            dot.edge(f"legend{n}a", f"legend{n}b", **look, penwidth="1.5")
+            _add_text(dot, f"legend{n}", words, left + 55, y, fontsize="8")
+        _add_text(dot, "legend", f"the thickest is ±{self.largest:.3g}", x + 112, y, fontsize="8")
 
 
 def _choose(n: int) -> list[int | None]:

@@ -15,7 +15,7 @@ from tinygrad_edu.errors import describe
 from tinygrad_edu.modes import no_grad
 from tinygrad_edu.nn import Neuron
 
-from ._appearance import LOOKS, ROOT_LOOK, draw_squares, make_picture
+from ._appearance import LOOKS, ROOT_LOOK, draw_bar, make_picture
 from ._digraph import escape
 from ._render import shorten
 from .graph import Drawing
@@ -80,10 +80,8 @@ class _NeuronPicture:
                 boxes.append((name, f"{name}({boxes[0][1]})", self.neuron(list(self.xs)).data))
         label, _, end = str(self.neuron.w[0].label).rpartition(".")
         title = f"{label if end.startswith('w[') and label else 'a neuron'} of {_count_inputs(len(self.xs))}"
-        dot = make_picture("LR", f"{title}: {boxes[-1][1]} = {boxes[-1][2]:.4g}")
+        dot = make_picture("LR", [f"{title}: {boxes[-1][1]} = {boxes[-1][2]:.4g}"])
         dot.graph_attr.update(ranksep="0.3")
-        dot.node_attr.update(fontsize="11", margin="0.08,0.03")
-        dot.edge_attr.update(label="")
         # a record is a table: columns side by side, the cells of each one below the other
         table = "|".join("{" + "|".join(cells) + "}" for cells in self._write_columns())
         dot.node("terms", "{" + table + "}", **LOOKS["operation"])
@@ -106,7 +104,7 @@ class _NeuronPicture:
             ["x", *format_numbers([self.xs[i] for i in self.shown], 3)],
             ["weight w", *format_numbers([v.data for v in w], 3)],
             ["w·x", *format_numbers(products, 3)],
-            ["size", *[draw_squares(abs(product), abs(products[0])) for product in products]],
+            ["size", *[draw_bar(abs(product), abs(products[0])) for product in products]],
             ["∂L/∂w", *format_numbers(gradients, 3)],
         ]
         if self.rest:
