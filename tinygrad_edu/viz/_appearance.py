@@ -41,7 +41,7 @@ ROOT_LOOK = {"fillcolor": "#FBE6CC", "color": "#DB6A12", "penwidth": "2"}
 THINNEST, _THICKEST = 0.6, 2.2  # points, of arrows
 _LONGEST_NAME = 14  # characters that stand on the line of the number
 _LONGEST_FORMULA = 24  # characters on an arrow
-_LEVEL = 20  # characters of the legend that fit below the boxes and arrows of a level
+_LEVEL = 21  # characters of the legend that fit below the boxes and arrows of a level
 _NUMBERED_NAME = re.compile(r"(?<!\w)v[0-9]+")
 
 
@@ -101,7 +101,7 @@ class GraphPicture:
             return "constant" if v._rule is CONSTANT else "operation"
         return "parameter" if v in self.parameters else "leaf"
 
-    def _write_box(self, v: Box, rankdir: str) -> str:
+    def _write_box(self, v: Box, rankdir: Rankdir) -> str:
         """Writes the text in a box, as a label of DOT."""
         if isinstance(v, NodeGroup):
             return align_left(self._describe_group(v))
@@ -119,8 +119,7 @@ class GraphPicture:
         card = align_left(lines)
         if v._rule is LEAF:
             return card
-        fields = "|".join([escape(v._op or " ", r"\n"), card])
-        return f"{{{fields}}}" if rankdir == "LR" else fields  # braces put the fields of a record below one another
+        return stack([escape(v._op or " ", r"\n"), card], rankdir)
 
     def _describe_group(self, group: NodeGroup) -> list[str]:
         """Writes the name of a group, how many nodes of each kind it holds, and its largest gradient."""
@@ -163,9 +162,9 @@ class GraphPicture:
         """What nobody can see by themselves in this picture."""
         words = []
         if any(any(texts) for texts in self.texts.values()):
-            words.append("on an arrow: ∂output/∂input")
+            words.append("arrow: ∂output/∂input")
         if self.largest:
-            words.append("the thicker, the more gradient flows back")
+            words.append("thicker: more gradient flows back")
         if any(self.kind_of(v) == "parameter" for v in self.view):
             words.append("double frame: parameter")
         return words
@@ -206,6 +205,11 @@ def draw_bar(size: float, largest: float, width: int = 6) -> str:
 def align_left(lines: Iterable[str]) -> str:
     """Writes lines of text as a label of DOT, each at the left of its box."""
     return "".join(escape(line, r"\l") + r"\l" for line in lines)
+
+
+def stack(fields: Sequence[str], rankdir: Rankdir) -> str:
+    """Puts the fields of a record, labels of DOT, below one another, in either direction of the picture."""
+    return "|".join(fields) if rankdir == "LR" else f"{{{'|'.join(fields)}}}"
 
 
 def split_name(label: str) -> list[str]:
@@ -271,9 +275,11 @@ def _write_equation(formula: str, number: str) -> str:
 
 
 def format_number(x: float) -> str:
-    """Writes a number with four digits, its whole part with up to six; −0 is 0, because its sign teaches nothing.
+    """Writes a number with four decimals at most, a small or a large one with four digits; the sign of −0 is left out.
 
-    >>> format_number(-0.6043677771), format_number(123456.7), format_number(1e-9)
-    ('-0.6044', '123457', '1e-09')
+    >>> format_number(-0.6043677771), format_number(0.3), format_number(1e-9), format_number(123456.7)
+    ('-0.6044', '0.3', '1e-09', '123457')
     """
+    if 0.01 <= abs(x) < 1e3:
+        return f"{x:.4f}".rstrip("0").rstrip(".")
     return f"{x:.0f}" if 1e3 <= abs(x) < 1e6 else f"{x + 0.0:.4g}"

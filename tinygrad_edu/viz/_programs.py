@@ -15,7 +15,7 @@ from tinygrad_edu.compiler.printers.notation import FORMULA, Names
 from tinygrad_edu.compiler.program import COPY, TAKE, Access, Block, Loop, Program, Scatter, Statement
 from tinygrad_edu.ops import MUL, TOTAL
 
-from ._appearance import LOOKS, ROOT_LOOK, Rankdir, make_picture
+from ._appearance import LOOKS, ROOT_LOOK, Rankdir, make_picture, stack
 from ._digraph import Digraph, escape
 from ._render import shorten
 
@@ -54,8 +54,7 @@ class _Box:
         if look["shape"] != "record":
             return text
         symbols = " ".join([*self.symbols][:3] + ["…"] * (len(self.symbols) > 3))
-        fields = f"{escape(symbols, line_end)}|{text}"
-        return f"{{{fields}}}" if rankdir == "LR" else fields
+        return stack([escape(symbols, line_end), text], rankdir)
 
 
 @dataclass(eq=False)

@@ -287,7 +287,9 @@ def _check_parameters(parameters: Module | Optimizer | Iterable[Value] | None) -
     elif isinstance(parameters, Optimizer):
         parameters = parameters.params
     if not isinstance(parameters, Iterable):
-        raise TypeError(f"parameters are a model, an optimizer, or Values as [w, b], not {describe(parameters)}")
+        raise TypeError(
+            f"parameters are Values in a list, as [w, b], or a model, or an optimizer, not {describe(parameters)}"
+        )
     known = list(parameters)
     for p in known:
         if not isinstance(p, Value):

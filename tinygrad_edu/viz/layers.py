@@ -26,7 +26,7 @@ MAX_SHOWN = 8  # nodes of a layer, that of "… more" included
 MAX_NUMBERED = 15  # lines between two layers whose weights are written on them
 POSITIVE, NEGATIVE = {"color": "#0072B2"}, {"color": "#D55E00", "style": "dashed"}
 _NODE = 24.0  # points, the diameter of a hidden node
-_ROW, _GAP = 32.0, 84.0  # points from a node to that below, and from column to column
+_ROW, _GAP = 35.0, 84.0  # points from a node to that below, and from column to column
 _TEXT_LOOK = {"fontcolor": GREY, "margin": "0", "height": "0", "width": "0"}
 _CARD: dict[str, Any] = {
     "fontcolor": INK,
@@ -226,7 +226,7 @@ class _LayersPicture:
             dot.node(f"n{k}_{row}", escape(self._write_node(k, i) or " ", r"\n"), pos=_pin(x, y), **look)
             bias = self.columns[k].neurons[i].b if k else None
             if bias is not None:
-                _add_text(dot, f"b{k}_{row}", f"b {bias.data + 0.0:.3g}", x, y - 15.5, fontsize="7")
+                _add_text(dot, f"b{k}_{row}", f"b {bias.data + 0.0:.3g}", x, y - 17, fontsize="7")
 
     def _add_lines(self, dot: Digraph, k: int) -> None:
         lines = self._list_weights(k)

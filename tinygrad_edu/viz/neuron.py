@@ -15,7 +15,7 @@ from tinygrad_edu.errors import describe
 from tinygrad_edu.modes import no_grad
 from tinygrad_edu.nn import Neuron
 
-from ._appearance import LOOKS, ROOT_LOOK, draw_bar, make_picture
+from ._appearance import LOOKS, ROOT_LOOK, draw_bar, make_picture, stack
 from ._digraph import escape
 from ._render import shorten
 from .graph import Drawing
@@ -88,7 +88,7 @@ class _NeuronPicture:
         before = "terms"
         for symbol, formula, number in boxes:
             fields = escape(symbol, r"\n"), escape(f"{formula}\n= {number:.4g}", r"\n")
-            dot.node(formula, "{" + "|".join(fields) + "}", **LOOKS["operation"])
+            dot.node(formula, stack(fields, "LR"), **LOOKS["operation"])
             dot.edge(before, formula)
             before = formula
         dot.node(before, **ROOT_LOOK)
