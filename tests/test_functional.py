@@ -179,6 +179,7 @@ def test_methods_take_the_parameters_of_their_functions() -> None:
         (lambda xs: tg.take(xs, 3), 0),
         (lambda xs: tg.mean(xs), 2),
         (lambda xs: tg.prod(xs), 7),
+        (lambda xs: tg.total(tg.softmax(xs)), 27),  # one logsumexp for all, 8 differences and exp, their sum, 8 shares
         (lambda xs: tg.total(tg.log_softmax(xs)), 19),  # twice a logsumexp and 8 differences, for the last digits
     ],
 )

@@ -26,8 +26,8 @@ from ._views import Box, GraphView, NodeGroup
 Rankdir: TypeAlias = Literal["LR", "TB"]
 Derivatives: TypeAlias = bool | Literal["formula", "number"]
 
-INK, GREY = "#1F2328", "#7A7A7A"  # of text on a card, and of text between cards, which has a contrast of 4 to 1 on
-# white and on the #111111 of a dark page
+# Of text on a card, and of what is between cards: this grey has a contrast of 4.3 to 1 on white and on #111111.
+INK, GREY = "#1F2328", "#7A7A7A"
 # Shape, fill and frame differ, so that nobody needs colour vision or a colour printer.
 # Source of the hues: Okabe and Ito, "Color Universal Design", 2008; the fills are tints of them, for dark text.
 LOOKS = {
@@ -280,6 +280,6 @@ def format_number(x: float) -> str:
     >>> format_number(-0.6043677771), format_number(0.3), format_number(1e-9), format_number(123456.7)
     ('-0.6044', '0.3', '1e-09', '123457')
     """
-    if 0.01 <= abs(x) < 1e3:
+    if 0.1 <= abs(x) < 1e3:
         return f"{x:.4f}".rstrip("0").rstrip(".")
     return f"{x:.0f}" if 1e3 <= abs(x) < 1e6 else f"{x + 0.0:.4g}"

@@ -128,8 +128,8 @@ def to_pdf(svg: str) -> bytes:
 def to_html(svg: str) -> str:
     """Puts an SVG into an HTML page of one file, which runs no script and makes no request.
 
-    A picture is never wider than the window, but where it would lose more than that it has at least 1200 pixels: so the
-    browser's zoom makes a large picture larger. The page is light or dark, as its reader's other pages.
+    A picture is never wider than the window. Only one of more than 1200 pixels keeps that many, so that the browser's
+    zoom makes it larger. The page is light or dark, as its reader prefers.
     """
     width = (_read_size(svg) or (0.0, 0.0))[0] * 96 / 72
     limit = "max(100%, 1200px)" if width > 1200 else "100%"

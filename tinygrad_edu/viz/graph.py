@@ -74,7 +74,7 @@ def draw_dot(
         A `graphviz.Digraph`, which a notebook shows.
 
     Raises:
-        TypeError: `root` is not a Value.
+        TypeError: `root` is not a Value, or `max_nodes` is no int.
         ValueError: The format or the direction does not exist.
 
     Example:
@@ -89,7 +89,8 @@ def draw_dot(
         n0 -> n1_op
     """
     _check_max_nodes(max_nodes)
-    view, caption = _views.view_all(_find_nodes(root)[-1:]), ""
+    view: GraphView = {v: v._prev for v in _find_nodes(root)}
+    caption = ""
     if len(view) > max_nodes:
         view, caption = _collapse(view, [root])
     dot = make_picture(rankdir, [caption])
