@@ -148,6 +148,7 @@ def test_of_a_long_name_a_formula_has_the_end():
     shown = texts(draw(a * b).svg)
     assert ["layers[0].neurons[3].", "w[1] = 2", "grad 0"] in shown  # in a box it has a line of its own
     assert ["the width of a house", "in metres = 3", "grad 0"] in shown
+    assert texts(draw(Value(1.0, label="learning rate 0.5")).svg) == [["learning rate 0.5", "= 1", "grad 0"]]
     assert ["a very long name of one", "= 1", "grad 0"] in texts(draw(Value(1.0, label="a very long name of one")).svg)
 
 
@@ -172,6 +173,12 @@ def test_each_arrow_of_a_node_that_is_used_twice_has_its_own_part_of_the_gradien
     found = widths(draw(y))
     assert found["a = 3", "*"] == pytest.approx(2.2)  # 3 of 7
     assert found["a = 3", "+"] == pytest.approx(0.6 + 1.6 / 3, abs=0.01)  # 1 of 7
+
+
+def test_no_gradient_flows_back_to_a_constant():
+    y = Value(1.0, label="a") * 5.0
+    y.backward()
+    assert widths(draw(y)) == {("a = 1", "*"): 2.2, ("5", "*"): 0.6}
 
 
 def test_without_gradients_all_arrows_are_thin():

@@ -50,16 +50,14 @@ class GraphPicture:
 
     def __init__(self, view: GraphView, roots: set[Box], parameters: Container[Box], derivatives: Derivatives) -> None:
         self.view, self.roots, self.parameters = view, roots, parameters
-        self.slopes: dict[Box, list[float | None]] = {v: _find_slopes(v) for v in view if isinstance(v, Value)}
+        self.slopes = {v: _find_slopes(v) for v in view if isinstance(v, Value)}
         self.names = _choose_names(view, view)
         arrow_texts = "\n".join(text for texts in self._write_arrows(derivatives).values() for text in texts)
         shown = set(_NUMBERED_NAME.findall(arrow_texts))
         # once more, for those that are shown only: v1, v2, … then have no gaps
         self.names = _choose_names(view, {v for v, name in self.names.items() if name in shown})
         self.texts = self._write_arrows(derivatives)
-        self.flows = {
-            v: [abs(_read_gradient(v) * (slope or 0.0)) for slope in slopes] for v, slopes in self.slopes.items()
-        }
+        self.flows: dict[Box, list[float]] = {v: _find_flows(v, slopes) for v, slopes in self.slopes.items()}
         self.largest = max((x for flows in self.flows.values() for x in flows if isfinite(x)), default=0.0)
 
     def dot(self, rankdir: Rankdir, legend: bool, caption: str) -> str:
@@ -220,7 +218,7 @@ def split_name(label: str) -> list[str]:
     """
     lines = [shorten(line, 40) for line in label.split("\n")]
     path, dot, name = lines[-1].rpartition(".")
-    if path and name and len(lines[-1]) > _LONGEST_NAME:
+    if path and name[:1].isalpha() and " " not in lines[-1] and len(lines[-1]) > _LONGEST_NAME:
         lines[-1:] = [path + dot, name]
     return lines if label.strip() else []
 
@@ -254,6 +252,12 @@ def _find_slopes(v: Value) -> list[float | None]:
         return [None] * len(v._prev)
     except NotImplementedError:
         return []
+
+
+def _find_flows(v: Value, slopes: Sequence[float | None]) -> list[float]:
+    """|∂L/∂v · ∂v/∂input| for each input; to a constant no gradient flows back."""
+    g = _read_gradient(v)
+    return [0.0 if x._rule is CONSTANT or s is None else abs(g * s) for x, s in zip(v._prev, slopes)]
 
 
 def _pluralize(kind: str, n: int) -> str:
