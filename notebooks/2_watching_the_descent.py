@@ -103,7 +103,8 @@ ax = plot_fit(x, y, [model([xi]).data for xi in x])
 animation = animate_line(x, y, lr=0.005, tol=0.01, frames_per_update=0.025)
 animation.save("descent.gif")
 animation.save("descent.html")  # a page with a player: pause, single steps, a slider
-Image("descent.gif")  # `animation` alone as the last line is the player
+animation.save("descent.png")  # moves wherever this notebook is read
+Image("descent.png")  # `animation` alone as the last line is the player
 
 # %% [markdown]
 # ## The same descent from above

@@ -13,9 +13,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import tinygrad_edu as tg
-from tinygrad_edu.viz.plots import COLOURS, parameters_at, plot_derivative, plot_fit, plot_loss
-
-plt.rcParams["axes.prop_cycle"] = plt.cycler(color=COLOURS)  # those of the package's plots, for our own
+from tinygrad_edu.viz.plots import COLOURS, parameters_at, plot_derivative, plot_fit, plot_loss, style_axes
 
 # %% [markdown]
 # ## (a) Downhill on a parabola
@@ -70,16 +68,16 @@ for start in (-1.0, 1.0):
 # | 1.1 | −1.2 | further out with each step: it *diverges* |
 
 # %%
-fig, axes = plt.subplots(2, 3, figsize=(10, 5.4), layout="constrained", sharey=True)
+fig, axes = plt.subplots(2, 3, figsize=(10, 6), layout="constrained", sharex=True, sharey=True)
 curve = np.linspace(-2.6, 2.6, 200)
 for ax, lr in zip(axes.flat, (0.01, 0.2, 0.5, 0.9, 1.0, 1.1)):
-    path = np.array(descend(1.0, lr, steps=5 if lr > 1 else 12))
-    ax.plot(curve, curve**2, color="grey", linewidth=1)
-    ax.plot(path, path**2, "o-", markersize=4)
-    ax.set_title(f"η = {lr}")
+    steps = 5 if lr > 1 else 12
+    path = np.array(descend(1.0, lr, steps))
+    style_axes(ax, "x", "y", f"η = {lr}", f"x = {path[-1]:.3g} after {steps} steps")
+    ax.plot(curve, curve**2, linewidth=2.2)
+    ax.plot(path, path**2, "o-", markersize=5, linewidth=1.2)
     ax.set_ylim(-0.3, 6.8)
-fig.supxlabel("x")
-_ = fig.supylabel("y")
+    ax.label_outer()
 
 # %%
 assert descend(1.0, lr=1.0, steps=6) == [1, -1, 1, -1, 1, -1, 1]
@@ -170,9 +168,12 @@ ax = plot_loss(history, right, scale="log")
 # best witness, but for one look at all of them there is one step only.
 
 # %%
-fig, axes = plt.subplots(1, 3, figsize=(12, 3.8), layout="constrained", sharey=True)
+fig, axes = plt.subplots(1, 3, figsize=(12, 4), layout="constrained", sharey=True)
+for ax, cost in zip(axes, ("update (from 1 on, logarithmic)", "epoch", "time (s)")):
+    style_axes(ax, cost, "mean squared error", f"three ways to descend, by {cost.split(' (')[0]}")
+    ax.label_outer()
 batch_sizes = {"batch: all 100": 100, "mini-batch: 10": 10, "stochastic: 1": 1}
-for name, batch_size in batch_sizes.items():
+for (name, batch_size), colour, marker in zip(batch_sizes.items(), COLOURS, "osD"):
     model.load_state_dict({"w[0]": 1.0, "w[1]": 0.0, "b": -1.0})
     run = tg.train.fit(
         model,
@@ -191,17 +192,14 @@ for name, batch_size in batch_sizes.items():
             loss.append(tg.train.evaluate(model, X, y))
     updates = [epoch * len(X) // batch_size for epoch in range(61)]
     for ax, cost in zip(axes, (updates, range(61), [0.0, *run.seconds])):
-        ax.plot(cost, loss, ".-", markersize=4, linewidth=1.2, label=name)
+        ax.plot(cost, loss, marker=marker, markersize=3, linewidth=1.8, color=colour, label=name)
     print(f"{name:15} {run.updates:5} updates, mean squared error {loss[-1]:.6f}")
     assert loss[-1] < 0.002
-axes[0].set(yscale="log", xscale="symlog", xlabel="updates (from 1 on, logarithmic)", ylabel="mean squared error")
-axes[0].set_xlim(left=0)
-axes[1].set_xlabel("epochs")
-axes[2].set_xlabel("time (s)")
-_ = axes[2].legend()
+axes[0].set(yscale="log", xscale="symlog", xlim=(0, None))
+_ = axes[2].legend(frameon=False)
 
 # %% [markdown]
-# The same three runs, against what they cost; a dot is an epoch. Per *update* the whole batch gets furthest: it has
+# The same three runs, against what they cost; a mark is an epoch. Per *update* the whole batch gets furthest: it has
 # looked at a hundred samples for each. Per *epoch*, that is per look at the data, the three are nearly one: a hundred
 # small steps, or one that is about their sum. In *time* they differ by what an update costs besides its gradient. So on
 # a hundred samples the batch does well. Real data sets have millions of samples, which say much the same: a mini-batch

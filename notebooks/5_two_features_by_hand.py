@@ -14,7 +14,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import tinygrad_edu as tg
-from tinygrad_edu.viz.plots import COLOURS, plot_boundary, plot_loss, plot_parameters
+from tinygrad_edu.viz.plots import COLOURS, plot_boundary, plot_loss, plot_parameters, style_axes
 
 # %% [markdown]
 # ## The neuron
@@ -221,11 +221,12 @@ assert history.validation[-1] > 1.2 * history.validation[best]
 # %%
 fig, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
 grid = [[-3 + i / 20] for i in range(121)]
-left.plot(grid, [network(x).data for x in grid], color=COLOURS[1], label="prediction")
+style_axes(left, "x", "y", "16 neurons, 10 points")
+left.plot(grid, [network(x).data for x in grid], color=COLOURS[1], linewidth=2.2, label="prediction")
 left.plot(train_X, train_y, "o", color=COLOURS[0], label="data")
 left.plot(test_X, test_y, "x", color="black", label="the other points")
-left.set(xlabel="x", ylabel="y", ylim=(-3, 2))
-left.legend(loc="lower left")
+left.set(ylim=(-3, 2))
+left.legend(loc="lower left", frameon=False)
 ax = plot_loss(history, right, scale="log")
 
 # %% [markdown]

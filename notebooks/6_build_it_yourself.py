@@ -23,6 +23,7 @@ import matplotlib.pyplot as plt
 
 import tinygrad_edu as tg
 from tinygrad_edu.testing import grade
+from tinygrad_edu.viz.plots import style_axes
 
 # %% [markdown]
 # ## Step 0: nothing
@@ -541,8 +542,8 @@ assert memory["rules"] < memory["closures"]
 # %%
 fig, axes = plt.subplots(1, 2, figsize=(9, 2.2), layout="constrained")
 for ax, figures, title in zip(axes, (milliseconds, memory), ("ms, forward and backward", "bytes an operation")):
+    style_axes(ax, "", "", title)
     ax.bar_label(ax.barh(list(figures), list(figures.values())), fmt="%.0f", padding=3)
-    ax.set_title(title)
     ax.margins(x=0.15)
     ax.invert_yaxis()
 

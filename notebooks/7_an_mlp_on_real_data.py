@@ -15,7 +15,7 @@ import numpy as np
 from sklearn.datasets import load_digits
 
 import tinygrad_edu as tg
-from tinygrad_edu.viz.plots import COLOURS, parameters_at, plot_boundary, plot_confusion, plot_loss
+from tinygrad_edu.viz.plots import parameters_at, plot_boundary, plot_confusion, plot_loss, style_axes
 
 # %% [markdown]
 # ## Two moons
@@ -89,9 +89,10 @@ for lr in rates:
         final.append(float("nan"))
 
 fig, ax = plt.subplots(figsize=(6, 3.6), layout="constrained")
-ax.plot(rates, final, "o-", color=COLOURS[0])
-_ = ax.set(xscale="log", yscale="log", xlabel="learning rate", ylabel="loss after 80 epochs")
 best = min(range(len(rates)), key=lambda i: final[i] if final[i] == final[i] else float("inf"))
+style_axes(ax, "learning rate", "loss after 80 epochs", "a sweep of learning rates", f"best: {rates[best]:.2g}")
+ax.plot(rates, final, "o-", linewidth=1.8)
+_ = ax.set(xscale="log", yscale="log")
 print(f"best: {rates[best]:.2g}")
 assert 0.1 < rates[best] < 5
 
@@ -196,7 +197,7 @@ assert overfit.loss[-1] < 0.01
 assert overfit.validation[-1] > 1.05 * overfit.validation[best]
 
 # %%
-ax = plot_loss({"1348 pictures": history, "100 pictures": overfit}, scale="log")
+ax = plot_loss({"all 1348": history, "only 100": overfit}, scale="log")
 
 # %% [markdown]
 # ## Where the package does it

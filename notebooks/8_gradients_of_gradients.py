@@ -17,9 +17,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import tinygrad_edu as tg
-from tinygrad_edu.viz.plots import COLOURS, plot_surface
+from tinygrad_edu.viz.plots import COLOURS, plot_surface, style_axes
 
-plt.rcParams["axes.prop_cycle"] = plt.cycler(color=COLOURS)  # those of the package's plots, for our own
 plt.rcParams["figure.dpi"] = 72  # many pictures, and a file that stays small
 
 # %% [markdown]
@@ -47,10 +46,11 @@ tg.draw(dy)
 # %%
 grid = [i / 20 for i in range(-63, 64)]
 fig, ax = plt.subplots(figsize=(7, 3.4), layout="constrained")
+style_axes(ax, "x", "y", "the sine and its derivatives")
 for n, style in zip(range(5), ("-", "--", "-.", ":", "--")):
     ax.plot(grid, [tg.derivative(tg.sin, n)(x) for x in grid], style, label=f"n = {n}", linewidth=5 - n)
-ax.set(ylim=(-1.1, 1.7), xlabel="x")
-_ = ax.legend(title="n-th derivative of sin", ncols=5, loc="upper center")
+ax.set(ylim=(-1.1, 1.7))
+_ = ax.legend(title="n-th derivative of sin", ncols=5, loc="upper center", frameon=False)
 
 # %% [markdown]
 # ## Newton's method
@@ -78,14 +78,15 @@ assert abs(x - tg.log(2.0)) < 1e-15
 
 # %%
 fig, ax = plt.subplots(figsize=(7, 3.6), layout="constrained")
+style_axes(ax, "x", "y", "each step goes to the lowest point of a parabola")
 curve = np.linspace(0.2, 1.7, 200)
 ax.plot(curve, np.exp(curve) - 2 * curve, color="black", label="f")
-for at, colour in zip(path[:2], ("C0", "C1")):
+for at, colour in zip(path[:2], COLOURS):
     parabola = f(at) + first(at) * (curve - at) + 0.5 * second(at) * (curve - at) ** 2
     ax.plot(curve, parabola, "--", color=colour, label=f"the parabola at x = {at:.3f}")
     ax.plot(at, f(at), "o", color=colour)
-ax.set(ylim=(0.3, 2.2), xlabel="x", title="each step goes to the lowest point of a parabola")
-_ = ax.legend()
+ax.set(ylim=(0.3, 2.2))
+_ = ax.legend(frameon=False)
 
 # %% [markdown]
 # In several dimensions the curvature is a matrix, the **Hessian** $H_{ij} = \partial^2 f / \partial x_i \partial x_j$,
@@ -117,8 +118,8 @@ assert np.allclose(newton[-1], 1)
 # %%
 x, y = tg.Value(0.0, label="x"), tg.Value(0.0, label="y")
 ax = plot_surface(tg.log1p(valley(x, y)), x, y, xlim=(-2.1, 2.1), ylim=(-3.4, 3.4), zlabel="log(1 + f)")
-ax.plot(*zip(*descent), color="C2", linewidth=3, label="descent, 5000 steps")
-ax.plot(*zip(*newton), "o-", color="C1", markersize=5, label=f"Newton, {len(newton) - 1} steps")
+ax.plot(*zip(*descent), color=COLOURS[2], linewidth=3, label="descent, 5000 steps")
+ax.plot(*zip(*newton), "o-", color=COLOURS[1], markersize=5, label=f"Newton, {len(newton) - 1} steps")
 _ = ax.legend(loc="upper center")
 
 # %% [markdown]
@@ -157,7 +158,7 @@ for ax, (name, function) in zip(axes, loss.items()):
         walk.append((walk[-1][0] - lr * dw, walk[-1][1] - lr * db))
     plot_surface(function(w, b), w, b, ax, path=tuple(zip(*walk)), xlim=(-2, 8), ylim=(0, 10))
     ax.set_aspect("equal")
-    ax.set_title(f"{name}: 50 steps with 0.6 of the largest η")
+    ax.set_title(f"{name}: 50 steps with 0.6 of the largest η", fontsize="medium")
 
 # %% [markdown]
 # On the left the walk is soon on the floor of the valley, and then takes for ever to its lowest point, $(2, 1)$. On the
@@ -188,13 +189,15 @@ history = tg.train.fit(network, X, targets, optimizer=tg.optim.Adam(parameters, 
 after = hessian_now()
 fig, axes = plt.subplots(1, 3, figsize=(12, 3.8), layout="constrained", width_ratios=[1, 1, 1.2])
 for ax, matrix, name in zip(axes, (before, after), ("before training", f"after, loss {history.loss[-1]:.3f}")):
+    style_axes(ax, "parameter", "parameter", name)
     ax.imshow(np.log1p(100 * np.abs(matrix)), cmap="Blues")
-    ax.set(title=name, xlabel="parameter", ylabel="parameter")
+    ax.grid(visible=False)
+style_axes(axes[2], "", "eigenvalue", "the eigenvalues, sorted")
 for matrix, name, marker in ((before, "before", "o"), (after, "after", "s")):
     axes[2].plot(np.linalg.eigvalsh(matrix), marker, markersize=4, label=name)
 axes[2].axhline(0, color="grey", linewidth=0.8)
-axes[2].set(yscale="symlog", title="the eigenvalues, sorted", ylim=(-5, 30))
-_ = axes[2].legend()
+axes[2].set(yscale="symlog", ylim=(-5, 30))
+_ = axes[2].legend(frameon=False)
 assert np.allclose(after, after.T, atol=1e-9)
 for matrix, name in ((before, "before"), (after, "after")):
     print(f"smallest eigenvalue {name}: {np.linalg.eigvalsh(matrix)[0]:.4f}")
@@ -290,6 +293,8 @@ def change(state):
 
 
 fig, (left, right) = plt.subplots(1, 2, figsize=(11, 3.8), layout="constrained")
+style_axes(left, "time (s)", "θ / π", "four swings")
+style_axes(right, "θ / π", "ω (1/s)", "the same, velocity against angle")
 time = np.arange(401) * 0.01
 for start, style in (([0.5, 0.0], "-"), ([1.5, 0.0], "--"), ([3.1, 0.0], "-."), ([0.0, 6.8], ":")):
     swing = runge_kutta(change, start, 0.01, 400)
@@ -297,9 +302,7 @@ for start, style in (([0.5, 0.0], "-"), ([1.5, 0.0], "--"), ([3.1, 0.0], "-."), 
     right.plot(swing[:, 0] / pi, swing[:, 1], style)
     energy = 0.5 * m * l**2 * swing[:, 1] ** 2 - m * g * l * np.cos(swing[:, 0])
     assert np.ptp(energy) < 1e-5  # it is conserved
-left.set(xlabel="time (s)", ylabel="θ / π", title="four swings")
-right.set(xlabel="θ / π", ylabel="ω (1/s)", title="the same, velocity against angle")
-_ = left.legend(fontsize="small")
+_ = left.legend(fontsize="small", frameon=False)
 
 # %% [markdown]
 # ### And a double pendulum
@@ -334,7 +337,9 @@ def double_change(state):
 
 
 fig, (left, right) = plt.subplots(1, 2, figsize=(11, 4.6), layout="constrained")
-for nudge, colour in ((0.0, "C0"), (1e-4, "C1")):
+style_axes(left, "x", "y", "the path of the second mass")
+style_axes(right, "time (s)", "θ₂ / π", "from nearly the same start")
+for nudge, colour in zip((0.0, 1e-4), COLOURS):
     motion = runge_kutta(double_change, [2.0 + nudge, 2.5, 0.0, 0.0], 0.005, 2400)
     θ1, θ2, ω1, ω2 = motion.T
     energy = ω1**2 + ω2**2 / 2 + ω1 * ω2 * np.cos(θ1 - θ2) - g * (2 * np.cos(θ1) + np.cos(θ2))
@@ -343,9 +348,8 @@ for nudge, colour in ((0.0, "C0"), (1e-4, "C1")):
     if not nudge:
         left.plot(x, y, color=colour, linewidth=0.7)
     right.plot(np.arange(len(θ2)) * 0.005, θ2 / pi, color=colour, label=f"θ₁ = {2 + nudge} at first")
-left.set(aspect="equal", title="the path of the second mass")
-right.set(xlabel="time (s)", ylabel="θ₂ / π", title="from nearly the same start")
-_ = right.legend()
+left.set(aspect="equal")
+_ = right.legend(frameon=False)
 
 # %% [markdown]
 # The energy stays what it was, to the accuracy of the steps, which it would hardly do with wrong equations. And two

@@ -21,9 +21,8 @@ import numpy as np
 from IPython.display import Math
 
 import tinygrad_edu as tg
-from tinygrad_edu.viz.plots import COLOURS, plot_boundary
+from tinygrad_edu.viz.plots import plot_boundary, style_axes
 
-plt.rcParams["axes.prop_cycle"] = plt.cycler(color=COLOURS)
 plt.rcParams["figure.dpi"] = 72
 
 # %% [markdown]
@@ -136,8 +135,9 @@ for _ in range(500):
         w.grad = 0.0
 
 fig, axes = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
-axes[0].plot(losses)
-axes[0].set(yscale="log", xlabel="step", ylabel="loss")
+style_axes(axes[0], "step", "loss", f"loss {losses[-1]:.3g} after {len(losses)} steps")
+axes[0].plot(losses, linewidth=1.8)
+axes[0].set(yscale="log")
 _ = plot_boundary(score, X, targets, axes[1], resolution=60)
 assert losses[-1] < 0.1
 
@@ -186,15 +186,16 @@ for step in range(1, 501):
         v.grad = 0.0
 
 fig, axes = plt.subplots(1, 2, figsize=(12, 3), layout="constrained", width_ratios=[3, 1])
+style_axes(axes[0], "", "", "a signal, and where it jumps up")
+style_axes(axes[1], "j", "w[j]", "what it has learned")
 axes[0].plot(signal, color="grey", linewidth=0.8, label="the signal")
 axes[0].plot(
     range(2, len(jumps) + 2), [response(signal, i).data for i in range(len(jumps))], label="the filter's answer"
 )
-axes[0].plot([i + 2 for i, jump in enumerate(jumps) if jump], [1.05] * sum(jumps), "v", color="C1", label="jumps up")
-axes[0].legend(loc="upper right", fontsize=8, ncols=3)
+axes[0].plot([i + 2 for i, jump in enumerate(jumps) if jump], [1.05] * sum(jumps), "v", label="jumps up")
+axes[0].legend(loc="upper right", fontsize=8, ncols=3, frameon=False)
 axes[0].set_ylim(-0.8, 2.0)
-axes[1].bar(range(width), [v.data for v in w])
-_ = axes[1].set(title="what it has learned", xlabel="j", ylabel="w[j]")
+_ = axes[1].bar(range(width), [v.data for v in w])
 assert last < 0.03
 
 # %% [markdown]
@@ -335,8 +336,10 @@ for t, token in enumerate(shown):
 
 fig, axes = plt.subplots(1, heads, figsize=(12, 3.2), layout="constrained")
 for h, ax in enumerate(axes):
+    style_axes(ax, "", "", f"head {h}")
     ax.imshow(shares[h], cmap="Blues", vmin=0, vmax=1)
-    ax.set(title=f"head {h}", xticks=range(len(shown)), yticks=range(len(shown)))
+    ax.grid(visible=False)
+    ax.set(xticks=range(len(shown)), yticks=range(len(shown)))
     ax.set_xticklabels([letters[t] for t in shown])
     ax.set_yticklabels([letters[t] for t in shown])
 assert np.allclose(shares.sum(axis=2), 1)

@@ -43,6 +43,18 @@ def test_it_was_run_from_top_to_bottom_and_shows_what_came_out(text: Path) -> No
 
 
 @every_notebook
+def test_what_is_a_picture_is_one_also_where_no_svg_and_no_page_is_shown(text: Path) -> None:
+    """GitHub and JupyterLab show an untrusted notebook's PNG and JPEG, and leave out SVG, GIF, scripts and frames."""
+    for cell in kept(text).cells:
+        for output in cell.get("outputs", []):
+            kinds = {*output.get("data", {})}
+            picture = any(kind.startswith("image/") for kind in kinds) or re.search(
+                "<(svg|img|iframe|canvas|video)", output.get("data", {}).get("text/html", "")
+            )
+            assert not picture or kinds & {"image/png", "image/jpeg"}, cell.source
+
+
+@every_notebook
 def test_it_is_of_a_modest_size_and_knows_nothing_of_the_machine_it_was_run_on(text: Path) -> None:
     content = text.with_suffix(".ipynb").read_text(encoding="utf-8")
     assert len(content.encode()) <= LARGEST

@@ -21,7 +21,7 @@ from tinygrad_edu.engine import Value
 from tinygrad_edu.functional import total
 from tinygrad_edu.train import DivergenceError, fit
 from tinygrad_edu.viz import flow
-from tinygrad_edu.viz._player import Animation, Frame
+from tinygrad_edu.viz._player import Animation, Frame, make_animation
 from tinygrad_edu.viz.animations import animate_boundary, animate_descent, animate_fit, animate_graph, animate_line
 
 HOSTILE = "</script><script>alert(1)</script>\"'&{{frames}}\x00重み"
@@ -58,6 +58,52 @@ def test_a_gif_has_all_frames_and_stays_at_its_end(tmp_path):
         seen.append((gif.convert("RGB").getpixel((3, 3)), gif.info["duration"]))
     assert seen == [((255, 0, 0), 100), ((0, 128, 0), 100), ((0, 0, 255), 2000)]
     assert gif.info["loop"] == 0
+
+
+def moving(png):
+    """The frames of an animated PNG, each with how long it is shown."""
+    picture = Image.open(io.BytesIO(png))
+    frames = []
+    for k in range(picture.n_frames):
+        picture.seek(k)
+        frames.append((picture.convert("RGB").tobytes(), picture.info["duration"]))
+    return frames
+
+
+def test_a_png_has_all_frames_and_stays_at_its_end(tmp_path):
+    animation().save(tmp_path / "a.png")
+    colours = [(255, 0, 0), (0, 128, 0), (0, 0, 255)]
+    wanted = [Image.new("RGB", (30, 20), colour).tobytes() for colour in colours]
+    content = (tmp_path / "a.png").read_bytes()
+    assert moving(content) == list(zip(wanted, [100, 100, 2000]))
+    assert Image.open(io.BytesIO(content)).info["loop"] == 0
+
+
+def test_the_frames_of_a_png_are_those_of_the_animation_to_the_last_pixel():
+    """It stores what changes, also where it changes to the colour that stands for what does not: black."""
+    rng, colours = random.Random(0), [(0, 0, 0), (255, 255, 255), (255, 0, 0), (0, 0, 90)]
+    pictures = []
+    for k in range(8):
+        pictures.append((str(k), Image.new("RGB", (6, 5))))
+        pictures[-1][1].putdata([rng.choice(colours) for _ in range(30)])
+    palette = Image.new("RGB", (4, 1))
+    palette.putdata(colours)
+    made = make_animation(pictures, 8, colours_of=palette, seconds=0.1, progress=False, title="t")
+    assert [frame for frame, _ in moving(made.png())] == [painted.tobytes() for _, painted in pictures]
+
+
+def test_frames_that_share_no_palette_make_a_png_too():
+    """Also those that one sees through: nothing of the frame before stays."""
+    half = io.BytesIO()
+    Image.new("RGBA", (30, 20), (0, 0, 255, 0)).save(half, "PNG")
+    made = Animation([painted("red"), Frame(half.getvalue())])
+    picture = Image.open(io.BytesIO(made.png()))
+    picture.seek(1)
+    assert picture.convert("RGBA").getpixel((3, 3)) == (0, 0, 255, 0)
+
+
+def test_a_notebook_keeps_a_picture_of_an_animation_that_moves():
+    assert moving(animation()._repr_png_()) == moving(animation().png())
 
 
 class Page(HTMLParser):
@@ -116,14 +162,15 @@ def test_a_notebook_shows_the_player_in_a_frame_of_its_own():
     made = animation(title=HOSTILE)
     shown = made._repr_html_()
     page = Page(shown)
-    assert page.tags == ["div", "div", "iframe"]
+    assert page.tags == ["div", "img", "iframe"]
+    assert page.links == [f"data:image/png;base64,{base64.b64encode(made.png()).decode()}"]  # seen where it is alone
     assert html.unescape(re.search(r'srcdoc="([^"]*)"', shown)[1]) == made.html()
     assert 'sandbox="allow-scripts"' in shown
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a", "a.htm"])
 def test_another_suffix_is_refused(tmp_path, name):
-    with pytest.raises(ValueError, match=r"must be \.gif or \.html"):
+    with pytest.raises(ValueError, match=r"must be \.gif, \.png or \.html"):
         animation().save(tmp_path / name)
     assert not any(tmp_path.iterdir())
 
@@ -176,6 +223,14 @@ def test_the_line_of_lesson_2_turns_into_place():
     assert (first != last).any()
 
 
+def test_the_end_says_that_its_loss_is_the_last_one_known():
+    """Where the updates have come to an end by their number, the loss after the last one is not known."""
+    made = animate_line([0.0, 1.0], [0.0, 1.0], lr=0.1, tol=0.0, frames_per_update=1, max_updates=3)
+    words = [frame.words.split(", y")[0] for frame in made.frames]
+    assert [text.split(", ")[0] for text in words] == ["update 0", "update 1", "update 2", "after 3 updates"]
+    assert words[3].split("last loss ")[1] == words[2].split(", loss ")[1]
+
+
 def test_the_line_can_move_between_two_updates():
     made = animate_line([0.0, 2.0], [0.0, 2.0], lr=0.5, frames_per_update=2, max_updates=1, start=(0.0, -1.0))
     lines = [re.search(r"y = (.*)·x [+−] (.*)", frame.words).groups() for frame in made.frames]
@@ -202,7 +257,7 @@ def test_a_fit_is_shown_from_the_first_parameters_to_the_last():
     history = trained(model, X, Y)
     now = model.state_dict()
     made = animate_fit(model, X, Y, history, frames=3)
-    assert [frame.words.split(",")[0] for frame in made.frames] == ["epoch 0", "epoch 4", "epoch 8"]
+    assert [frame.words.split(",")[0] for frame in made.frames] == ["epoch 0", "epoch 4", "after 8 epochs"]
     assert f"loss {history.loss[4]:.4g}" in made.frames[1].words
     assert model.state_dict() == now
     pictures = [picture(frame) for frame in made.frames]

@@ -42,6 +42,7 @@ from tinygrad_edu.viz.plots import (
     plot_rounds,
     plot_surface,
     save,
+    style_axes,
 )
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -130,6 +131,13 @@ def test_numbers_are_spread_no_farther_than_they_must():
     assert spread([3.0, 1.0], 1.5) == [3.0, 1.0]
     assert spread([1.0, 1.0, 1.0, 9.0], 1.0) == [0.0, 1.0, 2.0, 9.0]
     assert spread([0.0, 2.0, 2.0], 2.0) == pytest.approx([-2 / 3, 4 / 3, 10 / 3])  # all three touch
+
+
+def test_a_long_name_leaves_room_for_what_the_line_is():
+    run = history([3.0, 2.0], [4.0, 3.0])
+    ax = plot_loss({"1348 pictures of digits": run, "100 pictures": run})
+    assert [name.split(", ")[1] for name in labels(ax)] == ["training", "validation"] * 2
+    assert "100 pictures, validation" in labels(ax)
 
 
 def test_runs_have_a_colour_and_a_name_each():
@@ -840,3 +848,15 @@ def test_names_of_any_kind_can_be_in_one_picture(tmp_path):
     save(ax, tmp_path / "plot.png")
     save(ax, tmp_path / "plot.svg")
     assert {*NAMES.values()} <= {*svg_texts(tmp_path / "plot.svg")}
+
+
+def test_a_plot_of_ones_own_looks_like_the_others():
+    own, ours = style_axes(axes(), "x", "y", "two lines", "one of them red"), plot_loss(history([2.0, 1.0]), axes())
+    assert title(own) == ["two lines", "one of them red"]
+    assert (own.get_xlabel(), own.get_ylabel()) == ("x", "y")
+    for name in ("top", "right", "left", "bottom"):
+        assert own.spines[name].get_visible() == ours.spines[name].get_visible()
+    assert own.xaxis.label.get_color() == ours.xaxis.label.get_color()
+    assert [own.plot([0, 1])[0].get_color() for _ in COLOURS] == [*COLOURS]
+    with pytest.raises(TypeError, match="ax is Matplotlib's Axes"):
+        style_axes(None, "x", "y")

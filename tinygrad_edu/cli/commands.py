@@ -533,7 +533,9 @@ def draw(expression: str, numbers: tuple[str, ...], out: Path) -> None:
 
 @main.command(**_EXPRESSION)
 @_add_arguments
-@click.option("-o", "--out", type=_FILE, default="graph.gif", metavar="FILE", help=_describe_suffixes(".gif", ".html"))
+@click.option(
+    "-o", "--out", type=_FILE, default="graph.gif", metavar="FILE", help=_describe_suffixes(".gif", ".png", ".html")
+)
 @click.option(
     "--seconds", metavar="NUMBER", type=click.FloatRange(min=0, min_open=True), default=1.0, help="For each step."
 )

@@ -1,4 +1,4 @@
-"""Animations: frames that are shown as a GIF, or as one HTML file with buttons and a slider.
+"""Animations: frames that are shown as a GIF, as an animated PNG, or as one HTML file with buttons and a slider.
 
 What the frames show is left to `animations.py` and `flow.py`.
 """
@@ -7,12 +7,13 @@ import base64
 import html
 import io
 import os
-from collections.abc import Iterable, Sequence
-from itertools import chain
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from PIL import Image
+import numpy as np
+from PIL import Image, PngImagePlugin
 
 from tinygrad_edu._io import write
 from tinygrad_edu._validate import to_float
@@ -21,7 +22,8 @@ from tinygrad_edu.train.progress import open_progress_bar
 from ._pages import embed_json, fill_template, read_page
 from ._render import replace_illegal
 
-_LAST_FRAME_SECONDS = 2.0  # a GIF starts again by itself: it shows its end for so long
+_LAST_FRAME_SECONDS = 2.0  # a picture that moves starts again by itself: it shows its end for so long
+_UNCHANGED = 255  # in an animated PNG, the number of the colour that lets the frame before be seen
 
 
 class Frame(NamedTuple):
@@ -32,7 +34,9 @@ class Frame(NamedTuple):
 
 
 class Animation:
-    """Pictures that follow one another; a notebook shows them in a player, `save` writes a page or a GIF.
+    """Pictures that follow one another; a notebook shows them in a player, `save` writes a page, a PNG or a GIF.
+
+    Where a notebook is shown without being trusted to run scripts, the PNG, which moves, is in the player's place.
 
     Args:
         frames: The pictures, each a `Frame` of a PNG and words, all of one size.
@@ -65,21 +69,22 @@ class Animation:
         ((self.width, self.height),) = sizes
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes a GIF, or an HTML page with a player, which opens by a double-click and makes no request.
+        """Writes a GIF, a PNG that moves, or an HTML page with a player, which makes no request.
 
         If writing fails, an older file stays as it was.
 
         Args:
-            path: The name of the file, with the suffix .gif or .html.
+            path: The name of the file, with the suffix .gif, .png or .html.
 
         Raises:
             ValueError: The suffix is another one.
             OSError: The file cannot be written.
         """
         suffix = Path(path).suffix.lower()
-        if suffix not in (".gif", ".html"):
-            raise ValueError(f"cannot save an animation as {os.fspath(path)!r}: its suffix must be .gif or .html")
-        write(path, self.gif() if suffix == ".gif" else self.html())
+        make: dict[str, Callable[[], str | bytes]] = {".gif": self.gif, ".png": self.png, ".html": self.html}
+        if suffix not in make:
+            raise ValueError(f"cannot save an animation as {os.fspath(path)!r}: its suffix must be .gif, .png or .html")
+        write(path, make[suffix]())
 
     def gif(self) -> bytes:
         """Makes a GIF that repeats for ever.
@@ -87,10 +92,30 @@ class Animation:
         Returns:
             The content of a .gif file.
         """
-        first, *rest = [Image.open(io.BytesIO(frame.png)) for frame in self.frames]
+        return self._write_moving("GIF", self._read_pictures())
+
+    def png(self) -> bytes:
+        """Makes an animated PNG that repeats for ever. Browsers show it moving, other programs its first frame.
+
+        Returns:
+            The content of a .png file.
+        """
+        pictures = self._read_pictures()
+        palettes = {tuple(picture.getpalette() or ()) for picture in pictures}
+        opaque = not any("transparency" in picture.info for picture in pictures)
+        if opaque and len(palettes) == 1 and 0 < len(*palettes) <= 3 * _UNCHANGED:  # room for one colour more
+            return self._write_moving("PNG", _keep_changes(pictures), blend=PngImagePlugin.Blend.OP_OVER)
+        return self._write_moving("PNG", pictures)
+
+    def _read_pictures(self) -> list[Image.Image]:
+        return [Image.open(io.BytesIO(frame.png)) for frame in self.frames]
+
+    def _write_moving(self, kind: str, pictures: Sequence[Image.Image], **options: Any) -> bytes:
+        """Writes pictures as one file that repeats for ever."""
+        first, *rest = pictures
         milliseconds = [round(1000 * self.seconds)] * len(rest) + [round(1000 * max(self.seconds, _LAST_FRAME_SECONDS))]
         file = io.BytesIO()
-        first.save(file, "GIF", save_all=True, append_images=rest, duration=milliseconds, loop=0)
+        first.save(file, kind, save_all=True, append_images=rest, duration=milliseconds, loop=0, **options)
         return file.getvalue()
 
     def html(self) -> str:
@@ -112,14 +137,21 @@ class Animation:
     def __len__(self) -> int:
         return len(self.frames)
 
+    def _repr_png_(self) -> bytes:
+        return self.png()
+
     def _repr_html_(self) -> str:
-        """The player inside an `<iframe>`, so that neither it nor the notebook changes the other."""
+        """The player inside an `<iframe>`, so that neither it nor the notebook changes the other.
+
+        It covers the PNG. Where frames are taken out of a notebook because it is not trusted, the PNG is seen.
+        """
+        title = html.escape(replace_illegal(self.title))
         return (
-            f'<div style="max-width: {self.width}px"><div style="position: relative; '  # its height follows its width
-            f'padding-bottom: calc({100 * self.height / self.width:.4g}% + 60px)">'
-            f'<iframe srcdoc="{html.escape(self.html())}" title="{html.escape(replace_illegal(self.title))}" '
-            'sandbox="allow-scripts" style="position: absolute; border: 0; width: 100%; height: 100%"></iframe>'
-            "</div></div>"
+            f'<div style="position: relative; max-width: {self.width}px; padding-bottom: 60px">'  # for the buttons
+            f'<img src="data:image/png;base64,{base64.b64encode(self.png()).decode()}" alt="{title}" '
+            'style="display: block; width: 100%">'
+            f'<iframe srcdoc="{html.escape(self.html())}" title="{title}" sandbox="allow-scripts" '
+            'style="position: absolute; inset: 0; border: 0; width: 100%; height: 100%"></iframe></div>'
         )
 
     def __repr__(self) -> str:
@@ -138,8 +170,8 @@ def make_animation(
 ) -> Animation:
     """Makes an animation of `count` pictures, each with words, while a bar shows the progress.
 
-    All frames share the 256 colours, as many as a GIF can have, of the picture `colours_of`. So what does not move is
-    the same in all frames, and is stored once.
+    All frames share 255 colours of the picture `colours_of`, one less than a GIF and a PNG can have. So what does not
+    move is the same in all frames, and is stored once.
     """
     palette = _choose_palette(colours_of.convert("RGB"))
     frames = []
@@ -152,8 +184,22 @@ def make_animation(
     return Animation(frames, seconds=seconds, title=title)
 
 
+def _keep_changes(pictures: Sequence[Image.Image]) -> list[Image.Image]:
+    """Makes transparent, in pictures of one palette, what is as in the picture before."""
+    numbers = [np.asarray(picture) for picture in pictures]
+    changes = [numbers[0], *(np.where(after == before, _UNCHANGED, after) for before, after in pairwise(numbers))]
+    palette = pictures[0].getpalette() or []
+    made = []
+    for change in changes:
+        picture = Image.fromarray(change.astype(np.uint8), "P")
+        picture.putpalette([*palette, *[0] * (768 - len(palette))])
+        picture.info["transparency"] = _UNCHANGED
+        made.append(picture)
+    return made
+
+
 def _choose_palette(picture: Image.Image) -> Image.Image:
-    """Chooses 256 colours: the most frequent ones as they are, and others that are close to the rest."""
+    """Chooses 255 colours: the most frequent ones as they are, and others that are close to the rest."""
     counted: Any = picture.getcolors(picture.width * picture.height)
     others = picture.quantize(256, Image.Quantize.MAXCOVERAGE).getpalette() or []
     chosen: list[tuple[int, ...]] = []
@@ -162,5 +208,5 @@ def _choose_palette(picture: Image.Image) -> Image.Image:
         if all(max(abs(a - b) for a, b in zip(colour, other)) > 8 for other in chosen):
             chosen.append(colour)
     palette = Image.new("P", (1, 1))
-    palette.putpalette([*chain.from_iterable(chosen[:256])])
+    palette.putpalette([*chain.from_iterable(chosen[:_UNCHANGED])])
     return palette

@@ -2,8 +2,8 @@
 
 `animate_line`, `animate_fit`, `animate_boundary`: a model while it learns. `animate_descent`: the path of a descent on
 the surface of the loss. `animate_graph` (in `flow.py`): values that flow forward through a graph, and gradients that
-flow back. Each returns an `Animation` (in `_player.py`), which a notebook shows; `save("x.gif")` or `save("x.html")`
-writes it. How a single picture looks is left to `plots.py`.
+flow back. Each returns an `Animation` (in `_player.py`), which a notebook shows; `save("x.gif")`, `save("x.png")` or
+`save("x.html")` writes it. How a single picture looks is left to `plots.py`.
 """
 
 from collections.abc import Callable, Sequence
@@ -343,10 +343,14 @@ def _plot_loss_with_dot(history: History, ax: Axes, unit: str) -> Callable[[floa
     ax.set_xlabel(unit)
     (dot,) = ax.plot([], [], "o", markersize=8, color=COLOURS[0], zorder=4)
 
+    n = len(history.loss)
+
     def move(epoch: float) -> str:
-        loss = float(np.interp(epoch, range(len(history.loss)), history.loss))
-        dot.set_data([min(epoch, len(history.loss) - 1)], [loss])
+        loss = float(np.interp(epoch, range(n), history.loss))
+        dot.set_data([min(epoch, n - 1)], [loss])
         words = f"{unit} {int(epoch)}, loss {loss:.4g}"
+        if epoch >= n:  # parameters are known after the last step, the loss before it
+            words = f"after {n} {unit}{'s' * (n != 1)}, last loss {loss:.4g}"
         set_title(ax, words)
         return words
 

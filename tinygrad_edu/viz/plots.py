@@ -6,8 +6,8 @@ function of one number: `plot_derivative`, `plot_numeric_gradient`. The last thr
 
 Every function draws into the Axes that it is given, or into new ones, and returns them. The title says what is shown,
 and how good it is. Another title, limits and other things can be set with Matplotlib itself. On a dark background lines
-and letters are light. `save` writes the figure. The common style is left to `_style.py`, animations to `animations.py`,
-graphs to `graph.py`.
+and letters are light. `save` writes the figure. `style_axes` gives a plot of your own the same look. The common style
+is left to `_style.py`, animations to `animations.py`, graphs to `graph.py`.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -42,6 +42,7 @@ from ._style import (
     label_quantity,
     pad_range,
     prepare_axes,
+    require_axes,
     require_equal_lengths,
     require_resolution,
     save,
@@ -68,6 +69,7 @@ __all__ = [
     "plot_rounds",
     "plot_surface",
     "save",
+    "style_axes",
 ]
 
 
@@ -144,7 +146,8 @@ def plot_loss(
                 if validation and best is not None:
                     ring: Look = {"s": 110, "facecolors": "none", "edgecolors": colour, "linewidths": 1.6, "zorder": 4}
                     ax.scatter([places[best]], [losses[best]], **ring)
-                names.append(f"{name}, {kind}" if name and len(history.validation) else name or kind)
+                short = clean_name(name, 12)  # so that a long name leaves the kind to be read
+                names.append(f"{short}, {kind}" if name and len(history.validation) else name or kind)
     if len(lines) > 1:
         label_lines(ax, lines, names)
     set_title(ax, *_describe_runs(histories, unit))
@@ -674,3 +677,35 @@ def _match_classes(labels: Sequence[Any], margins: FloatArray) -> list[Any]:
     if not set(known) <= set(range(n)):
         raise ValueError(f"a model of {max(n, 1)} classes needs labels from 0 to {n - 1}, or two, not {known[:7]}")
     return [*range(n)]
+
+
+# ---- a plot of your own ----------------------------------------------------------------------------------------------
+def style_axes(ax: Axes, xlabel: str, ylabel: str, title: str = "", score: str = "") -> Axes:
+    """Gives axes the look of these plots, for a plot of your own: letters, colours, a light grid, and no box.
+
+    Call it before you draw: what is drawn afterwards takes the colours of `COLOURS`, one after the other.
+
+    Args:
+        ax: The Axes.
+        xlabel: The label of the horizontal axis.
+        ylabel: The label of the vertical axis.
+        title: What is shown.
+        score: How good it is, on a line below.
+
+    Returns:
+        The Axes.
+
+    Raises:
+        TypeError: `ax` is not Matplotlib's Axes.
+
+    Example:
+        >>> from matplotlib.figure import Figure
+        >>> ax = style_axes(Figure().add_subplot(), "x", "y", "a line")
+        >>> ax.plot([0, 1], [0, 2])[0].get_color() == COLOURS[0]
+        True
+    """
+    require_axes(ax)
+    prepare_axes(ax, xlabel, ylabel)
+    ax.set_prop_cycle(color=COLOURS)
+    set_title(ax, title, score)
+    return ax
