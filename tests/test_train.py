@@ -703,11 +703,33 @@ def test_a_progress_bar_on_request(capsys: pytest.CaptureFixture[str]):
 
 
 def test_a_progress_bar_in_a_notebook(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
-    """Its kernel is no terminal; where the widgets are not installed, the bar is text."""
-    monkeypatch.setitem(sys.modules, "ipykernel", types.ModuleType("ipykernel"))
-    monkeypatch.setattr("tinygrad_edu.train.progress.find_spec", lambda name: None)
-    train(epochs=30)
-    assert "30/30" in capsys.readouterr().err
+    """It is one line of output, which is replaced, and nothing on standard error, which a notebook shows in red."""
+    shown: list[str] = []
+
+    def display(data: dict[str, str], raw: bool, display_id: bool) -> types.SimpleNamespace:
+        assert raw
+        assert display_id
+        return types.SimpleNamespace(update=lambda data, raw: shown.append(data["text/plain"]))
+
+    ipython, displays = types.ModuleType("IPython"), types.ModuleType("IPython.display")
+    ipython.get_ipython = lambda: types.SimpleNamespace(kernel="a kernel")  # type: ignore[attr-defined]
+    displays.display = display  # type: ignore[attr-defined]
+    ipython.display = displays  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
+    monkeypatch.setitem(sys.modules, "IPython.display", displays)
+    _, history = train(epochs=30)
+    assert "30/30" in shown[-1]
+    assert f"loss {history.loss[-1]:.4g}" in shown[-1]
+    assert not any(character in line for line in shown for character in "\r\n\x1b")
+    assert capsys.readouterr() == ("", "")
+
+
+def test_ipython_in_a_terminal_is_no_notebook(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    ipython = types.ModuleType("IPython")
+    ipython.get_ipython = object  # type: ignore[attr-defined]  # a shell without a kernel
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
+    train(epochs=3)
+    assert capsys.readouterr() == ("", "")
 
 
 def test_numbers_survive_the_checkpoint_bit_by_bit(tmp_path: Path):

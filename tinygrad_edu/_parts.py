@@ -13,7 +13,7 @@ from types import BuiltinMethodType, CodeType, FunctionType, MethodType, MethodW
 from typing import Any
 
 from .engine import Value
-from .errors import LIBRARIES
+from .errors import LIBRARIES, behind_boundary
 from .graph import attributes_of
 
 Part = tuple[str, Any]  # the step to a part, as ".w" or "[3]", or "" where the step has no name; and the part
@@ -24,6 +24,7 @@ _NO_CONTENTS = ("__dict__", "__weakref__", "__doc__", "__module__", "__annotatio
 
 def parts_of(thing: Any) -> Iterator[Part]:
     """What a thing holds, each part with the step to it. No code of the user's runs."""
+    thing = behind_boundary(thing)
     if isinstance(thing, FunctionType):
         yield from _parts_of_function(thing)
     elif isinstance(thing, (MethodType, BuiltinMethodType, MethodWrapperType)):

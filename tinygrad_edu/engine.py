@@ -16,7 +16,7 @@ from threading import RLock
 from typing import Any
 
 from ._validate import is_number, to_float
-from .errors import ARITHMETIC_ERRORS, refuse_nan, with_location
+from .errors import ARITHMETIC_ERRORS, api_boundary, cause_of, hide_frames, hide_inner_frames, refuse_nan, with_location
 from .graph import copy_graph, copy_node, reduce_node, topological_order
 from .modes import inherited_modes, is_recording, open_modes
 from .ops import CONSTANT, DETACH, LEAF, clamp, elu, exponential, leaky_relu, power
@@ -66,7 +66,13 @@ def _binary(name: str) -> tuple[Callable[["Value", Any], "Value"], Callable[["Va
         return make_node(op, (self, other))
 
     def reflected(self: "Value", other: Any) -> Any:
-        return forward(make_constant(other), self) if is_number(other) else NotImplemented
+        if not is_number(other):
+            return NotImplemented
+        try:
+            return forward(make_constant(other), self)
+        except Exception as error:
+            hide_inner_frames(error)
+            raise
 
     return forward, reflected
 
@@ -247,6 +253,7 @@ class Value:
             out.label = self.label
         return out
 
+    @api_boundary
     def backward(self) -> None:
         """Writes ∂self/∂node to the `grad` of every node of the graph.
 
@@ -312,26 +319,34 @@ for _ in range(30):
 # ---- forward ---------------------------------------------------------------------------------------------------------
 def apply(op: Op, *inputs: Value | float) -> Value:
     """Makes the node of an operation on Values and plain numbers, which become constants."""
-    return make_node(op, tuple([x if isinstance(x, Value) else make_constant(x) for x in inputs]))
+    try:
+        return make_node(op, tuple([x if isinstance(x, Value) else make_constant(x) for x in inputs]))
+    except Exception as error:
+        hide_frames(error)
+        raise
 
 
 def make_node(op: Op, inputs: tuple[Value, ...]) -> Value:
     """Makes the node of an operation on Values; the open modes are asked, the innermost first."""
-    match inherited_modes():
-        case (mode,) if mode.is_open:  # most often there is one
-            y: Value = mode.on_operation(_compute, op, inputs)
-            return y
-    make = _compute
-    for mode in open_modes():
-        make = partial(mode.on_operation, make)
-    return make(op, inputs)
+    try:
+        match inherited_modes():
+            case (mode,) if mode.is_open:  # most often there is one
+                y: Value = mode.on_operation(_compute, op, inputs)
+                return y
+        make = _compute
+        for mode in open_modes():
+            make = partial(mode.on_operation, make)
+        return make(op, inputs)
+    except Exception as error:
+        hide_frames(error)
+        raise
 
 
 def _compute(op: Op, inputs: tuple[Value, ...]) -> Value:
     try:
         data = op.value(FLOATS, *[x.data for x in inputs])
     except ARITHMETIC_ERRORS as error:
-        raise with_location(error, str(op), inputs) from error
+        raise with_location(error, str(op), inputs) from cause_of(error)
     if data != data:
         refuse_nan(str(op), op, inputs)
     if op is not DETACH and (not inherited_modes() or is_recording()):
@@ -430,7 +445,7 @@ def _backpropagate(order: Sequence[Value]) -> None:
         except ARITHMETIC_ERRORS as error:
             if isinstance(rule, Closure):
                 raise
-            raise with_location(error, f"the derivative of {rule}", inputs) from error
+            raise with_location(error, f"the derivative of {rule}", inputs) from cause_of(error)
 
 
 def _find_nan(order: Sequence[Value]) -> None:

@@ -1,15 +1,19 @@
 """Texts of errors: what failed, at which numbers, at which line, and what to do.
 
-The types of the errors stay Python's own; these functions only add words. Where and when to check is left to the
-callers.
+The types of the errors stay Python's own; these functions only add words, and take our inner frames out of the
+traceback. Where and when to check is left to the callers.
 """
 
 import linecache
 import sys
-from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache, wraps
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from types import FrameType, FunctionType, TracebackType
+from typing import Any, NamedTuple, ParamSpec, Protocol, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 ARITHMETIC_ERRORS = (ValueError, ZeroDivisionError, OverflowError)
 FAILURES = (*ARITHMETIC_ERRORS, FloatingPointError)  # the last one where numbers give a nan
@@ -69,6 +73,16 @@ def with_location(error: Exception, what: str, nodes: Sequence[NodeLike]) -> Exc
     return kind(f"{what} {problem} {format_location(nodes)}")
 
 
+def cause_of(error: BaseException) -> BaseException | None:
+    """The error itself if a rule of the user's raised it, which has a line to show; else None, as it says no more."""
+    traceback = error.__traceback__
+    while traceback:
+        if _owner_of_frame(traceback.tb_frame) == "user":
+            return error
+        traceback = traceback.tb_next
+    return None
+
+
 def refuse_nan(what: str, op: Any, inputs: Sequence[NodeLike], *gradients: float) -> None:
     """Raises `FloatingPointError`, unless a nan was among the numbers that went in."""
     if all(x == x for x in [*[v.data for v in inputs], *gradients, *op.parameters]):
@@ -113,11 +127,11 @@ def calling_line() -> SourceLine:
     """The innermost line of the user's code that is being executed."""
     here = first = sys._getframe(1)
     called = None
-    while here.f_back and (owner := owner_of(here.f_code.co_filename, here.f_globals.get("__name__", ""))) != "user":
-        if owner == "package":
+    while here.f_back and (owner := _owner_of_frame(here)) != "user":
+        if owner == "package" and here.f_code.co_filename != __file__:  # an `api_boundary` only passes a call on
             called = here
         here = here.f_back
-    if owner_of(here.f_code.co_filename, here.f_globals.get("__name__", "")) != "user":
+    if _owner_of_frame(here) != "user":
         here = first
     function = f"{called.f_globals['__name__'].partition('.')[2]}.{called.f_code.co_qualname}" if called else ""
     return SourceLine(here.f_code.co_filename, here.f_lineno, function)
@@ -133,3 +147,77 @@ def owner_of(file: str, module: str) -> str:
     if file.startswith(_PACKAGE):
         return "package"
     return "library" if module.partition(".")[0] in LIBRARIES else "user"
+
+
+def _owner_of_frame(frame: FrameType) -> str:
+    return owner_of(frame.f_code.co_filename, frame.f_globals.get("__name__", ""))
+
+
+# ---- tracebacks ------------------------------------------------------------------------------------------------------
+def api_boundary(f: Callable[P, T]) -> Callable[P, T]:
+    """Makes a function whose errors show the user's line and one line of ours: the line of f itself.
+
+    What f calls inside of this package is left out of the traceback, and what Python's own modules do for it. The
+    user's functions that f calls, as `fit` calls a model, stay, each with the line of ours that it calls in turn.
+    Python's development mode (`python -X dev`) shows everything.
+
+    Args:
+        f: A function that users call.
+
+    Returns:
+        The function, which has no frame of its own in a traceback.
+    """
+
+    @wraps(f)
+    def function(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return f(*args, **kwargs)
+        except BaseException as error:
+            error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next  # without this frame
+            hide_inner_frames(error)
+            raise
+
+    return function
+
+
+def behind_boundary(f: Any) -> Any:
+    """The function that an `api_boundary` was made of; anything else as it is."""
+    is_boundary = isinstance(f, FunctionType) and f.__code__.co_filename == __file__
+    return getattr(f, "__wrapped__", f) if is_boundary else f
+
+
+def hide_inner_frames(error: BaseException) -> None:
+    """Takes our frames below the one that handles the error out of its traceback; a bare `raise` then goes on."""
+    if error.__traceback__:
+        error.__traceback__.tb_next = _without_our_frames(error.__traceback__.tb_next)
+    _shorten_cause(error)
+
+
+def hide_frames(error: BaseException) -> None:
+    """The same, also with the frame that handles the error: the one that called it is the last of ours."""
+    error.__traceback__ = _without_our_frames(error.__traceback__)
+    _shorten_cause(error)
+
+
+def _shorten_cause(error: BaseException) -> None:
+    if error.__cause__:
+        error.__cause__.__traceback__ = _without_our_frames(error.__cause__.__traceback__)
+
+
+def _without_our_frames(traceback: TracebackType | None) -> TracebackType | None:
+    """A traceback from a frame of ours on: without it and the frames that it leads to, up to the next of the user's."""
+    if sys.flags.dev_mode:
+        return traceback
+    kept: list[TracebackType] = []
+    is_inside = True  # of this package
+    while traceback:
+        owner = _owner_of_frame(traceback.tb_frame)
+        if owner == "user" or not is_inside:
+            kept.append(traceback)
+        is_inside = owner == "package" or (is_inside and owner == "library")
+        traceback = traceback.tb_next
+    following: TracebackType | None = None
+    for entry in reversed(kept):
+        entry.tb_next = following
+        following = entry
+    return following

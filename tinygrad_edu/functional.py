@@ -21,7 +21,7 @@ from typing import Any, SupportsIndex, TypeVar
 
 from ._validate import is_number, length, require_function, to_float
 from .engine import Value, apply, make_constant
-from .errors import describe
+from .errors import api_boundary, describe, hide_frames
 from .ops import DOT, LEAF, LOGSUMEXP, MUL, TAKE, TOTAL
 from .rules import FAMILIES, FLOATS, OPS, Op, Rule, Rules, define
 
@@ -40,13 +40,21 @@ def call_op(op: Op, *xs: Value | float) -> Any:
     Returns:
         A node if one of the inputs is a Value, else a plain float.
     """
-    y = apply(op, *xs)
-    return y if any(isinstance(x, Value) for x in xs) else y.data
+    try:
+        y = apply(op, *xs)
+        return y if any(isinstance(x, Value) for x in xs) else y.data
+    except Exception as error:
+        hide_frames(error)
+        raise
 
 
 def _call_method(name: str, x: S, *parameters: float) -> S:
-    y: Value = getattr(x if isinstance(x, Value) else make_constant(x), name)(*parameters)
-    return y if isinstance(x, Value) else y.data
+    try:
+        y: Value = getattr(x if isinstance(x, Value) else make_constant(x), name)(*parameters)
+        return y if isinstance(x, Value) else y.data
+    except Exception as error:
+        hide_frames(error)
+        raise
 
 
 def exp(x: S) -> S:
@@ -620,6 +628,7 @@ def clamp(x: S, low: float, high: float) -> S:
     return _call_method("clamp", x, low, high)
 
 
+@api_boundary
 def maximum(*xs: Value | float) -> Any:
     """Returns the largest of the numbers, as one node.
 
@@ -645,6 +654,7 @@ def maximum(*xs: Value | float) -> Any:
     return call_op(OPS["maximum" if len(xs) == 2 else "largest"], *xs)
 
 
+@api_boundary
 def minimum(*xs: Value | float) -> Any:
     """Returns the smallest of the numbers, as one node.
 
@@ -696,6 +706,7 @@ def where(c: Value | float, a: Value | float, b: Value | float) -> Any:
     return call_op(OPS["where"], c, a, b)
 
 
+@api_boundary
 def take(table: Sequence[Any], i: SupportsIndex) -> Any:
     """Takes an item of a list by an index: a number, or a row of a list of rows, as an embedding does.
 
@@ -801,6 +812,7 @@ def total(xs: Iterable[Value | float]) -> Any:
     return call_op(TOTAL, *_balance(numbers, map(_to_number, numbers))) if has_overflowed(y) else y
 
 
+@api_boundary
 def mean(xs: Iterable[Value | float]) -> Any:
     """Computes the mean of a sequence.
 
@@ -827,6 +839,7 @@ def mean(xs: Iterable[Value | float]) -> Any:
     return y
 
 
+@api_boundary
 def prod(xs: Iterable[Value | float]) -> Any:
     """Computes the product of a sequence, by a chain of multiplications, so that its numbers may be 0.
 
@@ -868,6 +881,7 @@ def has_overflowed(y: Value | float) -> bool:
     return math.isinf(y.data if y.__class__ is Value else y) if y.__class__ in (Value, float) else False
 
 
+@api_boundary
 def logsumexp(xs: Iterable[Value | float]) -> Any:
     """Computes log Σ eˣⁱ, a smooth maximum, as one node.
 
@@ -888,6 +902,7 @@ def logsumexp(xs: Iterable[Value | float]) -> Any:
     return call_op(LOGSUMEXP, *_to_nonempty_list(xs, "logsumexp"))
 
 
+@api_boundary
 def softmax(xs: Iterable[Value | float]) -> list[Any]:
     """Turns n numbers into probabilities.
 
@@ -912,6 +927,7 @@ def softmax(xs: Iterable[Value | float]) -> list[Any]:
     return [share / all_shares for share in shares]
 
 
+@api_boundary
 def log_softmax(xs: Iterable[Value | float]) -> list[Any]:
     """Computes the logarithms of `softmax`.
 
@@ -980,6 +996,7 @@ def _to_list(xs: Iterable[Value | float], name: str) -> list[Value | float]:
     return list(xs)
 
 
+@api_boundary
 def define_op(name: str, value: Rule, derivatives: Rules, symbol: str | None = None) -> Callable[..., Any]:
     """Enters an operation of your own in the rule table and returns it as a function.
 

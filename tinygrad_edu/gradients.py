@@ -13,7 +13,7 @@ from typing import Any, Literal, overload
 from . import engine
 from ._validate import length, require_function
 from .engine import Value, apply, make_constant
-from .errors import ARITHMETIC_ERRORS, describe, refuse_nan, with_location
+from .errors import ARITHMETIC_ERRORS, api_boundary, cause_of, describe, refuse_nan, with_location
 from .functional import S, call_op
 from .graph import topological_order
 from .modes import Mode, enable_grad, enter_mode, is_recording, open_modes
@@ -46,6 +46,7 @@ def grad(y: Value, xs: Sequence[Value], create_graph: Literal[False] = False) ->
 def grad(y: Value, xs: Value, create_graph: Literal[True]) -> Value: ...
 @overload
 def grad(y: Value, xs: Sequence[Value], create_graph: Literal[True]) -> list[Value]: ...
+@api_boundary
 def grad(y: Value, xs: Value | Sequence[Value], create_graph: bool = False) -> Any:
     """Computes the gradients ∂y/∂x of one Value in others, and changes no `.grad`.
 
@@ -122,7 +123,7 @@ def sweep_by_node(
             try:
                 slopes = rule.derivatives(m, read(v), *map(read, inputs), wanted=wanted)
             except ARITHMETIC_ERRORS as error:
-                raise with_location(error, f"the derivative of {rule}", inputs) from error
+                raise with_location(error, f"the derivative of {rule}", inputs) from cause_of(error)
             terms = [
                 _multiply(gradients[v], slope) if asked else None for asked, slope in zip(wanted, slopes, strict=True)
             ]
@@ -191,6 +192,7 @@ class _Arguments(Mode):
         return y
 
 
+@api_boundary
 def value_and_grad(f: Callable[..., Value | float]) -> Callable[..., tuple[Any, list[Any]]]:
     """Makes a function that returns the value of f and its n first derivatives.
 
@@ -210,6 +212,7 @@ def value_and_grad(f: Callable[..., Value | float]) -> Callable[..., tuple[Any, 
     """
     require_function("f", f, "value_and_grad(lambda x, y: x * y)")
 
+    @api_boundary
     def function(*xs: Value | float) -> tuple[Any, list[Any]]:
         arguments = _Arguments(xs)
         with enter_mode(arguments):
@@ -220,6 +223,7 @@ def value_and_grad(f: Callable[..., Value | float]) -> Callable[..., tuple[Any, 
     return function
 
 
+@api_boundary
 def derivative(f: Callable[[Value], Value | float], n: int = 1) -> Callable[[S], S]:
     """Makes the n-th derivative of a function of one number, dⁿf/dxⁿ.
 
@@ -248,6 +252,7 @@ def derivative(f: Callable[[Value], Value | float], n: int = 1) -> Callable[[S],
     if not isinstance(n, int) or n < 0:
         raise ValueError(f"the order of a derivative is an int of 0 or more, not {n!r}")
 
+    @api_boundary
     def function(x: S) -> S:
         arguments = _Arguments([x])
         with enter_mode(arguments):
@@ -260,6 +265,7 @@ def derivative(f: Callable[[Value], Value | float], n: int = 1) -> Callable[[S],
     return function
 
 
+@api_boundary
 def jacobian(f: Callable[..., Sequence[Value | float]]) -> Callable[..., list[list[Any]]]:
     """Makes the matrix of all first derivatives of a function of n numbers that returns m numbers.
 
@@ -279,6 +285,7 @@ def jacobian(f: Callable[..., Sequence[Value | float]]) -> Callable[..., list[li
     """
     require_function("f", f, "jacobian(lambda x, y: [x * y, x + y])")
 
+    @api_boundary
     def function(*xs: Value | float) -> list[list[Any]]:
         arguments = _Arguments(xs)
         with enter_mode(arguments):
@@ -294,6 +301,7 @@ def jacobian(f: Callable[..., Sequence[Value | float]]) -> Callable[..., list[li
     return function
 
 
+@api_boundary
 def hessian(f: Callable[..., Value | float]) -> Callable[..., list[list[Any]]]:
     """Makes the matrix of all second derivatives of a function of n numbers.
 
@@ -313,6 +321,7 @@ def hessian(f: Callable[..., Value | float]) -> Callable[..., list[list[Any]]]:
     """
     require_function("f", f, "hessian(lambda x, y: x**2 * y)")
 
+    @api_boundary
     def function(*xs: Value | float) -> list[list[Any]]:
         arguments = _Arguments(xs)
         with enter_mode(arguments):
@@ -323,6 +332,7 @@ def hessian(f: Callable[..., Value | float]) -> Callable[..., list[list[Any]]]:
     return function
 
 
+@api_boundary
 def hvp(f: Callable[..., Value | float], v: Sequence[Value | float]) -> Callable[..., list[Any]]:
     """Makes the product of the Hessian and a vector, without computing the n² entries of the Hessian.
 
@@ -346,6 +356,7 @@ def hvp(f: Callable[..., Value | float], v: Sequence[Value | float]) -> Callable
     require_function("f", f, "hvp(lambda x, y: x * y, [1.0, 0.0])")
     n = length("the vector v", v)
 
+    @api_boundary
     def function(*xs: Value | float) -> list[Any]:
         if len(xs) != n:
             raise ValueError(f"the vector has {n} numbers, the function {len(xs)} arguments; hvp needs as many of each")

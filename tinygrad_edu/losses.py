@@ -22,6 +22,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 from ._samples import by_position
 from ._validate import look_up, to_float, to_float_within
 from .engine import Value
+from .errors import api_boundary
 from .functional import (
     abs,
     clamp,
@@ -53,6 +54,7 @@ class Loss(Protocol):
         """The loss of predictions, which are Values or numbers, and their targets."""
 
 
+@api_boundary
 def sse(predictions: Any, targets: Any, *, reduction: Reduction = "sum") -> Any:
     """The sum of squared errors, Σ (ŷ − y)².
 
@@ -78,6 +80,7 @@ def sse(predictions: Any, targets: Any, *, reduction: Reduction = "sum") -> Any:
     return _reduce(*_compute_errors(predictions, targets), reduction, _sum_of_squares)
 
 
+@api_boundary
 def mse(predictions: Any, targets: Any, *, reduction: Reduction = "mean") -> Any:
     """The mean squared error, Σ (ŷ − y)² / n: `sse` with the mean as its default.
 
@@ -101,6 +104,7 @@ def mse(predictions: Any, targets: Any, *, reduction: Reduction = "mean") -> Any
     return sse(predictions, targets, reduction=reduction)
 
 
+@api_boundary
 def half_sse(predictions: Any, targets: Any, *, reduction: Reduction = "sum") -> Any:
     """Half the sum of squared errors, Σ ½(ŷ − y)².
 
@@ -126,6 +130,7 @@ def half_sse(predictions: Any, targets: Any, *, reduction: Reduction = "sum") ->
     return _reduce(*_compute_errors(predictions, targets), reduction, _sum_of_squares, divisor=2)
 
 
+@api_boundary
 def half_mse(predictions: Any, targets: Any, *, reduction: Reduction = "mean") -> Any:
     """Half the mean squared error, Σ ½(ŷ − y)² / n: `half_sse` with the mean as its default.
 
@@ -149,6 +154,7 @@ def half_mse(predictions: Any, targets: Any, *, reduction: Reduction = "mean") -
     return half_sse(predictions, targets, reduction=reduction)
 
 
+@api_boundary
 def mae(predictions: Any, targets: Any, *, reduction: Reduction = "mean") -> Any:
     """The mean absolute error, Σ |ŷ − y| / n; its slope at an error of 0 is 0.
 
@@ -173,6 +179,7 @@ def mae(predictions: Any, targets: Any, *, reduction: Reduction = "mean") -> Any
     return _reduce([abs(e) for e in errors], samples, reduction)
 
 
+@api_boundary
 def huber(predictions: Any, targets: Any, *, delta: float = 1.0, reduction: Reduction = "mean") -> Any:
     """Squares small errors, and counts large ones absolutely, so that an outlier has a slope of delta at most.
 
@@ -206,6 +213,7 @@ def huber(predictions: Any, targets: Any, *, delta: float = 1.0, reduction: Redu
     return _reduce([c * (e - 0.5 * c) for e, c in zip(errors, clipped)], samples, reduction)
 
 
+@api_boundary
 def hinge(predictions: Any, targets: Any, *, margin: float = 1.0, reduction: Reduction = "mean") -> Any:
     """The max-margin loss, max(0, margin − y·ŷ).
 
@@ -239,6 +247,7 @@ def hinge(predictions: Any, targets: Any, *, margin: float = 1.0, reduction: Red
     return _reduce([relu(_margin_minus_score(margin, s, y)) for s, y in scores], samples, reduction)
 
 
+@api_boundary
 def bce(predictions: Any, targets: Any, *, reduction: Reduction = "mean") -> Any:
     """Binary cross-entropy of probabilities, −(y·log p + (1 − y)·log(1 − p)).
 
@@ -272,6 +281,7 @@ def bce(predictions: Any, targets: Any, *, reduction: Reduction = "mean") -> Any
     return _reduce(terms, samples, reduction)
 
 
+@api_boundary
 def bce_with_logits(predictions: Any, targets: Any, *, reduction: Reduction = "mean") -> Any:
     """Binary cross-entropy of p = σ(ŷ): y·softplus(−ŷ) + (1 − y)·softplus(ŷ), which never overflows.
 
@@ -301,6 +311,7 @@ def bce_with_logits(predictions: Any, targets: Any, *, reduction: Reduction = "m
     return _reduce(terms, samples, reduction)
 
 
+@api_boundary
 def cross_entropy(predictions: Any, targets: Any, *, reduction: Reduction = "mean") -> Any:
     """The cross-entropy of a class, −log softmax(logits)[label].
 
@@ -374,6 +385,7 @@ def find_reduction(loss: object) -> str:
     return "" if ours is None else str(signature(ours).parameters["reduction"].default)
 
 
+@api_boundary
 def by_name(name: str) -> Loss:
     """Finds a loss by its name.
 

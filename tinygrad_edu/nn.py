@@ -16,7 +16,7 @@ from . import _io, functional
 from ._samples import by_position, is_array, to_array
 from ._validate import common_length, is_number, look_up, require_ints, require_names, require_random, to_float
 from .engine import Value, make_constant, make_node
-from .errors import FAILURES, describe
+from .errors import FAILURES, api_boundary, describe, hide_inner_frames
 from .modes import no_grad
 from .ops import LEAF
 from .rules import OPS, Op
@@ -77,7 +77,11 @@ class _ModuleMeta(ABCMeta):
     """
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        module = super().__call__(*args, **kwargs)
+        try:
+            module = super().__call__(*args, **kwargs)
+        except Exception as error:
+            hide_inner_frames(error)
+            raise
         for name, p in module.named_parameters():
             if not p.label or f".{name}".endswith(f".{p.label}"):  # a label that the user chose stays
                 p.label = name
@@ -113,7 +117,11 @@ class Module(metaclass=_ModuleMeta):
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
         """Computes the output: calls `forward`."""
-        return self.forward(*inputs, **options)
+        try:
+            return self.forward(*inputs, **options)
+        except Exception as error:
+            hide_inner_frames(error)
+            raise
 
     def forward(self, *inputs: Any, **options: Any) -> Any:
         """Computes the output of the module; each subclass defines its own `forward`, or its own `__call__`.
@@ -131,6 +139,7 @@ class Module(metaclass=_ModuleMeta):
         methods = "a method __call__(self, x) or forward(self, x)"
         raise NotImplementedError(f"{type(self).__name__} needs {methods} that computes its output")
 
+    @api_boundary
     def predict(self, X: Any) -> Any:
         """Computes the outputs of many samples as plain numbers; no graph is recorded.
 
@@ -198,6 +207,7 @@ class Module(metaclass=_ModuleMeta):
         """
         return {name: to_float(p.data, f"parameter {name!r}") for name, p in self.named_parameters()}
 
+    @api_boundary
     def load_state_dict(self, state: dict[str, float]) -> None:
         """Takes over the numbers of a `state_dict()`; where that fails, the model is as it was.
 
@@ -228,6 +238,7 @@ class Module(metaclass=_ModuleMeta):
         """
         _io.write_json(path, "parameters", {"parameters": self.state_dict()})
 
+    @api_boundary
     def load(self, path: str | os.PathLike[str]) -> None:
         """Takes over the parameters that `save` wrote for a model of the same shape; on an error, it is as it was.
 

@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 from ._display import Sheet
 from ._validate import look_up, require_finite, require_ints, require_names, to_float, to_float_within
 from .engine import Value
-from .errors import describe, short_repr
+from .errors import api_boundary, describe, short_repr
 from .ops import LEAF
 from .rules import Number
 
@@ -99,6 +99,7 @@ class Optimizer:
         for p in self.params:
             p.grad = 0.0
 
+    @api_boundary
     def step(self) -> None:
         """Updates every parameter from its gradient: all of them or, when an error is raised, none.
 
@@ -274,6 +275,7 @@ class Optimizer:
         )
 
 
+@api_boundary
 def clip_grad_norm(params: Parameters, max_norm: float) -> float:
     """Scales all gradients down where their norm, ‖g‖ = √(Σ gᵢ²), is larger than max_norm.
 
@@ -341,6 +343,7 @@ class SGD(Optimizer):
 
     buffers = ("v",)
 
+    @api_boundary
     def __init__(
         self,
         params: Parameters,
@@ -397,6 +400,7 @@ class AdaGrad(Optimizer):
     buffers = ("s",)
     nonnegative = ("s",)
 
+    @api_boundary
     def __init__(
         self, params: Parameters, lr: float | Schedule = 1e-2, *, eps: float = 1e-10, weight_decay: float = 0.0
     ) -> None:
@@ -445,6 +449,7 @@ class RMSProp(Optimizer):
     buffers = ("s", "b")
     nonnegative = ("s",)
 
+    @api_boundary
     def __init__(
         self,
         params: Parameters,
@@ -501,6 +506,7 @@ class Adam(Optimizer):
     buffers = ("m", "v", "t")
     nonnegative = ("v", "t")
 
+    @api_boundary
     def __init__(
         self,
         params: Parameters,
@@ -555,6 +561,7 @@ class AdamW(Adam):
         0.95
     """
 
+    @api_boundary
     def __init__(
         self,
         params: Parameters,
@@ -588,6 +595,7 @@ OPTIMIZERS: dict[str, type[SGD | AdaGrad | RMSProp | Adam]] = {
 }
 
 
+@api_boundary
 def by_name(name: str) -> type[SGD | AdaGrad | RMSProp | Adam]:
     """Finds the class of an optimizer by its name.
 
@@ -609,6 +617,7 @@ def by_name(name: str) -> type[SGD | AdaGrad | RMSProp | Adam]:
 
 # ---- schedules: the number t of updates made so far -> the learning rate of the next one -----------------------------
 # Each is a function of this module with its numbers filled in: it can be pickled, as a lambda cannot.
+@api_boundary
 def constant(lr: float) -> Schedule:
     """A learning rate that stays the same.
 
@@ -633,6 +642,7 @@ def _constant(lr: float, t: int) -> float:
     return lr
 
 
+@api_boundary
 def step_decay(lr: float, every: int, factor: float = 0.1) -> Schedule:
     """Multiplies the learning rate by factor after each `every` updates: lr · factor^⌊t / every⌋.
 
@@ -663,6 +673,7 @@ def _step_decay(lr: float, every: int, factor: float, t: int) -> float:
     return lr * factor ** (t // every)
 
 
+@api_boundary
 def exponential(lr: float, factor: float) -> Schedule:
     """Multiplies the learning rate by factor after each update: lr · factorᵗ.
 
@@ -686,6 +697,7 @@ def exponential(lr: float, factor: float) -> Schedule:
     return step_decay(lr, every=1, factor=factor)
 
 
+@api_boundary
 def cosine(lr: float, steps: int, minimum: float = 0.0) -> Schedule:
     """Half a cosine wave from lr down to minimum: minimum + ½(lr − minimum)(1 + cos(πt / steps)).
 
@@ -716,6 +728,7 @@ def _cosine(lr: float, steps: int, minimum: float, t: int) -> float:
     return minimum + 0.5 * (lr - minimum) * (1.0 + math.cos(math.pi * t / steps))
 
 
+@api_boundary
 def linear(lr: float, steps: int, end: float = 0.0) -> Schedule:
     """A straight line from lr to end in `steps` updates, and end from then on.
 
@@ -746,6 +759,7 @@ def _linear(lr: float, steps: int, end: float, t: int) -> float:
     return lr + (end - lr) * min(t, steps) / steps
 
 
+@api_boundary
 def warmup(lr: float | Schedule, steps: int, start_factor: float = 1 / 3) -> Schedule:
     """Multiplies a learning rate by a factor that rises from start_factor to 1 along a line in `steps` updates.
 

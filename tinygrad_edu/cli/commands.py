@@ -557,9 +557,10 @@ def animate(expression: str, numbers: tuple[str, ...], out: Path, seconds: float
 def check(expression: str, numbers: tuple[str, ...], order: int) -> int:
     """Check the gradient of an expression against differences.
 
-    For each name it prints the gradient beside what differences say, with the error of these, and a verdict: correct;
-    wrong, with the operation to blame; a kink, with the one-sided derivatives; outside the domain; or too noisy to
-    tell. The exit code is 0 if the gradient is correct, 1 if not, and 2 after an error.
+    First it says in plain words whether the gradient is right, and prints for each name what the rules give beside what
+    trying gives. If not, it says why: a rule is wrong, with the operation to blame; a kink, with the one-sided
+    derivatives; outside the domain; or too few digits to tell. Then come the details: errors, tolerance, digits. The
+    exit code is 0 if the gradient is correct, 1 if not, and 2 after an error.
     """
     from tinygrad_edu.engine import Value
     from tinygrad_edu.testing import gradcheck
@@ -568,7 +569,8 @@ def check(expression: str, numbers: tuple[str, ...], order: int) -> int:
     with suppress(expressions.DomainError):  # that is for the check to say; all else that is wrong is an error at once
         expressions.parse(expression, {leaf.label: leaf for leaf in leaves})
     found = gradcheck(lambda *xs: expressions.parse(expression, {x.label: x for x in xs}), *leaves, order=order)
-    click.echo(f"f = {clean_text(expression)}\n{found}")
+    point = ", ".join([f"{leaf.label} = {leaf.data:g}" for leaf in leaves])
+    click.echo(f"f = {clean_text(expression)}{point and f', at {point}'}\n\n{found}")
     return 0 if found else 1
 
 

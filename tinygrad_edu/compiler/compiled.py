@@ -19,7 +19,7 @@ from typing import Any, Generic, Literal, NamedTuple, TypeVar, overload
 from tinygrad_edu._parts import name_of
 from tinygrad_edu._validate import require_function, to_float
 from tinygrad_edu.engine import Value, add_to_gradients, make_constant
-from tinygrad_edu.errors import describe
+from tinygrad_edu.errors import api_boundary, describe, hide_frames
 from tinygrad_edu.gradients import grad
 from tinygrad_edu.modes import enable_grad
 
@@ -56,6 +56,7 @@ class Recorded(Program):
 
     tape: Tape
 
+    @api_boundary
     def source(self, language: str = "python") -> str:
         """Writes the program as a function, or as formulas.
 
@@ -79,6 +80,7 @@ class Recorded(Program):
         """
         return printers.source(self, language)
 
+    @api_boundary
     def function(self, language: str = "numpy") -> Callable[..., Any]:
         """The function that the source defines.
 
@@ -121,6 +123,7 @@ class Recorded(Program):
         return f"<Program of {self.name}: {len(self.statements)} statements>"
 
 
+@api_boundary
 def record(f: Callable[..., Any], *example: Any, gradients: bool = False) -> Recorded:
     """Finds the array program of a function of Values.
 
@@ -166,6 +169,7 @@ def compile(f: Callable[..., Any], *, backend: Backend = "numpy", dtype: Precisi
 def compile(
     f: EllipsisType = ..., *, backend: Backend = "numpy", dtype: Precision = "float64"
 ) -> Callable[[Callable[..., Any]], "Compiled"]: ...
+@api_boundary
 def compile(
     f: Callable[..., Any] | EllipsisType = ..., *, backend: Backend = "numpy", dtype: Precision = "float64"
 ) -> "Compiled | Callable[[Callable[..., Any]], Compiled]":
@@ -330,26 +334,34 @@ class Compiled:
         self, gradients: Gradients, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple["_Recording", Runner, Sequence[Any]]:
         """The recording for arguments like these, its runner, and the results: the values, then the gradients."""
-        quick = self._quick[gradients].get(len(args))
-        if quick and not kwargs:
-            results = quick[1].at_once(args)
-            if results is not None:
-                return *quick, results
-        if len(args) not in self._names:
-            self._names[len(args)] = _names_of_arguments(self.function, len(args))
-        call = _Call(self.function, self._names[len(args)], args, kwargs)
-        recording = self._recording(call)
-        batched = call.batched()
-        runner = recording.runner(gradients, batched)
-        are_quick = all(x.__class__ is float or len(getattr(x, "shape", ())) for x in args)
-        if are_quick and runner.at_once is not refuse_all and recording.takes_numbers_only and not kwargs:
-            self._quick[gradients][len(args)] = recording, runner
-        if batched:
-            results = runner.on_samples(call.labels, call.numbers)
-            if self.backend == "jax" and backends.jax.holds_arrays((args, kwargs)):
-                results = backends.jax.to_arrays(results, self.dtype)
-            return recording, runner, results
-        return recording, runner, runner.on_numbers([_check_number(*leaf) for leaf in zip(call.labels, call.numbers)])
+        try:
+            quick = self._quick[gradients].get(len(args))
+            if quick and not kwargs:
+                results = quick[1].at_once(args)
+                if results is not None:
+                    return *quick, results
+            if len(args) not in self._names:
+                self._names[len(args)] = _names_of_arguments(self.function, len(args))
+            call = _Call(self.function, self._names[len(args)], args, kwargs)
+            recording = self._recording(call)
+            batched = call.batched()
+            runner = recording.runner(gradients, batched)
+            are_quick = all(x.__class__ is float or len(getattr(x, "shape", ())) for x in args)
+            if are_quick and runner.at_once is not refuse_all and recording.takes_numbers_only and not kwargs:
+                self._quick[gradients][len(args)] = recording, runner
+            if batched:
+                results = runner.on_samples(call.labels, call.numbers)
+                if self.backend == "jax" and backends.jax.holds_arrays((args, kwargs)):
+                    results = backends.jax.to_arrays(results, self.dtype)
+                return recording, runner, results
+            return (
+                recording,
+                runner,
+                runner.on_numbers([_check_number(*leaf) for leaf in zip(call.labels, call.numbers)]),
+            )
+        except BaseException as error:
+            hide_frames(error)  # so that the method which users call is the last line of ours
+            raise
 
     def _recording(self, call: "_Call") -> "_Recording":
         """The recording for arguments of this structure, and for those ints that are part of a program."""

@@ -63,7 +63,7 @@ class Records:
                     yield line, cells
                 line = self._skipped + reader.line_num + 1
         except csv.Error as error:
-            raise ValueError(f"{self.source}, line {line}: the row that begins here is not CSV: {error}") from error
+            raise ValueError(f"{self.source}, line {line}: the row that begins here is not CSV: {error}") from None
 
     def _decode(self, file: BinaryIO) -> Iterator[str]:
         """The text of the file, block by block."""

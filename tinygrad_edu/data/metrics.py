@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 from tinygrad_edu._samples import parallel
 from tinygrad_edu._validate import to_float
 from tinygrad_edu.engine import Value
-from tinygrad_edu.errors import quote_list, short_repr
+from tinygrad_edu.errors import api_boundary, quote_list, short_repr
 
 
+@api_boundary
 def r2(y: Sequence[float], predictions: Sequence[float]) -> float:
     """The coefficient of determination, R² = 1 − Σ (y − ŷ)² / Σ (y − ȳ)².
 
@@ -39,6 +40,7 @@ def r2(y: Sequence[float], predictions: Sequence[float]) -> float:
     return 1.0 - fsum((t - p) ** 2 for t, p in zip(y, predictions)) / spread
 
 
+@api_boundary
 def accuracy(y: Sequence[object], predictions: Sequence[object]) -> float:
     """The share of predictions that equal their target; of a Value its number counts.
 
@@ -76,6 +78,7 @@ class ClassScores(NamedTuple):
     support: int
 
 
+@api_boundary
 def confusion_matrix(
     y: Sequence[Hashable], predictions: Sequence[Hashable], classes: Iterable[Hashable]
 ) -> list[list[int]]:
@@ -108,6 +111,7 @@ def confusion_matrix(
     return counts
 
 
+@api_boundary
 def class_scores(
     y: Sequence[Hashable], predictions: Sequence[Hashable], classes: Iterable[Hashable]
 ) -> list[ClassScores]:
@@ -146,6 +150,7 @@ def class_scores(
     return scores
 
 
+@api_boundary
 def auc(y: Sequence[object], scores: Sequence[float]) -> float:
     """The area under the ROC curve: how often one of the second class has a higher score than one of the first.
 

@@ -11,7 +11,7 @@ from math import fsum, hypot, isfinite, sqrt
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_edu._validate import require_finite, to_float
-from tinygrad_edu.errors import quote_list, short_repr
+from tinygrad_edu.errors import api_boundary, quote_list, short_repr
 
 from .tables import Cell, Table
 
@@ -46,6 +46,7 @@ class Standardizer:
             raise ValueError(f"the scale of a standardised column must be greater than 0, not {scale}")
 
     @classmethod
+    @api_boundary
     def fit(cls, values: Iterable[float | None]) -> "Standardizer":
         """Learns the mean, and as the scale the standard deviation √(Σ (x − mean)² / n).
 
@@ -74,6 +75,7 @@ class Standardizer:
             mean = fsum((xs / len(xs)).tolist())
             return cls(mean, hypot(*(xs - mean).tolist()) / sqrt(len(xs)) or 1.0)
 
+    @api_boundary
     def transform(self, values: Iterable[Cell]) -> list[float]:
         """Standardises numbers.
 
@@ -88,6 +90,7 @@ class Standardizer:
         """
         return [self.encode(x)[0] for x in values]
 
+    @api_boundary
     def inverse(self, zs: Iterable[float]) -> list[float]:
         """Computes x = mean + scale·z.
 
@@ -188,6 +191,7 @@ class Categories:
             raise ValueError(f"categories must be one or more distinct texts, not [{quote_list(names)}]")
 
     @classmethod
+    @api_boundary
     def fit(cls, values: Iterable[str | None]) -> "Categories":
         """Learns the names that occur.
 
@@ -210,6 +214,7 @@ class Categories:
         """All names, in the order of their numbers."""
         return list(self._numbers)
 
+    @api_boundary
     def transform(self, values: Iterable[Cell]) -> list[int]:
         """Looks up the numbers of names.
 
@@ -224,6 +229,7 @@ class Categories:
         """
         return [self._find_number(value) for value in values]
 
+    @api_boundary
     def inverse(self, numbers: Iterable[int]) -> list[str]:
         """Looks up the names of numbers.
 
@@ -366,6 +372,7 @@ class Features:
                 raise TypeError(f"column {short_repr(name)} {must_be}, not {short_repr(encoding)}")
 
     @classmethod
+    @api_boundary
     def fit(cls, table: Table) -> "Features":
         """Learns the encodings of all columns; `table.select(...)` chooses the columns.
 
@@ -398,6 +405,7 @@ class Features:
             names += [f"{name}={c}" for c in encoding.names] if isinstance(encoding, Categories) else [name]
         return names
 
+    @api_boundary
     def transform(self, table: Table, ignore_unseen: bool = False) -> "NDArray[Any]":
         """Encodes the rows of a table.
 
@@ -459,6 +467,7 @@ class Features:
         return {"columns": [_encoding_to_dict(name, encoding) for name, encoding in self.encodings.items()]}
 
     @classmethod
+    @api_boundary
     def from_dict(cls, state: object) -> "Features":
         """Restores features from their state.
 
@@ -508,6 +517,7 @@ class Target:
             raise ValueError(f"column {short_repr(name)}: its only class is {only}; a classifier needs two or more")
 
     @classmethod
+    @api_boundary
     def fit(cls, table: Table, name: str) -> "Target":
         """Learns the encoding of one column.
 
@@ -528,6 +538,7 @@ class Target:
         """The classes in the order of their numbers; empty for a regression."""
         return self.encoding.names if isinstance(self.encoding, Categories) else []
 
+    @api_boundary
     def transform(self, table: Table) -> list[Any]:
         """Encodes the target of each row.
 
@@ -551,6 +562,7 @@ class Target:
         is_class = isinstance(self.encoding, Categories)
         return [*(inputs.argmax(axis=1) if is_class else inputs[:, 0]).tolist()]
 
+    @api_boundary
     def inverse(self, ys: Iterable[Any]) -> list[Any]:
         """Decodes predictions.
 
@@ -571,6 +583,7 @@ class Target:
         return _encoding_to_dict(self.name, self.encoding)
 
     @classmethod
+    @api_boundary
     def from_dict(cls, state: object) -> "Target":
         """Restores a target from its state.
 
@@ -601,7 +614,7 @@ def _fit_encoding(table: Table, name: str) -> Encoding:
             return Categories.fit(table.codes(name)[1])
         return Standardizer._fit_array(table.numbers(name)[~table.is_missing(name)])
     except ValueError as error:
-        raise ValueError(f"column {short_repr(name)}: {error}") from error
+        raise ValueError(f"column {short_repr(name)}: {error}") from None
 
 
 def _describe_cell(table: Table, row: int, name: str) -> str:
@@ -623,5 +636,5 @@ def _encoding_from_dict(state: object) -> tuple[str, Encoding]:
             if state.keys() == {"name", "categories"}:
                 return name, Categories(state["categories"])
         except ValueError as error:
-            raise ValueError(f"column {short_repr(name)}: {error}") from error
+            raise ValueError(f"column {short_repr(name)}: {error}") from None
     raise ValueError("a column must be described by its name with a mean and a scale, or with its categories")

@@ -10,6 +10,7 @@ from random import Random
 from typing import Any
 
 from tinygrad_edu._validate import length, require_ints, to_float_within
+from tinygrad_edu.errors import api_boundary
 
 from .tables import Table, read_csv
 
@@ -53,6 +54,7 @@ def _read_bundled(name: str) -> Table:
 
 
 # ---- made-up sets ----------------------------------------------------------------------------------------------------
+@api_boundary
 def line(n: int = 20, slope: float = 2.0, intercept: float = 1.0, noise: float = 0.3, seed: int = 0) -> Dataset:
     """Points that scatter around a line: y = slope·x + intercept + noise·ε, with ε ~ N(0, 1).
 
@@ -83,6 +85,7 @@ def line(n: int = 20, slope: float = 2.0, intercept: float = 1.0, noise: float =
     return [[x] for x in xs], [slope * x + intercept + random.gauss(0.0, noise) for x in xs]
 
 
+@api_boundary
 def moons(n: int = 100, noise: float = 0.1, seed: int = 0, labels: tuple[Any, Any] = (0, 1)) -> Dataset:
     """Two half circles that reach into each other, in random order.
 
@@ -116,6 +119,7 @@ def moons(n: int = 100, noise: float = 0.1, seed: int = 0, labels: tuple[Any, An
     return _shuffle([(x + random.gauss(0.0, noise), y + random.gauss(0.0, noise), c) for x, y, c in points], random)
 
 
+@api_boundary
 def spiral(n_per_class: int = 100, classes: int = 3, noise: float = 0.2, seed: int = 0) -> Dataset:
     """Spiral arms around the origin, one for each class, that no straight line separates; in random order.
 

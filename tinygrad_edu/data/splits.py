@@ -6,10 +6,12 @@ from typing import Any
 
 from tinygrad_edu._samples import by_position, parallel, take
 from tinygrad_edu._validate import common_length, require_ints, require_random, to_float_within
+from tinygrad_edu.errors import api_boundary
 
 from .tables import Table
 
 
+@api_boundary
 def split(*sequences: Any, test: float = 0.2, seed: int = 0, stratify: Sequence[Hashable] | None = None) -> list[Any]:
     """Splits parallel sequences of n items in a training part and a test part.
 
@@ -61,6 +63,7 @@ def _take(sequence: Any, rows: Sequence[int]) -> Any:
     return sequence.take(rows) if isinstance(sequence, Table) else take(sequence, rows)
 
 
+@api_boundary
 def batches(
     X: Sequence[Any], y: Sequence[Any], size: int | None = None, rng: Random | None = None
 ) -> Iterator[tuple[list[Any], list[Any]]]:

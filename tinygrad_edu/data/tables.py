@@ -15,7 +15,7 @@ from tinygrad_edu import _io
 from tinygrad_edu._display import GAP, MAX_COLUMNS, Sheet, format_numbers
 from tinygrad_edu._samples import to_columns
 from tinygrad_edu._validate import require_ints, to_float
-from tinygrad_edu.errors import quote_list, short_repr
+from tinygrad_edu.errors import api_boundary, quote_list, short_repr
 
 from ._columns import Column, Numbers, Texts, number_texts
 from ._csv import Records
@@ -58,6 +58,7 @@ class Table:
         [(3.5, 'Adelie'), (5.0, 'Gentoo')]
     """
 
+    @api_boundary
     def __init__(
         self,
         columns: Any,
@@ -89,6 +90,7 @@ class Table:
     def __iter__(self) -> Iterator[str]:
         return iter(self._columns)
 
+    @api_boundary
     def __getitem__(self, name: str) -> list[Any]:
         return self._find(name).cells()
 
@@ -142,6 +144,7 @@ class Table:
         require_ints(0, n=n)
         return self.take(range(min(n, len(self))))
 
+    @api_boundary
     def numbers(self, name: str) -> "NDArray[Any]":
         """A column of numbers as an array.
 
@@ -163,6 +166,7 @@ class Table:
             raise ValueError(f"column {short_repr(name)} holds texts, such as {short_repr(column.names[0])}")
         return column.values
 
+    @api_boundary
     def codes(self, name: str) -> tuple["NDArray[Any]", list[str]]:
         """A column of texts as an array of integers.
 
@@ -221,6 +225,7 @@ class Table:
         """
         return f"row {row}" if self.lines is None else f"{self.source}, line {self.lines[row]}"
 
+    @api_boundary
     def select(self, *names: str) -> "Table":
         """Chooses columns.
 
@@ -232,6 +237,7 @@ class Table:
         """
         return Table({name: self._find(name) for name in names}, self.source, self.lines, self.notes)
 
+    @api_boundary
     def take(self, rows: Iterable[int]) -> "Table":
         """Chooses rows.
 
@@ -252,6 +258,7 @@ class Table:
         lines = None if self.lines is None else np.asarray(self.lines)[chosen]
         return Table(columns, self.source, cast("Sequence[int] | None", lines), self.notes)
 
+    @api_boundary
     def drop_missing(self, *names: str) -> "Table":
         """Leaves out the rows that have a missing value.
 
@@ -268,6 +275,7 @@ class Table:
             missing |= self.is_missing(name)
         return self.take(np.flatnonzero(~missing))
 
+    @api_boundary
     def drop_rare(self, name: str, at_least: int) -> "Table":
         """Leaves out the rows whose text in a column is rare, such as a class that cannot be split.
 
@@ -291,6 +299,7 @@ class Table:
         counts = np.append(np.bincount(codes[codes >= 0]), at_least)  # the last one is that of -1
         return self.take(np.flatnonzero(counts[codes] >= at_least))
 
+    @api_boundary
     def to_csv(self, path: str | os.PathLike[str]) -> None:
         """Writes a UTF-8 file that `read_csv` reads back, in one step; missing values become empty cells.
 
@@ -367,6 +376,7 @@ def _to_row_numbers(rows: Any, length: int) -> "NDArray[Any]":
 
 
 # ---- CSV files -------------------------------------------------------------------------------------------------------
+@api_boundary
 def read_csv(
     path: str | os.PathLike[str],
     *,

@@ -16,7 +16,7 @@ from typing import Any
 from tinygrad_edu._parts import PLAIN, Part, is_the_users, parts_of
 from tinygrad_edu._validate import is_number, to_float
 from tinygrad_edu.engine import Value
-from tinygrad_edu.errors import LIBRARIES, to_text
+from tinygrad_edu.errors import LIBRARIES, behind_boundary, to_text
 from tinygrad_edu.optim import Optimizer, schedule_to_list
 
 _MOST_SHOWN = 8  # a longer list of numbers is a fingerprint
@@ -75,7 +75,7 @@ class Ingredients:
 
 def _look_at(thing: Any) -> tuple[str | None, list[Part]]:
     """What a thing is, in a text that is the same for the same thing, and its parts; None for what cannot be seen."""
-    cls = type(thing)
+    cls, thing = type(thing), behind_boundary(thing)
     if isinstance(thing, FunctionType):
         if is_the_users(thing.__module__):
             return f"{_name(thing)} {fingerprint_code(thing.__code__)}", _named_parts(thing)

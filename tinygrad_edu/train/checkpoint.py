@@ -88,7 +88,7 @@ class Checkpoint:
         if self._made_of.opaque:
             parts = ", ".join([f"{path} (a {kind})" for path, kind in [*self._made_of.opaque.items()][:3]])
             message = f"nobody can see into {parts}: {self._path} goes on with it, even if it is another one by then"
-            warnings.warn(message, stacklevel=3)
+            warnings.warn(message, stacklevel=4)  # past `fit` and its `api_boundary`
 
     def save(self) -> None:
         """Adds the state of the run to the file, in one step."""

@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 from tinygrad_edu._samples import parallel
 from tinygrad_edu._validate import require_function, require_ints, to_float
 from tinygrad_edu.engine import Value
-from tinygrad_edu.errors import describe, short_repr, to_text
+from tinygrad_edu.errors import api_boundary, describe, short_repr, to_text
 from tinygrad_edu.graph import no_cycle_collection
 from tinygrad_edu.losses import mse
 from tinygrad_edu.modes import no_grad
@@ -70,6 +70,7 @@ class Executor(Protocol):
         """Writes its numbers back, and reads all again before the next step, as code may change anything."""
 
 
+@api_boundary
 def fit(
     model: Module,
     X: Any,
@@ -286,6 +287,7 @@ def fit(
     return history
 
 
+@api_boundary
 def evaluate(model: Module, X: Any, y: Any, loss: LossFunction = mse) -> float:
     """Computes the loss of a model on data; no graph is recorded.
 

@@ -15,7 +15,7 @@ from tinygrad_edu import _io, nn
 from tinygrad_edu._validate import look_up, require_finite
 from tinygrad_edu.data.preprocessing import Features, Standardizer, Target
 from tinygrad_edu.data.tables import Table, make_options
-from tinygrad_edu.errors import quote_list, short_repr
+from tinygrad_edu.errors import api_boundary, quote_list, short_repr
 
 # Each loss with the power of the target's unit that it has: 2 for squared units.
 REGRESSION_LOSSES = {"mse": 2, "half_mse": 2, "sse": 2, "half_sse": 2, "huber": 2, "mae": 1}
@@ -107,6 +107,7 @@ class Predictor:
         y = self.target.transform(table)
         return [2 * number - 1 for number in y] if self.loss == "hinge" else y
 
+    @api_boundary
     def predict(self, table: Table, ignore_unseen: bool = False, probabilities: bool = False) -> dict[str, list[Any]]:
         """Predicts the target of each row.
 
@@ -303,6 +304,7 @@ class Predictor:
         return predictor
 
 
+@api_boundary
 def load(path: str | os.PathLike[str]) -> Predictor:
     """Reads a trained model, as the command writes it: `tg.load("model.json").predict(table)`.
 

@@ -2,7 +2,7 @@
 
 import sys
 from contextlib import AbstractContextManager, nullcontext
-from importlib.util import find_spec
+from importlib import import_module
 from typing import Any, Protocol
 
 
@@ -21,25 +21,45 @@ def open_progress_bar(
 ) -> AbstractContextManager[ProgressBar]:
     """A bar of `total` units, None where nobody knows how many there are.
 
-    `wanted` is None for one in a terminal and in a notebook, and none elsewhere.
+    `wanted` is None for one in a terminal and in a notebook, and none elsewhere. In a terminal it is a line on standard
+    error; in a notebook it is one line of output, which is replaced as the bar goes on, and saved as it is at the end.
 
     >>> with open_progress_bar(False, 3, unit="frame") as bar:
     ...     bar.update()
     """
-    kernel = sys.modules.get("ipykernel")
+    in_notebook = _is_notebook()
     if wanted is None:
-        wanted = kernel is not None or (sys.stderr is not None and sys.stderr.isatty())
+        wanted = in_notebook or (sys.stderr is not None and sys.stderr.isatty())
     if not wanted:
         return nullcontext(_NoProgressBar())
-    import tqdm
+    from tqdm import tqdm
 
-    make: Any = tqdm.tqdm
-    if kernel is not None and find_spec("ipywidgets"):
-        from tqdm import notebook
-
-        make = notebook.tqdm
-    bar: AbstractContextManager[ProgressBar] = make(total=total, initial=done, unit=unit, dynamic_ncols=True)
+    file: Any = _OutputLine() if in_notebook else None  # None is standard error, which a notebook shows in red
+    bar: AbstractContextManager[ProgressBar] = tqdm(total=total, initial=done, unit=unit, dynamic_ncols=True, file=file)
     return bar
+
+
+def _is_notebook() -> bool:
+    """Whether the code runs in a cell: IPython has a kernel then, and in a terminal it has none."""
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and hasattr(ipython.get_ipython(), "kernel")
+
+
+class _OutputLine:
+    """What tqdm takes for a file: all that is written replaces one line in the output of a cell."""
+
+    encoding = "utf-8"  # so tqdm draws with blocks
+
+    def __init__(self) -> None:
+        show: Any = import_module("IPython.display").display  # in a kernel it is there
+        self.shown = show({"text/plain": ""}, raw=True, display_id=True)
+
+    def write(self, text: str) -> None:
+        line = text.strip()  # without the return to the beginning of the line, and the line end when the bar is closed
+        if line:
+            self.shown.update({"text/plain": line}, raw=True)
+
+    def flush(self) -> None: ...
 
 
 class _NoProgressBar:

@@ -94,7 +94,7 @@ def _make_precision(digits: int, thread: int) -> Precision:
         raise TypeError("a rule makes a float of a number with more digits, as the functions of math do")
 
     def as_float(x: Any) -> float:
-        number: float = to_float(context.convert(x)._mpf_)
+        number: float = to_float(context.convert(x)._mpf_, rnd="n")  # to the nearest float
         return number
 
     context.mpf.__float__ = refuse  # this class belongs to this context alone

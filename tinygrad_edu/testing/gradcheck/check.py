@@ -4,7 +4,8 @@ The gradient of the whole function is compared with two witnesses, for each inpu
 them: differences with an error estimate, and the power with which the Taylor remainder vanishes. Every operation of the
 graph is checked on its own too, so a wrong rule is named. All is done with hundreds of digits where mpmath is installed
 and f can be recorded, else with floats. Differences are left to `_differences.py`, digits to `_precision.py`, the
-verdict on one derivative to `verdicts.py`, operations to `_local.py`.
+verdict on one derivative to `verdicts.py`, operations to `_local.py`, what is said of the
+result to `report.py`.
 """
 
 import math
@@ -12,11 +13,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tinygrad_edu._display import Sheet
 from tinygrad_edu._validate import is_number, require_function, to_float
 from tinygrad_edu.compiler.trace import trace_function
 from tinygrad_edu.engine import Value, make_constant
-from tinygrad_edu.errors import FAILURES
+from tinygrad_edu.errors import FAILURES, api_boundary
 from tinygrad_edu.gradients import grad
 from tinygrad_edu.graph import topological_order
 from tinygrad_edu.modes import enable_grad
@@ -34,78 +34,13 @@ from ._local import (
     gradient_in,
 )
 from ._precision import FLOAT_PRECISION, INSTALL_MPMATH, Precision, choose_precision
+from .report import GradientCheck
 from .verdicts import Derivative, Verdict, judge
 
 WORST_FIRST: list[Verdict] = ["outside the domain", "wrong", "kink", "too noisy", "correct"]
-MAX_LISTED = 20  # derivatives in a printed report
 
 
-@dataclass(frozen=True, repr=False)
-class GradientCheck:
-    """The result of `gradcheck`. It is true if the gradient is correct; a terminal and a notebook show a report.
-
-    Args:
-        verdict: "correct", "wrong", "kink", "outside the domain" or "too noisy"; see `gradcheck`.
-        reason: Why, in one sentence.
-        derivatives: One `Derivative` for each input and each parameter.
-        faults: The local derivatives that are wrong: which operation, which input, at which numbers.
-        kinks: The local derivatives of operations at a kink.
-        noise: The error of one value of f.
-        digits: The number of decimal digits in the computation: 16 for floats.
-        remainder: The power of the step with which the Taylor remainder vanishes: 2 for a right gradient, 1 for a wrong
-            one, None if nothing remains.
-        notes: What else is good to know, as why only floats were used.
-    """
-
-    verdict: Verdict
-    reason: str
-    derivatives: tuple[Derivative, ...] = ()
-    faults: tuple[LocalDerivative, ...] = ()
-    kinks: tuple[LocalDerivative, ...] = ()
-    noise: float = 0.0
-    digits: int = FLOAT_PRECISION.digits
-    remainder: float | None = None
-    notes: tuple[str, ...] = ()
-
-    def __bool__(self) -> bool:
-        return self.verdict == "correct"
-
-    def __str__(self) -> str:
-        lines = [self._headline, *map(str, self.derivatives[:MAX_LISTED]), *self._remarks]
-        return "\n  ".join(lines)
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        columns = ["derivative", "verdict", "gradient", "differences", "±"]
-        rows = []
-        for d in self.derivatives[:MAX_LISTED]:
-            given = "none" if d.given is None else f"{d.given:.12g}"
-            two_sides = d.expected is None or math.isinf(d.expected)
-            found = [d.sides, ""] if two_sides else [f"{d.expected:.12g}", f"{d.error:.1g}"]
-            rows.append([d.name, d.verdict, given, *found])
-        return Sheet(columns, rows, frozenset({2, 3, 4}), self._headline, self._remarks).to_html()
-
-    @property
-    def _headline(self) -> str:
-        return f"{self.verdict}: {self.reason}"
-
-    @property
-    def _remarks(self) -> list[str]:
-        """What is said below the derivatives."""
-        remarks = []
-        if len(self.derivatives) > MAX_LISTED:
-            remarks.append(f"… and {len(self.derivatives) - MAX_LISTED} more")
-        if self.derivatives:
-            how = f"decided with {self.digits} digits"
-            if self.remainder is not None:
-                power = f"{self.remainder:g}"
-                how += f"; the Taylor remainder vanishes with power {power} of the step (right: 2, wrong: 1)"
-            remarks.append(how)
-        return [*remarks, *[f"note: {note}" for note in self.notes]]
-
-
-@enable_grad()
+@api_boundary
 def gradcheck(f: Callable[..., Value | float], *inputs: Value | float, order: int = 1) -> GradientCheck:
     """Checks the gradient ∂f/∂xᵢ at a point, and says which operation is wrong.
 
@@ -148,7 +83,8 @@ def gradcheck(f: Callable[..., Value | float], *inputs: Value | float, order: in
     if not isinstance(order, int) or order < 1:
         raise ValueError(f"the order of a check is an int of 1 or more, not {order!r}")
     require_function("f", f, "gradcheck(lambda x: x * x, 2.0)")
-    return _check_function(_CheckedFunction(f, [_to_leaf(x, i) for i, x in enumerate(inputs)]), order)
+    with enable_grad():
+        return _check_function(_CheckedFunction(f, [_to_leaf(x, i) for i, x in enumerate(inputs)]), order)
 
 
 def assert_gradients(

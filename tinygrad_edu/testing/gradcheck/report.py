@@ -1,0 +1,227 @@
+"""The result of a check, and what it says: first to a beginner, in plain words, then in detail to a specialist.
+
+Nothing is decided here: the verdict and its reason come from `check.py`.
+"""
+
+import math
+import shutil
+from dataclasses import dataclass
+from html import escape
+
+from tinygrad_edu._display import Sheet, clean_text
+
+from ._differences import RATIO
+from ._local import LocalDerivative
+from ._precision import FLOAT_PRECISION
+from .verdicts import ERROR_FACTOR, SAME, Derivative, Verdict
+
+MAX_LISTED = 20  # derivatives in a printed report
+MAX_WIDTH = 80  # columns of a terminal: longer lines are hard to read
+ORDINALS = ("first", "second", "third")
+MAX_FACTOR = 10  # that a wrong rule is told to have too much or too little
+LEGEND = (
+    "By the rules: the chain rule, as backward() applies it.",
+    "By trying: (f(x + h) − f(x − h)) / 2h, for smaller and smaller h.",
+)
+
+
+@dataclass(frozen=True, repr=False)
+class GradientCheck:
+    """The result of `gradcheck`. It is true if the gradient is correct; a terminal and a notebook show a report.
+
+    Args:
+        verdict: "correct", "wrong", "kink", "outside the domain" or "too noisy"; see `gradcheck`.
+        reason: Why, in one sentence.
+        derivatives: One `Derivative` for each input and each parameter.
+        faults: The local derivatives that are wrong: which operation, which input, at which numbers.
+        kinks: The local derivatives of operations at a kink.
+        noise: The error of one value of f.
+        digits: The number of decimal digits in the computation: 16 for floats.
+        remainder: The power of the step with which the Taylor remainder vanishes: 2 for a right gradient, 1 for a wrong
+            one, None if nothing remains.
+        notes: What else is good to know, as why only floats were used.
+    """
+
+    verdict: Verdict
+    reason: str
+    derivatives: tuple[Derivative, ...] = ()
+    faults: tuple[LocalDerivative, ...] = ()
+    kinks: tuple[LocalDerivative, ...] = ()
+    noise: float = 0.0
+    digits: int = FLOAT_PRECISION.digits
+    remainder: float | None = None
+    notes: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return self.verdict == "correct"
+
+    def __str__(self) -> str:
+        return _write_text(self)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return _write_html(self)
+
+
+def _write_text(check: GradientCheck) -> str:
+    """The report for a terminal, no wider than that."""
+    width = min(shutil.get_terminal_size().columns, MAX_WIDTH)
+    blocks = [_wrap(explain(check), width)]
+    if check.derivatives:
+        blocks.append("\n".join([_indent(_table(check).to_text(width - 2)), *_list_more(check)]))
+        blocks.append("\n".join([_wrap(line, width) for line in LEGEND]))
+    details = [f"{check.verdict}: {check.reason}", *describe_details(check)]
+    blocks.append("\n".join(["In detail", *[_wrap(line, width, "  ", "      ") for line in details]]))
+    return "\n\n".join(blocks)
+
+
+def _write_html(check: GradientCheck) -> str:
+    """The report for a notebook, where the details open at a click."""
+    table, notes = _table(check), [*_list_more(check), *LEGEND] if check.derivatives else []
+    plain = Sheet(table.columns, table.rows, table.right, explain(check), notes).to_html()
+    details = [f"{check.verdict}: {check.reason}", *describe_details(check)]
+    lines = "".join([f"<div>{escape(clean_text(line))}</div>\n" for line in details])
+    return f"{plain}\n<details><summary>In detail</summary>\n{lines}</details>"
+
+
+# ---- in plain words --------------------------------------------------------------------------------------------------
+def explain(check: GradientCheck) -> str:
+    """What has been found, in words for a beginner; where something is wrong, by how much, and what to look at."""
+    match check.verdict:
+        case "correct":
+            if not check.derivatives:
+                return f"The gradient is right: {check.reason}."
+            return "The gradient is right. For each variable, the rules and trying give the same number."
+        case "wrong":
+            return f"The gradient is wrong. {_explain_fault(check)}"
+        case "kink":
+            return _explain_kink(check)
+        case "outside the domain":
+            return f"There is no gradient at this point: {check.reason}."
+    noise = f" Each value of f is off by about {check.noise:.1g}." if check.noise else ""
+    return f"It cannot be told whether the gradient is right: at this point f has too few digits.{noise}"
+
+
+def _explain_fault(check: GradientCheck) -> str:
+    if not check.faults:
+        return (
+            "Each operation has the right rule. So look at f itself: does it compute with plain numbers, as .data, "
+            "float(), detach() and no_grad() give them? No gradient flows through these."
+        )
+    fault = check.faults[0]
+    again = "" if fault.again is None else ", differentiated once more,"
+    says, found = fault.derivative.given, fault.derivative.expected
+    numbers = ", ".join([f"{x:.6g}" for x in fault.at[:4]] + ["…"] * (len(fault.at) > 4))
+    of_input = ""
+    if len(fault.at) > 1:
+        numbers, i = f"({numbers})", fault.input
+        of_input = f" in its {ORDINALS[i]} input" if i < len(ORDINALS) else f" in input {i}"
+    rule = f"Look at the rule of {fault.operation}: its derivative{of_input}{again} at {numbers}"
+    if says is None:
+        return f"{rule} is missing."
+    if found is None:
+        return f"{rule} is {says:.6g}; by trying it is {fault.derivative.sides}."
+    a, b = _format_pair(says, found, differ=True)
+    return f"{rule} is {a}; it should be {b}.{_compare(says, found)}"
+
+
+def _compare(says: float, found: float) -> str:
+    """In what way a wrong number is wrong, if that is easy to say."""
+
+    def is_same(a: float, b: float) -> bool:
+        return math.isclose(a, b, rel_tol=1e-6)
+
+    if not (says and found and math.isfinite(found)):
+        return ""
+    if is_same(says, -found):
+        return " The sign is wrong."
+    for n in range(2, MAX_FACTOR + 1):
+        if is_same(abs(says), n * abs(found)):
+            return f" That is {n} times too much." if says * found > 0 else ""
+        if is_same(n * abs(says), abs(found)):
+            return f" A factor of {n} is missing." if says * found > 0 else ""
+    return f" That is {abs(says - found):.1g} off."
+
+
+def _explain_kink(check: GradientCheck) -> str:
+    kink = f"a kink of {check.kinks[0].operation}" if check.kinks else "a kink"
+    for d in check.derivatives:
+        if d.verdict == "kink":
+            gives = "" if d.given is None else f"; they give {d.given:.6g}"
+            allowed = f"The rules may give any number between these{gives}."
+            return f"There is no one gradient at this point. {d.name} is {d.sides}: this is {kink}. {allowed}"
+    return f"The gradient need not be right at this point: the rules go through {kink}, where they choose a slope."
+
+
+# ---- the table -------------------------------------------------------------------------------------------------------
+def _table(check: GradientCheck) -> Sheet:
+    rows = []
+    for d in check.derivatives[:MAX_LISTED]:
+        rules, trying = _format_derivative(d)
+        verdict = d.verdict if check.verdict == "wrong" else check.verdict  # which knows more, as of kinks
+        rows.append([d.name, rules, trying, "" if d.verdict == "correct" else f"← {verdict}"])
+    columns = ["", "by the rules", "by trying", ""]
+    if all(row[3] == "" for row in rows):
+        columns, rows = columns[:3], [row[:3] for row in rows]
+    return Sheet(columns, rows, frozenset({1, 2}))
+
+
+def _format_derivative(d: Derivative) -> tuple[str, str]:
+    rules = "none" if d.given is None else f"{d.given:.6g}"
+    if d.expected is not None and d.given is not None and math.isfinite(d.expected):
+        return _format_pair(d.given, d.expected, differ=d.verdict != "correct")
+    sides = ["none" if side is None else f"{side:.6g}" for side in (d.left, d.right)]
+    return rules, "none" if sides == ["none", "none"] else " | ".join(sides)
+
+
+def _format_pair(a: float, b: float, differ: bool) -> tuple[str, str]:
+    """Two numbers with six digits; with more if they are to differ, and do not in six."""
+    texts = f"{a:.6g}", f"{b:.6g}"
+    return (f"{a:.12g}", f"{b:.12g}") if differ and texts[0] == texts[1] else texts
+
+
+def _list_more(check: GradientCheck) -> list[str]:
+    more = len(check.derivatives) - MAX_LISTED
+    return [f"  … and {more} more"] if more > 0 else []
+
+
+# ---- in detail -------------------------------------------------------------------------------------------------------
+def describe_details(check: GradientCheck) -> list[str]:
+    """What a specialist asks: all digits, errors and distances, the method and its tolerance, the digits, the notes."""
+    lines = [_describe_derivative(d) for d in check.derivatives[:MAX_LISTED]]
+    lines += [line.strip() for line in _list_more(check)]
+    if check.derivatives:
+        lines.append(f"differences: steps h, h/{RATIO}, h/{RATIO**2}, …, extrapolated to 0 (Ridders, 1982) ± the error")
+        lines.append(f"tolerance: {ERROR_FACTOR} times the error, and {SAME:g} of the derivative")
+        if check.noise:
+            lines.append(f"the error of one value of f: {check.noise:.1g}")
+        how = f"decided with {check.digits} digits"
+        if check.remainder is not None:
+            power = f"{check.remainder:g}"
+            how += f"; the Taylor remainder vanishes with power {power} of the step (right: 2, wrong: 1)"
+        lines.append(how)
+    return [*lines, *[f"note: {note}" for note in check.notes]]
+
+
+def _describe_derivative(d: Derivative) -> str:
+    if d.given is None or d.expected is None or not math.isfinite(d.expected):
+        return str(d)
+    apart = abs(d.given - d.expected)
+    ulps = apart / math.ulp(d.expected)
+    return f"{d}, {f'{ulps:.0f} ulp' if ulps < 10_000 else f'{apart:.2g}'} apart"
+
+
+# ---- lines -----------------------------------------------------------------------------------------------------------
+def _wrap(text: str, width: int, first: str = "", following: str = "") -> str:
+    """Breaks a text between words; a longer word, as a path, stays whole."""
+    lines = [first]
+    for word in clean_text(text).split():
+        if lines[-1].strip() and len(lines[-1]) + 1 + len(word) > width:
+            lines.append(following)
+        lines[-1] += f" {word}" if lines[-1].strip() else word
+    return "\n".join(lines)
+
+
+def _indent(text: str) -> str:
+    return "\n".join([f"  {line}" for line in text.splitlines()])
