@@ -1,7 +1,7 @@
-"""For the pages of the lessons: a notebook, with its pictures, as Markdown. A page says `{{ lesson("NAME") }}`.
+"""For the site: the page of a lesson is a notebook, with its pictures, as Markdown. It says `{{ lesson("NAME") }}`.
 
 Zensical's macros call it while the site is built, so a page is always the notebook as it is kept. Nothing is run here;
-`notebooks/make.py` does that. Formulas become MathML, which browsers show without a script.
+`notebooks/make.py` does that. Formulas become MathML, which browsers show without a script. The explorer lies beside the pages.
 """
 
 import base64
@@ -16,13 +16,17 @@ from typing import Any
 
 from latex2mathml.converter import convert
 
+from tinygrad_edu import _io
+from tinygrad_edu.viz.explorer import make_playground
+
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 PICTURES = ("image/png", "image/jpeg", "image/gif", "image/svg+xml")  # the first that there is, is shown
 
 
 def define_env(env: Any) -> None:
-    """Gives the pages the macro `lesson`."""
+    """Gives the pages the macro `lesson`, and the site the explorer's page, to which they link."""
     env.macro(lesson)
+    _io.write(Path(env.conf["site_dir"]) / "playground.html", make_playground())
 
 
 def lesson(name: str) -> str:

@@ -68,3 +68,15 @@ def test_a_page_gives_the_notebook_to_run_it(notebook: Path) -> None:
     kept = json.loads(notebook.read_text(encoding="utf-8"))
     assert [cell["source"] for cell in given["cells"]] == [cell["source"] for cell in kept["cells"]]
     assert not any(cell.get("outputs") for cell in given["cells"])
+
+
+def test_the_links_to_the_explorer_open_it():
+    links = [
+        link
+        for page in (ROOT / "site").glob("*.html")
+        for link in re.findall(r'href="(playground\.html[^"]*)"', page.read_text(encoding="utf-8"))
+    ]
+    assert len(links) == 6  # one without an example, and five mistakes
+    text = (ROOT / "site" / "playground.html").read_text(encoding="utf-8")
+    assert "a line through data" in text
+    assert "default-src 'none'" in text

@@ -1,4 +1,4 @@
-"""Hypothesis profiles: quick for a developer, thorough where CI=true. Node, to run JavaScript. Ctrl-C. And tidying."""
+"""Hypothesis profiles: quick for a developer, thorough where CI=true. Node and a browser. Ctrl-C. And tidying."""
 
 import gc
 import os
@@ -6,10 +6,12 @@ import shutil
 import signal
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import Phase, settings
 from javascript import JavaScript
+from pages import open_tab
 from profiles import IN_CI
 
 from tinygrad_edu.rules import OPS
@@ -54,6 +56,12 @@ def javascript() -> Iterator[JavaScript]:
     javascript = JavaScript()
     yield javascript
     javascript.close()
+
+
+@pytest.fixture(scope="module")  # not longer: its event loop would be in the way of others
+def tab() -> Iterator[Any]:
+    with open_tab() as tab:
+        yield tab
 
 
 @pytest.fixture(autouse=True)

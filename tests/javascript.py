@@ -14,9 +14,10 @@ SERVER = """
 const text = (x) => (Object.is(x, -0) ? "-0" : String(x));
 const number = (x) => (Array.isArray(x) ? x.map(number) : Number(x));
 require("readline").createInterface({ input: process.stdin }).on("line", (line) => {
-  const { source, name, calls } = JSON.parse(line);
+  const { source, name, calls, program } = JSON.parse(line);
   let answer;
   try {
+    if (program) return console.log(JSON.stringify({ result: new Function(program)() }));
     const f = new Function(`"use strict"; ${source}\\nreturn ${name};`)();
     answer = { results: calls.map((numbers) => [f(...numbers.map(number))].flat(Infinity).map(text)) };
   } catch (error) {
@@ -38,12 +39,19 @@ class JavaScript:
     def __call__(self, source: str, calls: Sequence[Sequence[Any]]) -> list[list[float]]:
         name = re.findall(r"^function (\w+)\(", source, re.MULTILINE)[-1]
         texts = [[_text(x) for x in numbers] for numbers in calls]
-        request = json.dumps({"source": source, "name": name, "calls": texts})
-        print(request, file=self._node.stdin, flush=True)
+        answer = self._ask(source, source=source, name=name, calls=texts)
+        return [[float(x) for x in results] for results in answer["results"]]
+
+    def run(self, program: str) -> Any:
+        """What a program returns, as JSON has it; what it gives to `globalThis` is there for the next one."""
+        return self._ask(program, program=program).get("result")
+
+    def _ask(self, text: str, **request: Any) -> Any:
+        print(json.dumps(request), file=self._node.stdin, flush=True)
         answer = json.loads(self._node.stdout.readline())
         if "error" in answer:
-            raise RuntimeError(f"{answer['error']} in\n{source}")
-        return [[float(x) for x in results] for results in answer["results"]]
+            raise RuntimeError(f"{answer['error']} in\n{text[:2000]}")
+        return answer
 
     def close(self) -> None:
         self._node.communicate()  # with no more input it ends

@@ -455,7 +455,7 @@ CALLS: dict[str, list[tuple[Any, ...]]] = {
         ("animations.animate_fit(linear, X, Y, history)", ValueError, "record_parameters=True"),
         ("animate_graph(3)", TypeError, "one Value", "int"),
         ("animate_graph(a * b, seconds='1')", TypeError, "seconds must be", "str '1'"),
-        ("animate_graph(a * b).save('graph.mp4')", ValueError, "graph.mp4", ".gif or .html"),
+        ("animate_graph(a * b).save('graph.mp4')", ValueError, "graph.mp4", ".gif, .png or .html"),
     ],
     "compilation": [
         ("tg.compile(a * b)", TypeError, "a function of Values", "Value"),

@@ -335,7 +335,7 @@ def test_the_help_says_what_an_expression_is(call):
         (["animate", "sqrt(w)", "w=0"], "Error: the derivative of sqrt is infinite at 0.0 (node 'w')\n"),
         (["explore", "w", "w=1", "--parameters", "v"], "Error: 'v' cannot be a parameter"),
         (["explore", "__import__('os').system('x')"], "Error: column "),
-        (["explore"], "Error: Missing argument 'EXPRESSION'"),
+        (["draw"], "Error: Missing argument 'EXPRESSION'"),
     ],
 )
 def test_an_error_is_one_line_and_nothing_is_written(call, arguments: list[str], message: str):

@@ -7,6 +7,7 @@ of it, some through text that a person reads or types. What is true, and how clo
 """
 
 import copy
+import json
 import math
 import operator
 import pickle
@@ -31,7 +32,8 @@ from tinygrad_edu.graph import topological_order
 from tinygrad_edu.ops import LEAF
 from tinygrad_edu.rules import FAMILIES, FLOATS, OPS, NumberSystem, Op
 from tinygrad_edu.viz._formulas import write_formula, write_local_derivatives
-from tinygrad_edu.viz.explorer import trace_gradients
+from tinygrad_edu.viz._pages import read_page
+from tinygrad_edu.viz.explorer._operations import describe_operations
 
 Function = Callable[..., Any]
 Results = list[list[Any]]  # at each point
@@ -374,16 +376,15 @@ def on_a_drawing(op: Op, points: Sequence[Point]) -> Results:
     return [[y := computed([value], xs)[0], *computed(slopes, xs, y)] for xs in points]
 
 
-def in_the_explorer(op: Op, xs: Point) -> list[float]:
-    """The page has local derivatives, and gradients, which are the same here."""
-    leaves = [Value(x) for x in xs]
-    y = apply(op, *leaves)
-    nodes = topological_order(y)
-    results = trace_gradients(nodes).replay(FLOATS, *[v.data for v in nodes if v._rule is LEAF])
-    values, slopes = results[: len(nodes)], results[len(nodes) : -len(nodes)]
-    gradients = dict(zip(nodes, results[-len(nodes) :]))
-    assert slopes == [gradients[leaf] for leaf in leaves]
-    return [values[-1], *slopes]
+def in_the_explorer(op: Op, points: Sequence[Point], javascript: JavaScript) -> Results:
+    """The function of the page, as its engine finds it by name."""
+    if not points[0]:
+        return [[op.value(FLOATS)] for _ in points]  # the page has no operation without inputs
+    functions, _ = describe_operations([] if op.parameters else [(op, len(points[0]))])
+    name, parameters = json.dumps(op.name), json.dumps(op.parameters)
+    call = f"function f(...xs) {{ return operationOf({name}, {parameters}, xs.length)(...xs); }}"
+    engine = read_page("tinygrad_edu.viz.explorer", "engine.js")
+    return javascript(f"const OPERATIONS = new Map({functions});\n{engine}\n{call}", points)
 
 
 # ---- through a tape, and through an array program --------------------------------------------------------------------
@@ -575,7 +576,7 @@ FIRST = [
     Use("one Value among plain numbers", at_each_point(among_plain_numbers)),
     Use("command line", at_each_point(on_the_command_line), takes=can_be_typed),
     Use("drawn formulas", on_a_drawing, 1e-4),
-    Use("explorer", at_each_point(in_the_explorer)),
+    Use("explorer", in_the_explorer, PROGRAM, in_javascript=True),
     Use("tape replayed", on_a_tape(replayed)),
     Use("tape on 50 digits", on_a_tape(replayed_on_digits)),
     Use("tape on arrays", on_a_tape(replayed_on_arrays), 1e-13),

@@ -162,12 +162,14 @@ class Family(NamedTuple):
         arity: The number of inputs of a member.
         examples: Some parameters, the simplest first, to test members with.
         ranges: Where there are no examples, the bounds of each parameter; several parameters ascend.
+        make: As `member`, of parameters of any kind of number.
     """
 
     member: Callable[..., Op]
     arity: int
     examples: Sequence[tuple[float, ...]]
     ranges: Sequence[tuple[float, float]]
+    make: Callable[..., Op]
 
 
 OPS: dict[str, Op] = {}
@@ -214,13 +216,15 @@ def family(
         A function of the parameters that returns the member.
     """
 
-    def member(*numbers: float) -> Op:
-        parameters = tuple([x if isinstance(x, int) else float(x) for x in numbers])  # NumPy's are not written alike
+    def make(*parameters: Number) -> Op:
         rules = [partial(*parameters) for partial in partials]
         return Op(name, symbol.format(*parameters), value(*parameters), *rules, parameters=parameters)
 
+    def member(*numbers: float) -> Op:
+        return make(*[x if isinstance(x, int) else float(x) for x in numbers])  # NumPy's are not written alike
+
     cached = lru_cache(maxsize=1024, typed=True)(member)
-    FAMILIES[name] = Family(cached, len(partials), examples, ranges)
+    FAMILIES[name] = Family(cached, len(partials), examples, ranges, make)
     return cached
 
 

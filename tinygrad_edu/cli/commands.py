@@ -485,25 +485,30 @@ def _describe_suffixes(*kinds: str) -> str:
 
 
 @main.command(**_EXPRESSION)
-@_add_arguments
+@click.argument("expression", metavar="[EXPRESSION]", required=False)
+@click.argument("numbers", nargs=-1, metavar="[NAME=NUMBER]...")
 @click.option("-o", "--out", type=_FILE, default="page.html", metavar="FILE", help="The HTML file to write.")
 @click.option(
     "--parameters", callback=_parse_columns, metavar="A,B,...", help="The names that descent may change at first."
 )
-def explore(expression: str, numbers: tuple[str, ...], out: Path, parameters: list[str] | None) -> None:
-    """Write a page to explore an expression.
+def explore(expression: str | None, numbers: tuple[str, ...], out: Path, parameters: list[str] | None) -> None:
+    """Write a page to explore an expression, or any other one that is typed into it.
 
     The page is one file and opens in any browser, offline. It goes through the forward and the backward pass node by
-    node; change a number, and values and gradients follow; or let gradient descent change it.
+    node; change a number or the expression, and values and gradients follow; paste a table; and let gradient descent
+    learn it. Without an expression the page opens with an example.
     """
-    from tinygrad_edu.viz.explorer import explore
+    from tinygrad_edu.viz.explorer import explore, make_playground, write_page
 
-    y = expressions.parse(expression, expressions.parse_assignments(numbers))
-    leaves = {v.label: v for v in topological_order(y)}
-    unknown = [name for name in parameters or () if name not in leaves]
-    if unknown:
-        raise ValueError(f"{quote_list(unknown)} cannot be a parameter: the expression has no such name")
-    explore(y, out, [leaves[name] for name in parameters or ()])
+    if expression is None:
+        write_page(out, make_playground)
+    else:
+        y = expressions.parse(expression, expressions.parse_assignments(numbers))
+        leaves = {v.label: v for v in topological_order(y)}
+        unknown = [name for name in parameters or () if name not in leaves]
+        if unknown:
+            raise ValueError(f"{quote_list(unknown)} cannot be a parameter: the expression has no such name")
+        explore(y, out, [leaves[name] for name in parameters or ()])
     click.echo(f"{clean_text(str(out))} is written: open it in a browser")
 
 

@@ -17,16 +17,12 @@ from typing import Any
 from unicodedata import normalize
 
 from tinygrad_edu import functional
+from tinygrad_edu.compiler.printers.notation import FUNCTIONS_FOR_USERS as FUNCTIONS
+from tinygrad_edu.compiler.printers.notation import OF_ONE_LIST
 from tinygrad_edu.engine import Value, apply, make_constant
 from tinygrad_edu.ops import ADD, DIV, DOT, MUL, POW, SUB
-from tinygrad_edu.rules import FAMILIES, OPS, Op
+from tinygrad_edu.rules import FAMILIES, Op
 
-OF_ONE_LIST = {"mean", "prod", *[op.function for op in OPS.values() if op.lists == 1]}
-FUNCTIONS = sorted(
-    name
-    for name in {*OF_ONE_LIST, *FAMILIES, *[op.function for op in OPS.values()]}
-    if getattr(vars(functional).get(name), "__module__", "") == functional.__name__
-)
 CONSTANTS = {"pi": math.pi, "e": math.e}
 MAX_LENGTH = 10_000  # characters: more is no expression that somebody typed
 

@@ -5,7 +5,8 @@ x + 0). The operations that the rule has recorded are then written with as few b
 shown is left to `_appearance.py`, `flow.py` and the explorer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from tinygrad_edu.compiler.printers.notation import FORMULA, Form, Text
 from tinygrad_edu.compiler.symbols import SYMBOLS, Symbol
@@ -40,10 +41,18 @@ def write_local_derivatives(op: Op, output: str, inputs: Sequence[str]) -> list[
         >>> write_local_derivatives(OPS["tan"], "y", ["x"]), write_local_derivatives(OPS["mul"], "c", ["a", "b"])
         (['1 + y²'], ['b', 'a'])
     """
+    return write_results(lambda y, *xs: op.derivatives(SYMBOLS, y, *xs), [output, *inputs])
+
+
+def write_results(f: Callable[..., Sequence[Any]], names: Sequence[str]) -> list[str]:
+    """Writes the results of a function of symbols with these names.
+
+    >>> write_results(lambda x, y: [x * y + 1.0], ["a", "b"])
+    ['a·b + 1']
+    """
     builder = Builder()
-    xs = [Symbol(builder, builder.leaf(name)) for name in inputs]
-    slopes = op.derivatives(SYMBOLS, Symbol(builder, builder.leaf(output)), *xs)
-    places = [slope.place if isinstance(slope, Symbol) else builder.constant(float(slope)) for slope in slopes]
+    results = f(*[Symbol(builder, builder.leaf(name)) for name in names])
+    places = [y.place if isinstance(y, Symbol) else builder.constant(float(y)) for y in results]
     texts: list[Text] = []
     for node in builder.entries:
         if node.op is LEAF:

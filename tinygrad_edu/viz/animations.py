@@ -19,6 +19,7 @@ from PIL import Image
 from tinygrad_edu import losses, nn, optim
 from tinygrad_edu._validate import to_float
 from tinygrad_edu.engine import Value
+from tinygrad_edu.errors import api_boundary
 from tinygrad_edu.train import DivergenceError, History, fit
 
 from ._grids import graph_as_function, vectorize
@@ -42,6 +43,7 @@ _DPI = 100
 _MAX_FRAMES = 2000
 
 
+@api_boundary
 def animate_line(
     x: Sequence[Any],
     y: Sequence[Any],
@@ -115,6 +117,7 @@ def animate_line(
     return _animate_curve(model, samples, y, history, moments, xlabel, ylabel, seconds, progress, "update", words)
 
 
+@api_boundary
 def animate_fit(
     model: nn.Module,
     X: Sequence[Any],
@@ -198,6 +201,7 @@ def _animate_curve(
     return _render_frames(left, update, moments, seconds, progress, "a fit while it is learned")
 
 
+@api_boundary
 def animate_boundary(
     model: nn.Module,
     X: Sequence[Any],
@@ -256,6 +260,7 @@ def animate_boundary(
     return _render_frames(left, update, moments, seconds, progress, "a decision boundary while it is learned")
 
 
+@api_boundary
 def animate_descent(
     loss: Value,
     x: Value,

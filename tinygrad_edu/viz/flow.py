@@ -15,6 +15,7 @@ from xml.etree.ElementTree import Element
 from PIL import Image
 
 from tinygrad_edu.engine import Value
+from tinygrad_edu.errors import api_boundary
 from tinygrad_edu.gradients import grad
 from tinygrad_edu.graph import topological_order
 from tinygrad_edu.ops import CONSTANT
@@ -44,6 +45,7 @@ class FrameContent(NamedTuple):
     passed_on: frozenset[Value]  # the nodes whose local derivatives have been used
 
 
+@api_boundary
 def animate_graph(
     value: Value,
     *,

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 
 from tinygrad_edu._validate import to_float
 from tinygrad_edu.engine import Value
+from tinygrad_edu.errors import api_boundary
 from tinygrad_edu.gradients import derivative, value_and_grad
 
 from ._grids import graph_as_function, vectorize
@@ -31,6 +32,7 @@ from ._style import (
 )
 
 
+@api_boundary
 def plot_surface(
     loss: Value,
     x: Value,
@@ -136,6 +138,7 @@ def plot_surface(
     return ax
 
 
+@api_boundary
 def plot_derivative(
     f: Callable[[Any], Any],
     ax: Axes | None = None,
@@ -196,6 +199,7 @@ def plot_derivative(
     return ax
 
 
+@api_boundary
 def plot_numeric_gradient(
     f: Callable[[Any], Any],
     x: float,

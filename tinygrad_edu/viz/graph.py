@@ -14,7 +14,7 @@ from typing import Any
 from tinygrad_edu._io import write
 from tinygrad_edu.compiler.program import Program
 from tinygrad_edu.engine import Value
-from tinygrad_edu.errors import describe
+from tinygrad_edu.errors import api_boundary, describe
 from tinygrad_edu.graph import topological_order
 from tinygrad_edu.nn import Module
 from tinygrad_edu.optim import Optimizer
@@ -32,6 +32,7 @@ MAX_NOTEBOOK_NODES = 20_000  # a notebook does not draw a larger graph by itself
 CONVERTERS: dict[str, Callable[[str], str | bytes]] = {".svg": str, ".png": to_png, ".pdf": to_pdf, ".html": to_html}
 
 
+@api_boundary
 def trace(root: Value) -> tuple[set[Value], set[tuple[Value, Value]]]:
     """Finds the nodes and the edges of the graph behind a Value, as `trace` of the micrograd lecture does.
 
@@ -54,6 +55,7 @@ def trace(root: Value) -> tuple[set[Value], set[tuple[Value, Value]]]:
     return nodes, {(x, v) for v in nodes for x in v._prev}
 
 
+@api_boundary
 def draw_dot(
     root: Value,
     format: str = "svg",  # noqa: A002
@@ -113,6 +115,7 @@ def draw_dot(
     return dot
 
 
+@api_boundary
 def draw(
     value: Value | Iterable[Value] | Program,
     *,

@@ -13,7 +13,7 @@ from typing import Any
 from tinygrad_edu._display import clean_text
 from tinygrad_edu._validate import to_float
 from tinygrad_edu.engine import Value
-from tinygrad_edu.errors import describe
+from tinygrad_edu.errors import api_boundary, describe
 from tinygrad_edu.modes import no_grad
 from tinygrad_edu.nn import MLP, Layer, Module, Neuron, Sequential
 
@@ -60,6 +60,7 @@ class _Column:
         return numbers
 
 
+@api_boundary
 def draw_layers(
     model: Module,
     inputs: Sequence[str] | None = None,

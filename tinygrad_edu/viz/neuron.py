@@ -11,7 +11,7 @@ from typing import Any
 from tinygrad_edu._display import clean_text, format_numbers
 from tinygrad_edu._validate import length, to_float
 from tinygrad_edu.engine import Value
-from tinygrad_edu.errors import describe
+from tinygrad_edu.errors import api_boundary, describe
 from tinygrad_edu.modes import no_grad
 from tinygrad_edu.nn import Neuron
 
@@ -23,6 +23,7 @@ from .graph import Drawing
 MAX_TERMS = 12  # more would not fit on a screen
 
 
+@api_boundary
 def draw_neuron(neuron: Neuron, inputs: Sequence[Any], names: Sequence[str] | None = None) -> Drawing:
     """Draws how a neuron computes activation(w·x + b) at one sample: each input, its weight, their product, the sum.
 

@@ -18,7 +18,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from tinygrad_edu._validate import require_finite, to_float
-from tinygrad_edu.errors import describe
+from tinygrad_edu.errors import api_boundary, describe
 from tinygrad_edu.nn import Module
 from tinygrad_edu.train import History
 from tinygrad_edu.train.history import find_best
@@ -77,6 +77,7 @@ MAX_BARS = 20  # of a plot of coefficients
 
 
 # ---- a run -----------------------------------------------------------------------------------------------------------
+@api_boundary
 def plot_loss(
     runs: History | Mapping[Any, History],
     ax: Axes | None = None,
@@ -185,6 +186,7 @@ def _locate_epochs(history: History, n: int, against: str) -> list[float]:
     return [updates * epoch for epoch in range(n)]
 
 
+@api_boundary
 def plot_parameters(
     paths: History | Mapping[Any, Sequence[Any]], ax: Axes | None = None, *, xlabel: str = "epoch"
 ) -> Axes:
@@ -283,6 +285,7 @@ def parameters_at(model: Module, history: History, epoch: float) -> Iterator[Non
 
 
 # ---- a model ---------------------------------------------------------------------------------------------------------
+@api_boundary
 def plot_coefficients(
     names: Sequence[str], coefficients: Sequence[Any], unit: str = "", ax: Axes | None = None
 ) -> Axes:
@@ -345,6 +348,7 @@ def plot_coefficients(
 
 
 # ---- a model and its data --------------------------------------------------------------------------------------------
+@api_boundary
 def plot_fit(
     x: Sequence[Any],
     y: Sequence[Any],
@@ -392,6 +396,7 @@ def plot_fit(
     return ax
 
 
+@api_boundary
 def plot_rounds(
     model: Module,
     X: Sequence[Any],
@@ -448,6 +453,7 @@ def require_one_feature(X: Sequence[Any]) -> list[Any]:
     return [row[0] for row in rows]
 
 
+@api_boundary
 def plot_residuals(
     y: Sequence[Any], predictions: Sequence[Any], ax: Axes | None = None, *, quantity: str = "y", unit: str = ""
 ) -> Axes:
@@ -486,6 +492,7 @@ def plot_residuals(
     return ax
 
 
+@api_boundary
 def plot_predictions(
     y: Sequence[Any], predictions: Sequence[Any], ax: Axes | None = None, *, quantity: str = "y", unit: str = ""
 ) -> Axes:
@@ -524,6 +531,7 @@ def plot_predictions(
     return ax
 
 
+@api_boundary
 def plot_confusion(
     actual: Sequence[int], predicted: Sequence[int], names: Sequence[str], ax: Axes | None = None
 ) -> Axes:
@@ -580,6 +588,7 @@ def plot_confusion(
     return ax
 
 
+@api_boundary
 def plot_boundary(
     model: Callable[[Any], Any],
     X: Sequence[Any],

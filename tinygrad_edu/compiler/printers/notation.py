@@ -17,7 +17,8 @@ from typing import NamedTuple
 from unicodedata import name as name_of_character
 from unicodedata import normalize
 
-from tinygrad_edu.rules import ANY, ATOM, OPS, POWER, PRODUCT, SIGN, SUM, Op
+from tinygrad_edu import functional
+from tinygrad_edu.rules import ANY, ATOM, FAMILIES, OPS, POWER, PRODUCT, SIGN, SUM, Op
 
 Text = tuple[str, int]  # an expression, and how tightly it binds
 
@@ -364,6 +365,14 @@ LATEX_OF_ARRAYS = {  # the operations that are not what they are of matrices
 
 
 # ---- calls of the functions for users --------------------------------------------------------------------------------
+OF_ONE_LIST = {"mean", "prod", *[op.function for op in OPS.values() if op.lists == 1]}
+FUNCTIONS_FOR_USERS = sorted(  # that return one number
+    name
+    for name in {*OF_ONE_LIST, *FAMILIES, *[op.function for op in OPS.values()]}
+    if getattr(vars(functional).get(name), "__module__", "") == functional.__name__
+)
+
+
 def list_arguments(op: Op, inputs: Sequence[str]) -> str:
     """Writes the inputs as the function for users takes them: one by one, or in lists.
 

@@ -1,43 +1,44 @@
 """The explorer: an HTML page of one file on which a reader steps through a graph and changes it, in any browser.
 
-`explore` collects what the page needs: the graph with its layout (`_layout.py`), and the texts of each node: its
-formula, its local derivatives, its line of Python. One JavaScript function computes all numbers on the page: every
-value, every local derivative and every gradient. It is the source of a tape that the rules of the operations and the
-chain rule record here, on symbols; no derivative is written again. How the page looks and reacts is left to
-`page.html`, `page.css` and `page.js`.
+The page has a small engine of its own: it reads expressions, lays out their graph, computes it and differentiates it.
+So a reader types other expressions into it, pastes a table, and lets gradient descent learn it, all without Python.
+`explore` writes the page with the graph behind a Value, whose text is made in `_text.py`. What the page computes with
+are functions that `_operations.py` prints from the table of rules; no derivative is written again. The page itself is
+in `page.html` and `page.css`, `engine.js`, `parser.js`, `layout.js`, `plots.js` and `page.js`; `dagre.js`, which finds
+the places of the boxes, is not ours.
 """
 
-import math
+import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tinygrad_edu import _io, functional, gradients
-from tinygrad_edu.compiler.printers import source
-from tinygrad_edu.compiler.printers.notation import PYTHON, VALUES, identifier, list_arguments
-from tinygrad_edu.compiler.symbols import SYMBOLS, Symbol, program_of
-from tinygrad_edu.compiler.tape import Builder, Tape, make_tape
+from tinygrad_edu import _io
+from tinygrad_edu.compiler.printers.notation import PYTHON
 from tinygrad_edu.engine import Value
 from tinygrad_edu.errors import describe
 from tinygrad_edu.graph import topological_order
 from tinygrad_edu.ops import CONSTANT, LEAF
-from tinygrad_edu.rules import ATOM, Op
-from tinygrad_edu.viz._formulas import write_formula, write_local_derivatives
+from tinygrad_edu.rules import OPS, Op
 from tinygrad_edu.viz._pages import embed_json, fill_template, read_page
+from tinygrad_edu.viz._views import NodeGroup, collapse, view_all
 
-from ._layout import lay_out
+from ._operations import describe_functions, describe_operations, describe_optimizers
+from ._text import is_of_the_reader, read_label, write_graph
 
-MAX_EXPLORED_NODES = 5000  # the program on the page has several lines for each
+MAX_EXPLORED_NODES = 5000  # the page goes through all of them at each step
+MAX_SINGLE_BOXES = 120  # a larger graph is drawn with a box for each neuron, layer or module
 
 
 def explore(value: Value, path: str | os.PathLike[str], parameters: Iterable[Value] = ()) -> None:
     """Writes an HTML page on which a reader explores the graph behind a Value.
 
     On the page the reader goes through the forward and the backward pass node by node; changes any leaf and sees new
-    values and gradients; and marks leaves as parameters, which gradient descent θ ← θ − η · ∂L/∂θ then changes. The
-    file opens by a double-click and makes no request. If writing fails, an older file stays as it was.
+    values and gradients; marks leaves as parameters, which gradient descent θ ← θ − η · ∂L/∂θ then changes; types
+    another expression; and pastes a table to learn. The file opens by a double-click and makes no request. If writing
+    fails, an older file stays as it was.
 
     Args:
         value: The root L of the graph, of at most 5000 nodes.
@@ -48,7 +49,6 @@ def explore(value: Value, path: str | os.PathLike[str], parameters: Iterable[Val
         TypeError: `value` is not a Value, or the rule of an operation looks at its numbers.
         ValueError: `value` is a constant; the graph has more than 5000 nodes; a parameter is not a leaf of the graph;
             or the suffix is not .html.
-        ImportError: Graphviz is missing.
         OSError: The file cannot be written.
 
     Example:
@@ -57,9 +57,14 @@ def explore(value: Value, path: str | os.PathLike[str], parameters: Iterable[Val
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     explore((w * x + b).tanh(), f"{folder}/neuron.html", parameters=[w, b])
     """
+    write_page(path, lambda: make_page(value, parameters))
+
+
+def write_page(path: str | os.PathLike[str], make: Callable[[], str]) -> None:
+    """Writes a page, or nothing where it cannot be made."""
     if Path(path).suffix.lower() not in (".html", ".htm"):  # a browser does not open others
         raise ValueError(f"cannot save a page as {os.fspath(path)!r}: its suffix must be .html")
-    _io.write(path, make_page(value, parameters))
+    _io.write(path, make())
 
 
 def make_page(value: Value, parameters: Iterable[Value] = ()) -> str:
@@ -74,145 +79,87 @@ def make_page(value: Value, parameters: Iterable[Value] = ()) -> str:
             f"the graph has {len(nodes)} nodes, and a page with more than {MAX_EXPLORED_NODES} would be slow: explore "
             "a part of it, the loss of one sample for example"
         )
-    program = program_of(trace_gradients(nodes))
-    own = sorted({v._rule.name for v in nodes if v._prev and _is_user_defined(v._rule)})
     marked = _find_parameters(nodes, parameters)
-    content = {"nodes": _describe_nodes(nodes), "own": own, "marked": marked, **lay_out(nodes)}
+    is_large = len(nodes) > MAX_SINGLE_BOXES
+    written = write_graph(nodes, every_node=is_large)
+    state = {
+        "title": "this graph",
+        "text": "\n".join(written.lines),
+        "numbers": {written.names[v]: _to_json(v.data) for v in nodes if v._rule is LEAF},
+        "marked": [written.names[v] for v in marked],
+    }
+    groups = _find_groups(nodes, written.names) if is_large else {}
+    return _fill(state, _find_labels(written.names), groups, [(v._rule, len(v._prev)) for v in nodes if v._prev])
+
+
+def make_playground() -> str:
+    """Makes the page with the first of its examples in it, for those who have no graph yet."""
+    return _fill({**_read_examples()[0], "title": "…"}, {}, {}, [])
+
+
+def _fill(state: dict[str, Any], labels: dict[str, str], groups: dict[str, str], used: list[tuple[Op, int]]) -> str:
+    """Makes the page that opens in this state."""
+    more = [(op, arity) for op, arity in dict.fromkeys(used) if not op.parameters or is_of_the_reader(op)]
+    operations, texts = describe_operations(more)
+    updates, optimizers = describe_optimizers()
+    content = {
+        "state": state,
+        "labels": labels,
+        "groups": groups,
+        "own": {op.name: OPS[op.name].arity for op, _ in more if is_of_the_reader(op)},
+        "texts": texts,
+        "functions": describe_functions(),
+        "optimizers": optimizers,
+        "examples": _read_examples(),
+        "most": 2 * MAX_EXPLORED_NODES,  # on the page each use of a constant is a node
+        "reserved": sorted({"tg", "optimizer", *PYTHON.reserved}),
+    }
+    scripts = ("engine.js", "parser.js", "layout.js", "plots.js", "page.js")
     return fill_template(
         read_page(__name__, "page.html"),
         style=read_page(__name__, "page.css"),
+        layout=read_page(__name__, "dagre.js"),
         data=embed_json(content),
-        tape=source(program, "javascript"),
-        script=read_page(__name__, "page.js"),
+        operations=operations,
+        updates=updates,
+        script="\n".join([read_page(__name__, name) for name in scripts]),
     )
 
 
-def trace_gradients(nodes: Sequence[Value]) -> Tape:
-    """Traces a tape that computes all numbers of a graph from those of its leaves.
-
-    Its results are the value of each node, then ∂node/∂input for each input of each node, then ∂root/∂node for each
-    node. The `nodes` are in topological order, the root is the last.
-
-    >>> a = Value(3.0)
-    >>> trace_gradients([a, a * a]).example
-    (3.0,)
-    """
-    builder = Builder()
-    symbols: dict[Value, Any] = {}
-    for v in nodes:
-        if v._prev:
-            place = builder.operation(v._rule, tuple([symbols[x].place for x in v._prev]))
-        else:
-            place = builder.leaf("") if v._rule is LEAF else builder.constant(v.data)
-        symbols[v] = Symbol(builder, place)
-    slopes: list[Any] = []
-    for v in nodes:
-        try:
-            slopes += v._rule.derivatives(SYMBOLS, symbols[v], *[symbols[x] for x in v._prev])
-        except TypeError as error:
-            raise TypeError(
-                f"operation {v._rule} cannot be explored, as its rule looks at its numbers: {error}"
-            ) from error
-    results = [*symbols.values(), *slopes, *gradients.sweep(nodes[-1], nodes, SYMBOLS, symbols.__getitem__)]
-    places = [y.place if isinstance(y, Symbol) else builder.constant(float(y)) for y in results]
-    leaves = [v for v in nodes if v._rule is LEAF]
-    return make_tape("tape", builder.entries, [symbols[v].place for v in leaves], [], places, [v.data for v in leaves])
+def _read_examples() -> list[dict[str, Any]]:
+    examples: list[dict[str, Any]] = json.loads(read_page(__name__, "examples.json"))
+    return examples
 
 
-# ---- what the page says of a node ------------------------------------------------------------------------------------
-def _describe_nodes(nodes: Sequence[Value]) -> list[dict[str, Any]]:
-    """Collects the texts and the inputs of each node."""
-    place = {v: i for i, v in enumerate(nodes)}
-    names, labels = _choose_python_names(nodes), Counter(map(_read_label, nodes))
-    described_nodes = []
-    for v, name in zip(nodes, names):
-        inputs = [place[x] for x in v._prev]
-        label = _read_label(v)
-        # a character that reverses the direction of text is not printable
-        shown = "".join([c if c.isprintable() else "\ufffd" for c in label])
-        gaps = [f"⟦{i}⟧" for i in range(len(inputs))]  # the page fills them with names or numbers
-        python = ""
-        if inputs:
-            python = _write_python(v._rule, [_write_constant(x) or names[i] for x, i in zip(v._prev, inputs)])
-        described_nodes.append(
-            {
-                "name": shown if shown.strip() and labels[label] == 1 and "." not in shown else name,
-                "label": shown,
-                "kind": "constant" if v._rule is CONSTANT else "operation" if inputs else "leaf",
-                "data": v.data if math.isfinite(v.data) else str(v.data).replace("inf", "Infinity"),
-                "operation": str(v._rule) if inputs else "",
-                "symbol": v._op,
-                "inputs": inputs,
-                "formula": write_formula(v._rule, gaps) if inputs else "",
-                "slopes": write_local_derivatives(v._rule, "⟦y⟧", gaps),
-                "python": [name, python],
-                "literal": ascii(label) if label else "",
-            }
-        )
-    return described_nodes
+def _to_json(x: float) -> float | str:
+    """A number as JSON has it, or as JavaScript reads it."""
+    return x if x - x == 0.0 else str(x).replace("inf", "Infinity")
 
 
-def _read_label(v: Value) -> str:
-    """Returns the label as text: users may have assigned any object."""
-    return "" if v.label is None else str(v.label)
+def _find_labels(names: dict[Value, str]) -> dict[str, str]:
+    """The labels that are no names, by the names that stand for them on the page; they are shown in their place."""
+    # a character that reverses the direction of text is not printable
+    shown = {v: "".join([c if c.isprintable() else "\ufffd" for c in read_label(v)]) for v in names}
+    counts = Counter(shown.values())
+    return {
+        name: shown[v] for v, name in names.items() if shown[v].strip() and counts[shown[v]] == 1 and shown[v] != name
+    }
 
 
-def _choose_python_names(nodes: Sequence[Value]) -> list[str]:
-    """Chooses a Python name for each node, all different: its label, or else v1, v2, …, and L for the root.
-
-    The numbers grow from the leaves to the root, as on the page. A constant has the name "": its number is written.
-    """
-    names, taken = dict.fromkeys(nodes, ""), {"tg", "p", *PYTHON.reserved}
-    numbers = Counter[str]()
-    rank: dict[Value, int] = {}
-    for v in nodes:
-        rank[v] = 1 + max([rank[x] for x in v._prev], default=-1)
-    order = list(reversed(nodes))  # the topological order has the last input of a node first
-    order.sort(key=rank.__getitem__)
-    for v in order:
-        if v._rule is CONSTANT:
-            continue
-        label = _read_label(v)
-        wish = identifier(label, "v") if label else "L" if v is nodes[-1] else "v"
-        name = "" if wish == "v" and not label else wish
-        while not name or name in taken:
-            numbers[wish] += 1
-            name = f"{wish}_{numbers[wish] + 1}" if wish != "v" else f"v{numbers[wish]}"
-        taken.add(name)
-        names[v] = name
-    return list(names.values())
+def _find_groups(nodes: Sequence[Value], names: dict[Value, str]) -> dict[str, str]:
+    """The neuron, layer or module of each node that has one, by the name of the node."""
+    view, _ = collapse(view_all(nodes[-1:]), nodes[-1:])
+    groups = [v for v in view if isinstance(v, NodeGroup)]
+    return {names[member]: group.name for group in groups for member in group.members if member in names}
 
 
-def _write_python(op: Op, inputs: Sequence[str]) -> str:
-    """Writes the Python expression that makes a node."""
-    numbers = [VALUES.number(x) for x in op.parameters]
-    form = VALUES.form(op)
-    if form:
-        return form.filled([*[(text, ATOM) for text in inputs], *numbers])
-    arguments = ", ".join([list_arguments(op, inputs), *[text for text, _ in numbers]])
-    return f"{'' if _is_user_defined(op) else 'tg.'}{op.function}({arguments})"
-
-
-def _is_user_defined(op: Op) -> bool:
-    """Whether the operation comes from `define_op`."""
-    return op.name not in functional.TABLE_NAMES
-
-
-def _write_constant(x: Value) -> str:
-    """Writes a constant in Python; "" for any other node."""
-    if x._rule is not CONSTANT:
-        return ""
-    text = PYTHON.number(x.data)[0]
-    return f"({text})" if text.startswith("-") else text
-
-
-def _find_parameters(nodes: Sequence[Value], parameters: Iterable[Value]) -> list[int]:
-    """Returns the numbers of the nodes that are parameters."""
-    place = {v: i for i, v in enumerate(nodes) if v._rule is LEAF}
+def _find_parameters(nodes: Sequence[Value], parameters: Iterable[Value]) -> list[Value]:
+    """The parameters, which have to be leaves of the graph."""
+    leaves = {v for v in nodes if v._rule is LEAF}
     if not isinstance(parameters, Iterable):
         raise TypeError(f"parameters are Values in a list, as [w, b], not {describe(parameters)}")
     parameters = list(parameters)
     for p in parameters:
-        if p not in place:
+        if p not in leaves:
             raise ValueError(f"{p!r} cannot be a parameter: it is no leaf of the graph that is explored")
-    return [place[p] for p in parameters]
+    return parameters

@@ -1,94 +1,218 @@
-// How the page reacts. It computes no value and no derivative itself: `tape`, above, does.
-const page = JSON.parse(document.getElementById("data").textContent);
-const nodes = page.nodes, root = nodes.length - 1;
-const leaves = [...nodes.keys()].filter((i) => nodes[i].kind === "leaf");
+// How the page looks and reacts. What it computes stands in engine.js, how a text becomes a graph in parser.js, where
+// the boxes are in layout.js, the pictures of data and losses in plots.js.
 const $ = (id) => document.getElementById(id);
-
-// ---- the graph: which node uses which, how far it is from the leaves, where its box is ------------------------------
-let slots = 0; // places of the local derivatives among the results
-const uses = nodes.map(() => []); // for each node the [node, input number] where it is an input
-const rank = [];
-nodes.forEach((node, i) => {
-  node.first = slots;
-  slots += node.inputs.length;
-  rank[i] = 1 + Math.max(-1, ...node.inputs.map((x) => rank[x]));
-  node.inputs.forEach((x, k) => uses[x].push([i, k]));
-});
-const boxOf = [];
-page.boxes.forEach((box, b) => box.nodes.forEach((i) => (boxOf[i] = b)));
-const topOf = (i) => page.boxes[boxOf[i]].y;
-const operations = [...nodes.keys()].filter((i) => nodes[i].kind === "operation");
-operations.sort((i, j) => rank[i] - rank[j] || topOf(i) - topOf(j) || i - j);
-const steps = [
-  { kind: "start" },
-  ...operations.map((node) => ({ kind: "forward", node })),
-  { kind: "seed", node: root },
-  ...operations.toReversed().map((node) => ({ kind: "backward", node })),
-];
-const seed = operations.length + 1; // the step at which the backward pass begins
-const turn = nodes.map(() => 0); // the steps at which a node is computed, and passes its gradient back
-const turnBack = nodes.map(() => Infinity);
-steps.forEach((step, t) => {
-  if (step.kind === "forward") turn[step.node] = t;
-  if (step.kind === "backward") turnBack[step.node] = t;
-});
+const MOST_LINES = 100; // that are shown of anything
+const MOST_ROWS_OF_TEXT = 9;
 
 // ---- the state of the page, and what follows from it ----------------------------------------------------------------
-const original = leaves.map((i) => Number(nodes[i].data));
-const marked = new Set(page.marked);
-let numbers = [...original];
-let at = steps.length - 1;
-let selected = steps[at].node ?? root; // where the step that is shown happens
-let losses = [];
-let results;
+const state = {};
+let graph, steps, run, sums, terms, boxes, layout; // of the text; of its numbers; at this step
+let selected = 0, losses = [], trail = [], memory = new Map(), wrongAt; // where the text cannot be read
 
-const value = (i) => results[i];
-const slope = (i, k) => results[nodes.length + nodes[i].first + k];
-const gradient = (i) => results[nodes.length + slots + i];
-const compute = () => (results = tape(...numbers));
+const nodeAt = (i) => graph.nodes[i];
+const value = (i) => inRow(run.values[i], state.row);
+const slope = (i, k) => inRow(run.slopes[i][k] ?? NaN, state.row);
+const gradient = (i) => inRow(sums[i], state.row);
+const isKnown = (i) => nodeAt(i).kind !== "operation" || graph.turn[i] <= state.at;
+const isBack = () => state.at >= graph.seed;
+const isReached = (i) => nodeAt(i).kind !== "constant" && isBack() && (i === graph.root || terms[i] > 0);
+const isMarked = (i) => nodeAt(i).kind === "leaf" && state.marked.has(nodeAt(i).name);
+const rowsOf = () => state.table?.rows ?? 0;
 
-/** The gradients as far as the backward pass has come at a step, and how many terms of each sum have arrived. */
-function soFar(t) {
-  const sums = nodes.map(() => 0), terms = nodes.map(() => 0);
-  if (t >= seed) sums[root] = 1;
-  for (const { kind, node } of steps.slice(0, t + 1)) {
-    if (kind !== "backward") continue;
-    nodes[node].inputs.forEach((x, k) => {
-      sums[x] += sums[node] * slope(node, k);
-      if (++terms[x] === uses[x].length) sums[x] = gradient(x);
-    });
+/** All numbers of a state: as the page came, as an example, or as an address has them. */
+function open(what) {
+  pause();
+  Object.assign(state, {
+    numbers: Object.assign(Object.create(null), what.numbers),
+    marked: new Set(what.marked ?? []),
+    optimizer: OPTIMIZER_TEXTS[what.optimizer] ? what.optimizer : "SGD",
+    passes: [1, 2, 3].includes(Number(what.passes)) ? Number(what.passes) : 1,
+    way: WAYS.includes(what.way) ? what.way : "right",
+    row: 0,
+    at: 0,
+    isLog: false,
+  });
+  for (const name of Object.keys(state.numbers)) state.numbers[name] = Number(state.numbers[name]);
+  $("text").value = what.text ?? "";
+  $("table").value = what.table ?? "";
+  $("table-box").open = false;
+  $("optimizer").value = state.optimizer;
+  $("eta").value = Number.isFinite(Number(what.eta ?? NaN)) ? what.eta : 0.1;
+  $("passes").value = state.passes;
+  $("way").value = state.way;
+  $("log").checked = false;
+  $("across").value = $("up").value = "";
+  graph = parse("x", [], () => true); // where the text cannot be read, something has to be there
+  state.table = null;
+  state.original = Object.assign(Object.create(null), state.numbers);
+  if (!read()) prepare();
+  stopRun();
+}
+
+/** Reads the text and the table. Where one cannot be read, the error is shown, and the graph stays as it was. */
+function read() {
+  const words = $("text").value, table = readTable();
+  wrongAt = undefined;
+  try {
+    const made = parse(words, table?.names ?? [], (name) => name in state.numbers);
+    if (made.nodes.length > page.most) throw new TextError(`The graph has more than ${page.most} nodes.`, 0);
+    graph = made;
+    state.table = table;
+    prepare();
+    say("problem", notes().join(" "));
+  } catch (error) {
+    if (!(error instanceof TextError)) throw error;
+    wrongAt = error.at;
+    const before = words.slice(0, wrongAt).split("\n"), column = `column ${before.at(-1).length + 1}`;
+    say("problem", `${before.length > 1 ? `line ${before.length}, ` : ""}${column}: ${error.message}`);
+    paintText();
   }
-  return { sums, terms };
+  $("text").setAttribute("aria-invalid", wrongAt !== undefined);
+  return wrongAt === undefined;
+}
+/** What can be read, and yet may not be meant. */
+function notes() {
+  const { nodes, root, unused } = graph;
+  return [
+    ...unused.map((name) => `${name} is not used.`),
+    nodes[root].perRow && `${called(root)} differs from row to row: add up the rows with sum(…) or mean(…).`,
+    state.table && !nodes.some(({ kind }) => kind === "data") && "No column of the table is used.",
+  ].filter(Boolean);
+}
+
+/** All that follows from a graph that is new. */
+function prepare() {
+  state.text = $("text").value;
+  state.row = Math.min(state.row, Math.max(rowsOf() - 1, 0));
+  const { nodes, root, byRank } = graph;
+  graph.leaves = [...nodes.keys()].filter((i) => nodes[i].kind === "leaf").sort(byRank);
+  for (const i of graph.leaves) {
+    state.numbers[nodes[i].name] ??= 1;
+    state.original[nodes[i].name] ??= 1;
+  }
+  nodes.forEach((node) => (node.label = page.labels[node.name] ?? node.name));
+  makeSteps();
+  state.at = Math.min(state.at, steps.length - 1);
+  selected = steps[state.at].node ?? root;
+  forget();
+  compute();
+  drawGraph();
+  makeLeaves();
+  choosePair();
+  const count = nodes.length;
+  const parts = layout.boxes.length < count ? `; collapsed into ${layout.boxes.length} boxes` : "";
+  const kinds = `${count} node${count === 1 ? "" : "s"}, ${graph.leaves.length} of them leaves`;
+  say("summary", `${called(root)}: ${kinds}${parts}`);
+  for (const where of document.querySelectorAll(".root-name")) where.textContent = short(called(root), 16);
+  $("row-choice").hidden = !rowsOf();
+  $("row").max = rowsOf();
+  $("row").value = state.row + 1;
+  $("row-count").textContent = `of ${rowsOf()}`;
+  document.body.classList.toggle("has-table", Boolean(state.table));
+  paint();
+}
+
+function makeSteps() {
+  steps = stepsOf(graph, state.passes, state.way);
+  graph.seed = steps.findIndex(({ kind }) => kind === "seed");
+  graph.turn = graph.nodes.map(() => 0);
+  steps.forEach(({ kind, node }, t) => {
+    if (kind === "forward") graph.turn[node] = t;
+  });
+  $("step").max = steps.length - 1;
+}
+
+function compute() {
+  run = forward(graph, state.numbers, state.table);
+  arrive();
+}
+/** The gradients as they are at this step. */
+function arrive() {
+  ({ sums, terms } = gradientsAfter(graph, run, steps.slice(0, state.at + 1), state.row, state.way));
+}
+/** After a change by hand a run begins anew. */
+function forget() {
+  losses = [];
+  trail = [];
+  memory = new Map();
+  ended = "";
 }
 
 // ---- numbers and formulas as text -----------------------------------------------------------------------------------
 function text(x, digits = 6) {
   if (Number.isNaN(x)) return "undefined";
   if (!Number.isFinite(x)) return x > 0 ? "∞" : "−∞";
-  const size = Math.abs(x), isPlain = size === 0 || (size >= 10 ** (2 - digits) && size < 10 ** digits);
+  const size = Math.abs(x), least = 10 ** Math.min(2 - digits, -2);
+  const isPlain = size === 0 || (size >= least && size < 10 ** digits);
   const written = isPlain ? String(Number(x.toPrecision(digits)) + 0) : x.toExponential(digits - 3);
   return written.replace("e+", "e").replaceAll("-", "−");
 }
 const bracketed = (x) => (x < 0 ? `(${text(x)})` : text(x));
-const name = (i) => (nodes[i].kind === "constant" ? bracketed(value(i)) : nodes[i].name);
 const short = (words, most) => (words.length > most ? `${words.slice(0, most - 1)}…` : words);
-const partial = (i, x) => `∂${name(i)}/∂${name(x)}`;
+/** The end of a name, as paths differ there: layers[0].neurons[3].w[1]. */
+const tail = (words, most) => (words.length > most ? `…${words.slice(1 - most)}` : words);
+const called = (i) => (nodeAt(i).kind === "constant" ? bracketed(nodeAt(i).number) : nodeAt(i).label);
+const partial = (i, x) => `∂${called(i)}/∂${called(x)}`;
+const known = (i) => (isKnown(i) ? bracketed(value(i)) : "?");
+const SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹";
 
-/** A formula whose gaps ⟦0⟧, ⟦1⟧, …, ⟦y⟧ are filled with the inputs and the output of a node. */
+/** A formula whose gaps are filled: ⟦0⟧, ⟦1⟧, … with inputs of a node, ⟦y⟧ with its value, ⟦p0⟧ with a parameter. */
 function filled(template, i, write) {
+  const { inputs, parameters } = nodeAt(i);
   return template
     .replace(/⟦[^⟧]*…$/, "…")
-    .replace(/⟦(\d+|y)⟧/g, (gap, k) => write(k === "y" ? i : nodes[i].inputs[k]));
+    .replace(/⟦(p?)(\d+|y)⟧/g, (_, p, k) => (p ? text(parameters[k]) : write(k === "y" ? i : inputs[k])));
 }
-const formula = (i, write) => filled(nodes[i].formula, i, write);
+function symbolOf(i) {
+  const { op, overRows, parameters } = nodeAt(i), [n] = parameters;
+  if (overRows) return overRows === "sum" ? "Σ" : "mean";
+  if (op === "power" && Number.isInteger(n) && n >= 0) return `x${String(n).replace(/\d/g, (d) => SUPERSCRIPTS[d])}`;
+  const { symbol } = textsOf(nodeAt(i));
+  const written = { __proto__: null, "*": "·", "-": "−", neg: "−" }[symbol];
+  return written ?? symbol.replace(/⟦p(\d)⟧/g, (_, k) => text(parameters[k]));
+}
+function formula(i, write) {
+  const { overRows, inputs } = nodeAt(i);
+  if (overRows) return `${overRows}(${write(inputs[0])})`;
+  return filled(textsOf(nodeAt(i)).formula, i, write);
+}
 /** A local derivative as a formula, "" if it is only a number. */
 function slopeFormula(i, k) {
-  const words = filled(nodes[i].slopes[k], i, name), number = slope(i, k);
+  const template = nodeAt(i).overRows ? "" : textsOf(nodeAt(i)).slopes[k] ?? "";
+  const words = filled(template, i, called), number = slope(i, k);
   return words === text(number) || words === bracketed(number) ? "" : words;
 }
 /** The inputs that are no constants, each with its place among the inputs. */
-const variables = (i) => [...nodes[i].inputs.entries()].filter(([, x]) => nodes[x].kind !== "constant");
-const withNumbers = (x) => bracketed(value(x));
+const variables = (i) => [...nodeAt(i).inputs.entries()].filter(([, x]) => nodeAt(x).kind !== "constant");
+
+const DOMAINS = {
+  __proto__: null,
+  log: "takes numbers above 0", log2: "takes numbers above 0", log10: "takes numbers above 0",
+  log1p: "takes numbers above −1", sqrt: "takes numbers of 0 or more",
+  asin: "takes numbers from −1 to 1", acos: "takes numbers from −1 to 1",
+  acosh: "takes numbers of 1 or more", atanh: "takes numbers between −1 and 1", div: "cannot divide by 0",
+  power: "has no real value at a negative number with a fraction as exponent, nor at 0 with a negative one",
+  pow: "has no real value at a negative number with a fraction as exponent, nor at 0 with a negative one",
+};
+const SIGNS = {
+  __proto__: null, add: "+", sub: "−", mul: "·", div: "/", neg: "−", pow: "**", power: "**", exponential: "**",
+};
+
+/** Which operation is not defined, or has an infinite derivative, where, and why. */
+function problemOf({ node, row, xs }, isSlope) {
+  const { op, perRow, overRows, f } = nodeAt(node), y = overRows ? Infinity : f(...xs)[0];
+  const symbol = overRows ? "the sum of the rows" : SIGNS[op] ?? op;
+  const where = overRows ? "" : variables(node).map(([k, x]) => `${called(x)} = ${text(xs[k])}`).join(", ");
+  const place = (where && ` at ${short(where, 120)}`) + (perRow ? ` in row ${row + 1}` : "");
+  if (isSlope) {
+    return `${called(node)}: the derivative of ${symbol} is infinite${place}: gradients through it are undefined.`;
+  }
+  const isPole = xs.includes(0) || op.startsWith("log") || op === "atanh"; // an infinite value, and yet not too large
+  const isOutside = Number.isNaN(y) || (op in DOMAINS && isPole);
+  const what = isOutside ? "is not defined" : "is too large for a float", why = isOutside && DOMAINS[op];
+  const words = `${called(node)}: ${symbol} ${what}${place}${why ? `: it ${why}` : ""}`;
+  return `${words}. What follows has no value, and no gradient is defined.`;
+}
 
 // ---- elements; text that they get is never read as HTML -------------------------------------------------------------
 function element(tag, attributes = {}, ...children) {
@@ -105,36 +229,71 @@ function withAttributes(made, attributes, children) {
 function put(where, words) {
   if (where.textContent !== words) where.textContent = words;
 }
+const say = (id, words) => put($(id), words);
+
+// ---- the text, in which the part that is computed lights up ---------------------------------------------------------
+function paintText() {
+  const words = $("text").value, marks = [];
+  if (wrongAt !== undefined) marks.push([wrongAt, wrongAt + 1, "wrong"]);
+  else if (words === state.text) {
+    const ranges = nodeAt(selected).ranges.toSorted((a, b) => a[0] - b[0]);
+    for (const [from, to] of ranges) if (!marks.length || from >= marks.at(-1)[1]) marks.push([from, to, "lit"]);
+  }
+  const parts = [];
+  let place = 0;
+  for (const [from, to, kind] of marks) {
+    const marked = words.slice(from, to).replace(/^$|^\n/, " $&"); // the end of a line has room for a mark
+    parts.push(words.slice(place, from), element("mark", { class: kind }, marked));
+    place = to;
+  }
+  $("shown").replaceChildren(...parts, `${words.slice(place)}\n`);
+  const lit = $("shown").querySelector("mark"), area = $("text");
+  area.rows = Math.min(words.split("\n").length, MOST_ROWS_OF_TEXT);
+  while (area.rows < MOST_ROWS_OF_TEXT && area.scrollHeight > area.clientHeight) area.rows++;
+  const isSeen = (top) => top >= area.scrollTop && top + 24 <= area.scrollTop + area.clientHeight;
+  if (lit && document.activeElement !== area && !isSeen(lit.offsetTop)) area.scrollTop = lit.offsetTop - 30;
+  $("shown").scrollTop = area.scrollTop;
+}
 
 // ---- the picture ----------------------------------------------------------------------------------------------------
-const graph = $("graph");
-const [width, height] = page.size;
-const layer = shape("g", { transform: `translate(${page.shift.join(" ")})` });
-graph.append(layer);
-const edges = page.edges.map(({ of, line, head }) => {
-  const drawn = shape("g", { class: "edge" }, shape("path", { d: line }), shape("polygon", { points: head }));
-  layer.append(drawn);
-  return { of, drawn };
-});
+const picture = $("graph");
+let edges = [];
 /** Puts as much of the words as there is room for, in units of the picture. */
 function fitted(where, words, room, cut = short) {
   let most = Math.min(words.length, 60);
   do where.textContent = most < words.length ? cut(words, most) : words;
   while (where.getComputedTextLength() > room && --most > 1);
 }
-const output = (box) => box.nodes.reduce((best, i) => (rank[i] >= rank[best] ? i : best), box.nodes[0]);
-const boxes = page.boxes.map((box) => {
-  const shown = output(box), node = nodes[shown], { x, y, w, h } = box;
+function drawGraph() {
+  const stage = $("scroller");
+  layout = layOut(graph, stage.clientWidth, innerHeight);
+  picture.replaceChildren();
+  const layer = shape("g");
+  picture.append(layer);
+  edges = layout.edges.map(({ of, line, head }) => {
+    const drawn = shape("g", { class: "edge" }, shape("path", { d: line }), shape("polygon", { points: head }));
+    layer.append(drawn);
+    return { of, drawn };
+  });
+  boxes = layout.boxes.map((box) => drawBox(box, layer));
+  fit(least());
+}
+function drawBox(box, layer) {
+  const { x, y, w, h, shown } = box, node = nodeAt(shown), rx = node.kind === "operation" ? 3 : 11;
+  const isLeaf = !box.title && (node.kind === "leaf" || node.kind === "data"); // its number stands beside its name
   const parts = {
-    frame: shape("rect", { class: "frame", x, y, width: w, height: h, rx: { leaf: 12, constant: 13 }[node.kind] ?? 3 }),
-    heading: shape("text", { class: "title", x: x + 8, y: y + 17 }),
-    sign: shape("text", { class: "sign", x: x + w - 8, y: y + 17 }),
-    numbers: shape("text", { class: "numbers", x: x + 8, y: y + 34 }),
-    slope: shape("text", { class: "slope", x: x + 8, y: y + 50 }),
-    part: shape("text", { class: "part", x: x + w - 8, y: y + 50 }),
-    size: shape("rect", { class: "size", x: x + 3, y: y + h - 5, height: 3, width: 0 }),
+    behind: shape("rect", { class: "behind", x: x + 4, y: y - 4, width: w, height: h, rx }),
+    frame: shape("rect", { class: "frame", x, y, width: w, height: h, rx }),
+    heading: shape("text", { class: "title", x: x + 7, y: y + 15 }),
+    sign: shape("text", { class: "sign", x: x + w - 7, y: y + 15 }),
+    numbers: shape("text", { class: "numbers", ...(isLeaf ? { x: x + w - 7, y: y + 15 } : { x: x + 7, y: y + 30 }) }),
+    slope: shape("text", { class: "slope", x: x + 7, y: y + h - 10 }),
+    part: shape("text", { class: "part", x: x + w - 7, y: y + h - 10 }),
+    size: shape("rect", { class: "size", x: x + 3, y: y + h - 4, height: 2.5, width: 0 }),
   };
   const drawn = shape("g", { role: "button", tabindex: -1 }, ...Object.values(parts));
+  parts.numbers.classList.toggle("end", isLeaf);
+  if (!node.perRow || box.title) parts.behind.remove();
   if (node.kind === "constant" && !box.title) {
     parts.heading.setAttribute("x", x + w / 2);
     drawn.replaceChildren(parts.frame, parts.heading);
@@ -144,123 +303,165 @@ const boxes = page.boxes.map((box) => {
   drawn.addEventListener("focus", choose);
   drawn.addEventListener("click", () => drawn.focus());
   layer.append(drawn);
-  if (box.title) fitted(parts.heading, box.title, w - 16, (words, most) => `…${words.slice(1 - most)}`);
+  if (box.title) fitted(parts.heading, box.title, w - 14, tail);
+  else if (node.kind === "constant") put(parts.heading, text(node.number, 5));
   else {
-    fitted(parts.sign, node.symbol, w / 2);
-    fitted(parts.heading, node.name, w - 22 - parts.sign.getComputedTextLength());
+    if (node.kind === "operation") fitted(parts.sign, symbolOf(shown), w / 2);
+    fitted(parts.heading, node.label, isLeaf ? w * 0.42 : w - 20 - parts.sign.getComputedTextLength());
   }
-  return { ...box, shown, drawn, ...parts };
-});
+  return { ...box, drawn, ...parts };
+}
 
 function paintGraph() {
-  const { sums, terms } = soFar(at);
-  const step = steps[at], isBack = step.kind === "backward" || step.kind === "seed";
-  const largest = Math.max(...nodes.map((_, i) => (nodes[i].kind === "constant" ? 0 : Math.abs(sums[i]) || 0)));
-  for (const { shown, drawn, heading, numbers: values, slope: slopes, part, size, w, ...box } of boxes) {
-    const node = nodes[shown], isGroup = box.nodes.length > 1;
-    const known = turn[shown] <= at, isFixed = node.kind === "constant";
-    const reached = !isFixed && at >= seed && (shown === root || terms[shown] > 0);
+  const step = steps[state.at], isReturning = isBack();
+  const sizes = graph.nodes.map((node, i) => (node.kind === "constant" ? 0 : Math.abs(gradient(i)) || 0));
+  const largest = Math.max(...sizes);
+  for (const { shown, drawn, numbers, slope: slopes, part, size, w, ...box } of boxes) {
+    const node = nodeAt(shown), isGroup = box.nodes.length > 1, isFixed = node.kind === "constant";
+    const isComputed = isKnown(shown), hasGradient = isReached(shown);
     drawn.setAttribute(
       "class",
       [
         "box",
-        isGroup ? "group" : marked.has(shown) ? "parameter" : node.kind,
-        shown === root && "root",
-        !known && "waiting",
+        isGroup ? "group" : isMarked(shown) ? "parameter" : node.kind,
+        shown === graph.root && "root",
+        !isComputed && "waiting",
         box.nodes.includes(step.node) && "active",
-        isBack && "returning",
+        isReturning && "returning",
         box.nodes.includes(selected) && "selected",
       ].filter(Boolean).join(" "),
     );
     drawn.setAttribute("tabindex", box.nodes.includes(selected) ? 0 : -1);
-    const called = isGroup ? `${box.title}, ${box.nodes.length} nodes, output ${node.name}` : name(shown);
-    const spoken = [called, node.operation || node.kind];
+    const name = isGroup && box.title ? `${box.title}, ${box.nodes.length} nodes, output ${node.label}` : called(shown);
+    const spoken = [name, node.kind === "operation" ? node.op : node.kind];
     drawn.dataset.node = shown;
-    drawn.dataset.value = known ? value(shown) : "";
-    drawn.dataset.gradient = reached ? sums[shown] : "";
-    if (isFixed && isGroup) put(values, `${box.nodes.length} nodes`);
-    else if (isFixed) put(heading, text(value(shown), 5));
-    else {
-      put(values, known ? `data ${text(value(shown), 5)}` : "data ?");
-      put(slopes, reached ? `grad ${text(sums[shown], 5)}` : "");
-      const many = uses[shown].length;
-      put(part, many > 1 && terms[shown] ? (terms[shown] < many ? `Σ ${terms[shown]}/${many}` : `Σ ${many}`) : "");
-      size.setAttribute("width", reached && largest ? ((w - 6) * Math.abs(sums[shown])) / largest || 0 : 0);
-      if (known) spoken.push(`data ${text(value(shown))}`);
-      if (reached) spoken.push(`gradient ${text(sums[shown])}${many > 1 ? `, ${terms[shown]} of ${many} terms` : ""}`);
+    drawn.dataset.name = node.name ?? "";
+    drawn.dataset.value = isComputed ? value(shown) : "";
+    drawn.dataset.gradient = hasGradient ? gradient(shown) : "";
+    if (!isFixed) {
+      const isLeaf = numbers.classList.contains("end"), many = graph.uses[shown].length, arrived = terms[shown];
+      put(numbers, `${isLeaf ? "" : "data "}${isComputed ? text(value(shown), 4) : "?"}`);
+      put(slopes, `grad ${hasGradient ? text(gradient(shown), many > 1 ? 3 : 4) : "?"}`);
+      put(part, many > 1 && arrived ? (arrived < many ? `Σ ${arrived}/${many}` : `Σ ${many}`) : "");
+      size.setAttribute("width", hasGradient && largest ? ((w - 6) * Math.abs(gradient(shown))) / largest || 0 : 0);
+      if (isComputed) spoken.push(`data ${text(value(shown))}`);
+      const share = many > 1 ? `, ${arrived} of ${many} terms` : "";
+      if (hasGradient) spoken.push(`gradient ${text(gradient(shown))}${share}`);
     }
     drawn.setAttribute("aria-label", spoken.join(", "));
   }
   const after = new Set([selected]); // the nodes on the paths from the selected one to the root
-  for (let i = selected; i <= root; i++) if (nodes[i].inputs.some((x) => after.has(x))) after.add(i);
+  for (let i = selected; i <= graph.root; i++) if (nodeAt(i).inputs.some((x) => after.has(x))) after.add(i);
   for (const { of, drawn } of edges) {
     const isNow = of.some(([i]) => i === step.node) && step.kind !== "seed";
-    const isPath = of.some(([i, k]) => after.has(nodes[i].inputs[k]));
-    drawn.setAttribute("class", `edge${isNow ? (isBack ? " returning" : " active") : isPath ? " path" : ""}`);
+    const isPath = of.some(([i, k]) => after.has(nodeAt(i).inputs[k]));
+    drawn.setAttribute("class", `edge${isNow ? (isReturning ? " returning" : " active") : isPath ? " path" : ""}`);
   }
 }
 
 let scale = 1;
 function zoom(to) {
   scale = Math.min(Math.max(to, 0.15), 3);
-  graph.setAttribute("viewBox", `0 0 ${width} ${height}`);
-  graph.setAttribute("width", width * scale);
-  graph.setAttribute("height", height * scale);
+  picture.setAttribute("viewBox", `0 0 ${layout.width} ${layout.height}`);
+  picture.setAttribute("width", layout.width * scale);
+  picture.setAttribute("height", layout.height * scale);
 }
+/** As large as the place allows, but no letter smaller than can be read: then the graph is scrolled. */
 function fit(least) {
-  const scroller = $("scroller");
-  zoom(Math.max(least, Math.min(1.4, scroller.clientWidth / width, (innerHeight * 0.6) / height)));
+  const wide = $("scroller").clientWidth / layout.width, high = roomBelow() / layout.height;
+  zoom(Math.max(least, Math.min(isLarge() ? 2 : 1.3, wide, high)));
 }
+const isLarge = () => document.documentElement.classList.contains("large");
+const roomBelow = () => Math.max(innerHeight * 0.58, 240);
+const least = () => (isLarge() ? 1.5 : innerWidth > 960 ? 0.55 : 0.85); // letters of 12: 18 pixels on a wall
 function intoView(i) {
-  const scroller = $("scroller"), { x, y, w, h } = page.boxes[boxOf[i]];
-  const left = (x + page.shift[0]) * scale, top = (y + page.shift[1]) * scale;
+  const stage = $("scroller"), { x, y, w, h } = layout.boxes[layout.boxOf[i]];
   const moved = (from, size, low, high) => (low < from ? low - 20 : high > from + size ? high - size + 20 : from);
-  scroller.scrollTo(
-    moved(scroller.scrollLeft, scroller.clientWidth, left, left + w * scale),
-    moved(scroller.scrollTop, scroller.clientHeight, top, top + h * scale),
+  stage.scrollTo(
+    moved(stage.scrollLeft, stage.clientWidth, x * scale, (x + w) * scale),
+    moved(stage.scrollTop, stage.clientHeight, y * scale, (y + h) * scale),
   );
 }
 
 // ---- the step in words and numbers ----------------------------------------------------------------------------------
-const MOST_LINES = 100;
-
 function sentence() {
-  const { kind, node } = steps[at];
-  if (kind === "start") return ["The leaves have their numbers. The forward pass computes node after node.", []];
-  const L = name(root);
-  if (kind === "forward") {
-    const numbers = formula(node, withNumbers);
-    const why = Number.isNaN(value(node)) ? [`${nodes[node].operation} is not defined at these numbers.`] : [];
-    return [`Forward: ${name(node)} = ${formula(node, name)} = ${numbers} = ${text(value(node))}`, why];
+  const { kind, node, pass } = steps[state.at], L = called(graph.root);
+  const inRows = rowsOf() ? ` Shown is row ${state.row + 1}.` : "";
+  if (kind === "start") {
+    return [`The leaves have their numbers. The forward pass computes node after node.${inRows}`, []];
   }
-  if (kind === "seed") return [`Backward: ∂${L}/∂${L} = 1. From here gradients flow back to the leaves.`, []];
-  const { sums } = soFar(at), before = soFar(at - 1).sums;
-  const sum = new Map();
+  if (kind === "forward") {
+    const { problem } = run;
+    const why = problem && (problem.node === node || Number.isNaN(value(node))) ? [problemOf(problem)] : [];
+    const computed = `${formula(node, called)} = ${formula(node, known)} = ${text(value(node))}`;
+    return [`Forward: ${called(node)} = ${computed}`, why];
+  }
+  if (kind === "seed") {
+    const kept = state.way === "keep" ? "so are those of operations: too much" : "those of operations begin at 0 again";
+    const added = ` Gradients of leaves are added to what is there; ${kept}.`;
+    const why = run.problem ? [problemOf(run.problem)] : run.steep ? [problemOf(run.steep, true)] : [];
+    const start = `${pass > 1 ? `Backward, pass ${pass}` : "Backward"}: ∂${L}/∂${L} = 1`;
+    if (state.way === "seed") return [`${start.slice(0, -4)} should be 1, and stays 0: all gradients will be 0.`, why];
+    return [`${start}. From here gradients flow back to the leaves.${pass > 1 ? added : ""}`, why];
+  }
+  const before = gradientsAfter(graph, run, steps.slice(0, state.at), state.row, state.way);
+  const grad = inRow(before.sums[node], state.row), sum = new Map();
+  const isAssigned = state.way === "assign", sign = isAssigned ? "=" : "+=";
   const lines = variables(node).map(([k, x]) => {
-    const slopeText = slopeFormula(node, k);
-    const term = sums[node] * slope(node, k);
-    sum.set(x, (sum.get(x) ?? before[x]) + term);
-    const because = slopeText && `, as ${partial(node, x)} = ${slopeText}`;
-    const total = uses[x].length > 1 ? `, in sum ${text(sum.get(x))}` : "";
+    const words = slopeFormula(node, k), because = words && `, as ${partial(node, x)} = ${words}`;
+    if (nodeAt(node).perRow && !nodeAt(x).perRow) {
+      const added = text(isAssigned ? sums[x] : sums[x] - before.sums[x]), here = `${bracketed(grad)} × ${bracketed(slope(node, k))}`;
+      return (
+        `${partial(graph.root, x)} ${sign} the sum over ${run.rows} rows of ${partial(graph.root, node)} · ` +
+        `${partial(node, x)} = ${added}; in row ${state.row + 1} ${here}${because}`
+      );
+    }
+    const term = grad * slope(node, k);
+    sum.set(x, isAssigned ? term : (sum.get(x) ?? inRow(before.sums[x], state.row)) + term);
+    const total = graph.uses[x].length > 1 || pass > 1 ? `, in sum ${text(sum.get(x))}` : "";
     return (
-      `${partial(root, x)} += ${partial(root, node)} · ${partial(node, x)} = ` +
-      `${bracketed(sums[node])} × ${bracketed(slope(node, k))} = ${text(term)}${total}${because}`
+      `${partial(graph.root, x)} ${sign} ${partial(graph.root, node)} · ${partial(node, x)} = ` +
+      `${bracketed(grad)} × ${bracketed(slope(node, k))} = ${text(term)}${total}${because}`
     );
   });
-  const constants = nodes[node].inputs.filter((x) => nodes[x].kind === "constant").map(name);
+  const constants = nodeAt(node).inputs.filter((x) => nodeAt(x).kind === "constant").map(called);
   if (constants.length) lines.push(`No gradient for ${constants.slice(0, 8).join(", ")}: constant.`);
-  const passed = `${partial(root, node)} = ${text(sums[node])}`;
-  return [`Backward: ${name(node)} = ${formula(node, name)} passes ${passed} on`, lines];
+  const many = graph.uses[node].length;
+  if (node !== graph.root && before.terms[node] < many) {
+    const arrived = `${before.terms[node]} of ${many} terms have arrived at ${called(node)}`;
+    lines.push(`Too early: ${arrived}. What comes later is not passed on.`);
+  }
+  if (steps.slice(0, state.at).some((step) => step.kind === "backward" && step.pass === pass && step.node === node)) {
+    lines.push(`Again: what ${called(node)} has passed on before is passed on once more.`);
+  }
+  if (isAssigned && variables(node).some(([, x]) => graph.uses[x].length > 1)) {
+    lines.push("= in place of +=: what had arrived there before is lost.");
+  }
+  const passed = `${partial(graph.root, node)} = ${text(grad)}`;
+  return [`Backward: ${called(node)} = ${formula(node, called)} passes ${passed} on`, lines];
 }
 function paintWords() {
   const [head, lines] = sentence();
-  const more = lines.length > MOST_LINES ? [element("li", {}, `and ${lines.length - MOST_LINES} more`)] : [];
-  const items = lines.slice(0, MOST_LINES).map((line) => element("li", {}, line));
-  const list = element("ul", { class: "scroll" }, ...items, ...more);
+  const shown = lines.slice(0, MOST_LINES);
+  if (shown.length < lines.length) shown.push(`and ${lines.length - shown.length} more`);
+  const list = element("ul", { class: "scroll" }, ...shown.map((line) => element("li", {}, line)));
   $("words").replaceChildren(element("b", {}, head), ...(lines.length ? [list] : []));
-  $("step").value = at;
-  $("step").setAttribute("aria-valuetext", `${at} of ${steps.length - 1}: ${head}`);
-  put($("count"), `${at} / ${steps.length - 1}`);
+  $("step").value = state.at;
+  $("step").setAttribute("aria-valuetext", `${state.at} of ${steps.length - 1}: ${head}`);
+  put($("count"), `${state.at} / ${steps.length - 1}`);
+  say("answer", whatComesNext());
+}
+function whatComesNext() {
+  const step = steps[state.at + 1], L = called(graph.root);
+  if (!step) return "Nothing: all gradients are known. A step of gradient descent could follow.";
+  const { kind, node } = step;
+  if (kind === "forward") return `${called(node)} = ${formula(node, called)}: its inputs are known.`;
+  if (kind === "seed") return `The backward pass: it begins ${state.way === "seed" ? "with nothing" : `with ∂${L}/∂${L} = 1`}.`;
+  const many = graph.uses[node].length;
+  let why = many > 1 ? `all ${many} terms of its gradient have arrived` : "its gradient has arrived";
+  if (node === graph.root) why = "it is the root";
+  if (["order", "again"].includes(state.way)) why = "it is the next one that is met";
+  return `${called(node)} passes its gradient on to its inputs, as ${why}.`;
 }
 
 // ---- one node in detail ---------------------------------------------------------------------------------------------
@@ -268,54 +469,58 @@ const MOST_PATHS = 6, MOST_MEMBERS = 300;
 
 /** The paths from a node to the root, as lists of [node, input number], and how many there are in all. */
 function paths(from) {
-  const many = nodes.map(() => 0);
-  many[root] = 1;
-  for (let i = root; i > from; i--) nodes[i].inputs.forEach((x) => (many[x] += many[i]));
+  const many = graph.nodes.map(() => 0);
+  many[graph.root] = 1;
+  for (let i = graph.root; i > from; i--) nodeAt(i).inputs.forEach((x) => (many[x] += many[i]));
   const found = [], stack = [[from, []]];
   while (stack.length && found.length < MOST_PATHS) {
     const [i, path] = stack.pop();
-    if (i === root) found.push(path);
-    else for (const [j, k] of uses[i].toReversed()) stack.push([j, [...path, [j, k]]]);
+    if (i === graph.root) found.push(path);
+    else for (const [j, k] of graph.uses[i].toReversed()) stack.push([j, [...path, [j, k]]]);
   }
   return { many: many[from], found };
 }
 function paintNode() {
-  const i = selected, node = nodes[i], box = boxes[boxOf[i]];
-  const rows = [["name", node.name]];
-  if (node.label && node.label !== node.name) rows.push(["label", node.label]);
-  if (node.kind === "operation") {
-    rows.push(["operation", node.operation], ["formula", `${node.name} = ${formula(i, name)}`]);
-    rows.push(["numbers", `${node.name} = ${formula(i, withNumbers)}`]);
-  } else rows.push(["kind", marked.has(i) ? "leaf, a parameter θ" : node.kind]);
-  rows.push(["data", text(value(i)), value(i)]);
-  if (node.kind !== "constant") rows.push(["gradient", `${partial(root, i)} = ${text(gradient(i))}`, gradient(i)]);
+  const i = selected, node = nodeAt(i), box = boxes[layout.boxOf[i]], isComputed = isKnown(i);
   const details = element("dl");
   const row = (term, ...content) => details.append(element("dt", {}, term), element("dd", {}, ...content));
-  for (const [term, words, exact] of rows) {
-    row(term, exact === undefined ? words : element("span", { title: String(exact) }, words));
+  const exact = (words, x) => element("span", { title: String(x) }, words);
+  row("name", called(i));
+  if (node.kind === "operation") {
+    row("operation", node.overRows ? `${node.overRows} of the rows` : node.op);
+    row("formula", `${called(i)} = ${formula(i, called)}`);
+    row("numbers", `${called(i)} = ${formula(i, known)}`);
+  } else row("kind", isMarked(i) ? "leaf, a parameter θ" : node.kind === "data" ? "column of the table" : node.kind);
+  row("data", isComputed ? exact(text(value(i)), value(i)) : "?");
+  if (node.perRow) row("row", `${state.row + 1} of ${run.rows}: each row has a value of its own`);
+  if (node.kind !== "constant") {
+    const many = graph.uses[i].length, partly = terms[i] < many ? ` so far, ${terms[i]} of ${many} terms` : "";
+    const done = isReached(i) ? `${text(gradient(i))}${i === graph.root ? "" : partly}` : "?";
+    row("gradient", exact(`${partial(graph.root, i)} = ${done}`, isReached(i) ? gradient(i) : "not known yet"));
   }
   const slopes = variables(i).slice(0, 40).map(([k, x]) => {
-    const words = slopeFormula(i, k), number = text(slope(i, k));
+    const words = slopeFormula(i, k), number = isComputed ? text(slope(i, k)) : "?";
     return element("li", {}, `${partial(i, x)} = ${words ? `${words} = ${number}` : number}`);
   });
   if (slopes.length) row("local derivatives", element("ul", {}, ...slopes));
-  if (i !== root && node.kind !== "constant") {
-    const { many, found } = paths(i);
+  if (i !== graph.root && node.kind !== "constant") {
+    const { many, found } = paths(i), all = isKnown(graph.root);
     const items = found.map((path) => {
-      const chain = [i, ...path.map(([j]) => j)].map(name).join(" → ");
+      const chain = [i, ...path.map(([j]) => j)].map(called).join(" → ");
       const product = path.reduce((product, [j, k]) => product * slope(j, k), 1);
       const factors = path.map(([j, k]) => bracketed(slope(j, k))).join(" × ");
-      return element("li", {}, `${short(chain, 300)}: ${short(factors, 300)} = ${text(product)}`);
+      return element("li", {}, `${short(chain, 300)}: ${all ? `${short(factors, 300)} = ${text(product)}` : "?"}`);
     });
     const more = many > found.length ? [element("li", {}, `and ${text(many - found.length)} more`)] : [];
-    const title = many > 1 ? `paths to ${name(root)}: ${text(many)}` : `path to ${name(root)}`;
+    const title = many > 1 ? `paths to ${called(graph.root)}: ${text(many)}` : `path to ${called(graph.root)}`;
     row(title, element("ul", {}, ...items, ...more));
   }
   const members = element("div", { class: "members", role: "group", "aria-label": `Nodes of ${box.title}` });
   if (box.nodes.length > 1) {
     if (box.nodes.length > MOST_MEMBERS) members.append(`The last ${MOST_MEMBERS} of ${box.nodes.length}: `);
     for (const j of box.nodes.slice(-MOST_MEMBERS)) {
-      const button = element("button", { type: "button", "aria-pressed": j === i }, short(name(j), 24));
+      const name = called(j), inside = name.startsWith(`${box.title}.`) ? name.slice(box.title.length + 1) : name;
+      const button = element("button", { type: "button", "aria-pressed": j === i }, tail(inside, 24));
       button.addEventListener("click", () => {
         select(j);
         $("node").querySelector("[aria-pressed=true]")?.focus();
@@ -329,176 +534,313 @@ function select(i) {
   if (i === selected && $("node").childElementCount) return;
   selected = i;
   paintGraph();
+  paintText();
   paintNode();
 }
 
 // ---- the leaves -----------------------------------------------------------------------------------------------------
-const order = leaves.map((_, p) => p);
-order.sort((p, q) => {
-  const a = boxes[boxOf[leaves[p]]], b = boxes[boxOf[leaves[q]]];
-  return a.x - b.x || a.y - b.y || leaves[q] - leaves[p];
-});
-const rows = [];
-for (const p of order) {
-  const i = leaves[p], node = nodes[i], reach = Math.max(2, 2 * Math.abs(original[p])) || 2;
+let rows = [];
+function makeLeaves() {
+  rows = graph.leaves.map(makeLeaf);
+  $("leaves").replaceChildren(...rows.map(({ row }) => row));
+}
+function makeLeaf(i) {
+  const { name, label } = nodeAt(i), reach = Math.max(2, 2 * Math.abs(state.original[name]));
   const range = Number.isFinite(reach) ? reach : 10;
-  const slider = element("input", { type: "range", "aria-label": `${node.name}, slider` });
+  const slider = element("input", { type: "range", "aria-label": `${label}, slider` });
   stretch(slider, range);
-  const number = element("input", { type: "number", step: "any", "aria-label": `${node.name}, number` });
-  const box = element("input", { type: "checkbox", "aria-label": `${node.name} is a parameter` });
+  const number = element("input", { type: "number", step: "any", "aria-label": `${label}, number` });
+  const box = element("input", { type: "checkbox", "aria-label": `${label} is a parameter` });
   const slopeText = element("span", { class: "gradient" });
-  box.checked = marked.has(i);
-  const title = element("span", { class: "name", title: node.label || node.name }, node.name);
+  const title = element("span", { class: "name", title: label }, tail(label, 18));
   const row = element("div", { class: "leaf-row" }, title, element("label", {}, box, " θ"), number, slider, slopeText);
-  row.dataset.leaf = i;
-  slider.addEventListener("input", () => change(p, Number(slider.value)));
+  row.dataset.leaf = name;
+  slider.addEventListener("input", () => change(name, Number(slider.value)));
   number.addEventListener("input", () => {
     const isNumber = number.value.trim() !== "" && Number.isFinite(Number(number.value));
     number.setAttribute("aria-invalid", !isNumber);
-    if (isNumber) change(p, Number(number.value), number);
+    if (isNumber) change(name, Number(number.value));
   });
   number.addEventListener("blur", () => {
     number.setAttribute("aria-invalid", false);
     paintLeaves();
   });
   box.addEventListener("change", () => {
-    if (box.checked) marked.add(i);
-    else marked.delete(i);
-    losses = [];
+    if (box.checked) state.marked.add(name);
+    else state.marked.delete(name);
+    forget();
+    choosePair();
     paint();
   });
   row.addEventListener("mouseenter", () => select(i));
   row.addEventListener("focusin", () => select(i));
-  $("leaves").append(row);
-  rows.push({ p, i, slider, range, number, slopeText });
+  return { i, name, row, slider, number, box, slopeText };
 }
 function stretch(slider, range) {
   Object.assign(slider, { min: -range, max: range, step: range / 200 });
 }
-function change(p, x) {
-  numbers[p] = x;
-  losses = [];
+function change(name, x) {
+  state.numbers[name] = x;
+  forget();
   compute();
   paint();
 }
 function paintLeaves() {
-  for (const { p, i, slider, number, slopeText } of rows) {
-    const x = numbers[p];
+  for (const { i, name, slider, number, box, slopeText } of rows) {
+    const x = state.numbers[name];
     if (Math.abs(x) > Number(slider.max) && Number.isFinite(2 * x)) stretch(slider, 2 * Math.abs(x));
     if (document.activeElement !== slider && Number.isFinite(x)) slider.value = x;
-    if (document.activeElement !== number) number.value = Number.isFinite(x) ? x : "";
-    put(slopeText, `grad ${text(gradient(i), 5)}`);
-    slopeText.title = gradient(i);
+    if (document.activeElement !== number) number.value = Number.isFinite(x) ? Number(x.toPrecision(8)) : "";
+    box.checked = state.marked.has(name);
+    put(slopeText, `grad ${isReached(i) ? text(gradient(i), 4) : "?"}`);
+    slopeText.title = isReached(i) ? gradient(i) : "not known yet";
   }
+}
+function markAll(isAll) {
+  state.marked = new Set(isAll ? graph.leaves.map((i) => nodeAt(i).name) : []);
+  forget();
+  choosePair();
+  paint();
+}
+const moving = () => graph.leaves.filter(isMarked).map((i) => nodeAt(i).name);
+
+// ---- the table ------------------------------------------------------------------------------------------------------
+const MOST_ROWS = 500;
+const WHOLE_NAME = new RegExp(`^${NAME.source}$`, "u");
+/** The table, or null where there is none. Where it cannot be read, it says why, and the table stays as it was. */
+function readTable() {
+  try {
+    const table = tableOf($("table").value);
+    say("table-problem", "");
+    say("table-summary", table ? `${table.rows} rows of ${table.names.join(", ")}: change them` : "Paste a table");
+    return table;
+  } catch (error) {
+    if (!(error instanceof TextError)) throw error;
+    say("table-problem", error.message);
+    $("table-box").open = true;
+    return state.table;
+  }
+}
+/** Makes a table of a text: a line of names, and lines of numbers. */
+function tableOf(words) {
+  const [head, ...rest] = words.split("\n").filter((line) => line.trim()), rows = rest.length;
+  const fail = (message) => {
+    throw new TextError(message, 0);
+  };
+  if (!head) return null;
+  const signOf = (line) => ["\t", ";", ","].find((sign) => line.includes(sign)) ?? ",";
+  const cells = (line) => line.split(signOf(line)).map((cell) => cell.trim());
+  const names = cells(head).map((name) => name.normalize("NFKC"));
+  const wrong = names.find((name) => !WHOLE_NAME.test(name) || isFunction(name));
+  if (wrong !== undefined) fail(`The first line has the names of the columns: ${JSON.stringify(wrong)} cannot be one.`);
+  if (new Set(names).size < names.length) fail("Two columns have the same name.");
+  if (rows > MOST_ROWS) fail(`The table has ${rows} rows; up to ${MOST_ROWS} are drawn and learned here.`);
+  if (!rows) fail("Below the names stand the rows, one a line.");
+  const columns = Object.fromEntries(names.map((name) => [name, new Float64Array(rows)]));
+  for (const [r, line] of rest.entries()) {
+    const row = cells(line);
+    if (row.length !== names.length) fail(`Row ${r + 1} has ${row.length} cells, the first line ${names.length}.`);
+    for (const [c, cell] of row.entries()) {
+      const x = cell === "" ? NaN : Number(cell);
+      if (!Number.isFinite(x)) fail(`Row ${r + 1}, column ${names[c]}: ${JSON.stringify(cell)} is no number.`);
+      columns[names[c]][r] = x;
+    }
+  }
+  return { text: words, names, columns, rows };
 }
 
 // ---- gradient descent -----------------------------------------------------------------------------------------------
 const MOST_STEPS = 2000;
-let running = 0;
+let running = 0, ended = ""; // why the run has ended
 
 function descend() {
+  ended = "";
   const eta = Number($("eta").value);
   const isRate = $("eta").value.trim() !== "" && Number.isFinite(eta) && eta >= 0;
   $("eta").setAttribute("aria-invalid", !isRate);
   if (!isRate) return stopRun("η is a number of 0 or more.");
-  if (!marked.size) return stopRun("Tick θ at one leaf or more: these are what a step changes.");
-  const moved = leaves.map((i, p) => (marked.has(i) ? numbers[p] - eta * gradient(i) : numbers[p]));
-  if (!moved.every((x, p) => Number.isFinite(x) || !marked.has(leaves[p]))) {
-    return stopRun(`A gradient is undefined or infinite here: try a smaller η, or Reset.`);
+  if (!moving().length) return stopRun("Tick θ at one leaf or more: these are what a step changes.");
+  const gradients = gradientsAfter(graph, run, steps, state.row, state.way).sums, moved = new Map(), remembered = new Map();
+  const update = UPDATES.get(state.optimizer);
+  for (const i of graph.leaves.filter(isMarked)) {
+    const { name } = nodeAt(i), before = memory.get(name) ?? Array(OPTIMIZER_TEXTS[state.optimizer].states).fill(0);
+    const [x, ...after] = update(state.numbers[name], gradients[i], eta, ...before);
+    if (!Number.isFinite(x)) return stopRun("A gradient is undefined or infinite here: try a smaller η, or Reset.");
+    moved.set(name, x);
+    remembered.set(name, after);
   }
-  if (!losses.length) losses = [value(root)];
-  numbers = moved;
+  if (!losses.length) {
+    losses = [value(graph.root)];
+    trail = [{ ...state.numbers }];
+  }
+  for (const [name, x] of moved) state.numbers[name] = x;
+  memory = remembered;
+  state.at = steps.length - 1;
   compute();
-  losses.push(value(root));
+  const now = value(graph.root);
+  losses.push(now);
+  trail.push({ ...state.numbers });
   paint();
-  if (!Number.isFinite(value(root))) {
-    return stopRun(`${name(root)} is ${text(value(root))} now: η is too large. Reset.`);
+  const L = called(graph.root);
+  if (!Number.isFinite(now)) return stopRun(`${L} is ${text(now)} now: η is too large. Reset.`);
+  if (hasDiverged()) {
+    const why = `η = ${text(eta)} is too large. Take a smaller one, and Reset.`;
+    return stopRun(`${L} grows and grows, to ${text(now)}: ${why}`);
   }
   if (losses.length > MOST_STEPS) return stopRun(`${MOST_STEPS} steps: enough for one run.`);
   return true;
+}
+/** Whether the loss has grown five times in a row, and to ten times what it was at first: it will not come back. */
+function hasDiverged() {
+  const last = losses.slice(-6), doesGrow = last.length > 5 && last.every((x, k) => !k || x > last[k - 1]);
+  return doesGrow && last[5] - Math.min(...losses) > 10 * (Math.abs(losses[0]) + 1e-9);
 }
 /** Lets a screen reader read the words aloud, or not: twenty messages a second would help nobody. */
 function speak(aloud) {
   for (const place of ["words", "progress"]) $(place).setAttribute("aria-live", aloud ? "polite" : "off");
 }
-function stopRun(words) {
+function stopRun(words = "") {
   clearInterval(running);
   running = 0;
   put($("run"), "Run");
   speak(true);
-  if (words) put($("progress"), words);
+  ended = words;
+  paintDescent();
   return false;
 }
 function paintDescent() {
-  const curve = $("curve"), last = losses.length - 1;
-  curve.replaceChildren();
-  put(
-    $("progress"),
-    last < 0
-      ? marked.size
-        ? `θ: ${[...marked].slice(0, 6).map(name).join(", ")}${marked.size > 6 ? ", …" : ""}`
-        : "Tick θ at a leaf to mark it as a parameter."
-      : `${last} step${last === 1 ? "" : "s"}: ${name(root)} from ${text(losses[0])} to ${text(losses[last])}`,
-  );
-  curve.setAttribute("aria-label", last < 0 ? "Loss curve, empty" : `Loss curve: ${$("progress").textContent}`);
-  const finite = losses.filter(Number.isFinite);
-  curve.style.display = finite.length > 1 ? "block" : "none";
-  if (finite.length < 2) return;
-  const low = Math.min(...finite), high = Math.max(...finite);
-  const share = (loss) => (loss / 2 - low / 2) / (high / 2 - low / 2); // halves: the difference itself may overflow
-  const x = (k) => 12 + (k / last) * 290, y = (loss) => (high > low ? 106 - share(loss) * 84 : 64);
-  const points = losses.map((loss, k) => (Number.isFinite(loss) ? `${x(k).toFixed(1)},${y(loss).toFixed(1)}` : ""));
-  curve.append(
-    shape("line", { x1: 12, x2: 302, y1: 110, y2: 110 }),
-    shape("line", { x1: 12, x2: 12, y1: 16, y2: 110 }),
-    shape("text", { x: 16, y: 12 }, `${short(name(root), 12)}: ${text(high)} at most, ${text(low)} at least`),
-    shape("text", { x: 302, y: 126, "text-anchor": "end" }, `step ${last}`),
-    shape("text", { x: 12, y: 126 }, "step 0"),
-    shape("polyline", { points: points.join(" ") }),
-  );
-  if (Number.isFinite(losses[last])) curve.append(shape("circle", { cx: x(last), cy: y(losses[last]), r: 3.5 }));
+  const last = losses.length - 1, labels = graph.leaves.filter(isMarked).map(called);
+  let words = "Tick θ at a leaf to mark it as a parameter.";
+  if (labels.length) words = `θ: ${labels.slice(0, 6).join(", ")}${labels.length > 6 ? ", …" : ""}`;
+  const done = `${last} step${last === 1 ? "" : "s"}`;
+  if (last > 0) words = `${done}: ${called(graph.root)} from ${text(losses[0])} to ${text(losses[last])}`;
+  say("progress", ended || words);
+  paintCurve();
 }
 
 // ---- Python ---------------------------------------------------------------------------------------------------------
-function python() {
-  const number = (x) => {
-    if (!Number.isFinite(x)) return `float("${Number.isNaN(x) ? "nan" : x > 0 ? "inf" : "-inf"}")`;
-    return Number.isInteger(x) && Math.abs(x) < 1e15 ? `${x}.0` : String(x);
+function inPython(x) {
+  if (!Number.isFinite(x)) return `float("${Number.isNaN(x) ? "nan" : x > 0 ? "inf" : "-inf"}")`;
+  return Number.isInteger(x) && Math.abs(x) < 1e15 ? `${x}.0` : String(x);
+}
+const escaped = (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`;
+const asString = (words) => JSON.stringify(words).replace(/[\u007f-\uffff]/g, escaped);
+function pythonOf(i) {
+  const { overRows, inputs, parameters, perRow } = nodeAt(i);
+  const write = (x) => {
+    if (nodeAt(x).kind !== "constant") return variable(x);
+    return nodeAt(x).number < 0 ? `(${inPython(nodeAt(x).number)})` : inPython(nodeAt(x).number);
   };
-  const called = (i) => nodes[i].python[0];
-  const lines = ["import tinygrad_edu as tg", ""];
-  if (page.own.length) lines.push(`# define ${page.own.join(", ")} here, as you did with tg.define_op`, "");
-  for (const p of order) {
-    const i = leaves[p], label = nodes[i].literal;
-    lines.push(`${called(i)} = tg.Value(${number(numbers[p])}${label ? `, label=${label}` : ""})`);
+  if (overRows) return `tg.${overRows === "mean" ? "mean" : "total"}(${write(inputs[0])})`;
+  const expression = textsOf(nodeAt(i)).python
+    .replace(/⟦p(\d+)⟧/g, (_, k) => inPython(parameters[k]))
+    .replace(/⟦(\d+)⟧/g, (_, k) => write(inputs[k]));
+  if (!perRow) return expression;
+  const lists = [...new Set(inputs.filter((x) => nodeAt(x).perRow).map(variable))].join(", ");
+  return `[${expression} for ${lists} in ${lists.includes(",") ? `zip(${lists})` : lists}]`;
+}
+const RESERVED = new Set(page.reserved);
+/** The name of a node as a variable: one that means something in Python gets underscores, until it is free. */
+function variable(i) {
+  let { name } = nodeAt(i);
+  while (RESERVED.has(name) || (name !== nodeAt(i).name && graph.nodes.some((node) => node.name === name))) name += "_";
+  return name;
+}
+function python() {
+  const { nodes, root } = graph, lines = ["import tinygrad_edu as tg", ""];
+  const own = [...new Set(nodes.filter(({ op }) => op && Object.hasOwn(OWN, op)).map(({ op }) => op))];
+  if (own.length) lines.push(`# define ${own.join(", ")} here, as you did with tg.define_op`, "");
+  for (const [i, node] of nodes.entries()) {
+    if (node.kind === "data") lines.push(`${variable(i)} = [${[...run.values[i]].map(inPython).join(", ")}]`);
   }
-  lines.push("");
-  for (const i of operations) lines.push(`${called(i)} = ${nodes[i].python[1]}`);
-  lines.push("", `${called(root)}.backward()`, `print("${called(root)} =", ${called(root)}.data)`);
-  for (const p of order) lines.push(`print("d${called(root)}/d${called(leaves[p])} =", ${called(leaves[p])}.grad)`);
-  const parameters = order.map((p) => leaves[p]).filter((i) => marked.has(i)).map(called);
-  if (parameters.length) {
-    lines.push("", "# one step of gradient descent", `for p in [${parameters.join(", ")}]:`);
-    lines.push(`    p.data -= ${number(Number($("eta").value) || 0)} * p.grad`);
+  for (const i of graph.leaves) {
+    const { name, label } = nodes[i];
+    lines.push(`${variable(i)} = tg.Value(${inPython(state.numbers[name])}, label=${asString(label)})`);
+  }
+  const made = [...nodes.keys()].filter((i) => nodes[i].kind === "operation").sort(graph.byRank);
+  const L = nodes[root].perRow ? `${variable(root)}[${state.row}]` : variable(root);
+  const moved = graph.leaves.filter(isMarked).map(variable);
+  lines.push("", ...made.map((i) => `${variable(i)} = ${pythonOf(i)}`));
+  if (state.way !== "right") lines.push("", "# backward() of the package is right: gradients on the page are not");
+  lines.push("", ...Array(state.passes).fill(`${L}.backward()`), `print("${variable(root)} =", ${L}.data)`);
+  for (const i of graph.leaves) lines.push(`print("d${variable(root)}/d${variable(i)} =", ${variable(i)}.grad)`);
+  if (moved.length) {
+    const update = OPTIMIZER_TEXTS[state.optimizer].python, eta = inPython(Number($("eta").value));
+    const optimizer = update.replace("⟦params⟧", () => moved.join(", ")).replace("⟦lr⟧", eta);
+    lines.push("", "# one step of gradient descent", `optimizer = ${optimizer}`, "optimizer.step()");
   }
   return `${lines.join("\n")}\n`;
+}
+
+// ---- the address ----------------------------------------------------------------------------------------------------
+const LONGEST_ADDRESS = 8000;
+/** What differs from the page as it came, as the part of an address behind #; a link to it opens the same. */
+function addressOf() {
+  const came = page.state, parts = new URLSearchParams(), same = state.text === came.text;
+  if (!same) parts.set("e", state.text);
+  const table = state.table?.text ?? "";
+  if (table !== (came.table ?? "")) parts.set("t", table);
+  const leaves = graph.leaves.map((i) => nodeAt(i).name);
+  const numbers = leaves.filter((name) => !same || Number(came.numbers[name]) !== state.numbers[name]);
+  if (numbers.length) parts.set("n", numbers.map((name) => `${name}:${state.numbers[name]}`).join(","));
+  const marked = moving(), markedBefore = leaves.filter((name) => came.marked?.includes(name));
+  if (!same || marked.join() !== markedBefore.join()) parts.set("p", marked.join(","));
+  if (state.optimizer !== (came.optimizer ?? "SGD")) parts.set("o", state.optimizer);
+  if ($("eta").value !== String(came.eta ?? 0.1)) parts.set("eta", $("eta").value);
+  if (state.passes !== (came.passes ?? 1)) parts.set("b", state.passes);
+  if (state.way !== (came.way ?? "right")) parts.set("s", state.way);
+  return parts.toString();
+}
+let saving = 0;
+function saveAddress() {
+  clearTimeout(saving);
+  saving = setTimeout(() => {
+    const address = addressOf();
+    if (address.length > LONGEST_ADDRESS || address === location.hash.slice(1)) return;
+    history.replaceState(null, "", address ? `#${address}` : location.href.split("#")[0]);
+  }, 300);
+}
+function openAddress() {
+  const parts = new URLSearchParams(location.hash.slice(1)), came = page.state, has = (key) => parts.has(key);
+  const numbers = has("e") ? {} : { ...came.numbers };
+  for (const part of (parts.get("n") ?? "").split(",")) {
+    const [name, number] = part.split(":");
+    if (name && number !== undefined && number !== "" && !Number.isNaN(Number(number))) numbers[name] = Number(number);
+  }
+  open({
+    ...came,
+    text: parts.get("e") ?? came.text,
+    numbers,
+    table: parts.get("t") ?? came.table,
+    marked: has("p") ? parts.get("p").split(",") : has("e") ? [] : came.marked,
+    optimizer: parts.get("o") ?? came.optimizer,
+    eta: parts.get("eta") ?? came.eta,
+    passes: parts.get("b") ?? came.passes,
+    way: parts.get("s") ?? came.way,
+  });
 }
 
 // ---- everything together, and the controls --------------------------------------------------------------------------
 function paint() {
   paintGraph();
+  paintText();
   paintWords();
   paintNode();
   paintLeaves();
   paintDescent();
+  paintPlots();
   $("python").value = python();
+  saveAddress();
 }
 function go(to) {
-  at = Math.min(Math.max(to, 0), steps.length - 1);
-  selected = steps[at].node ?? selected;
+  state.at = Math.min(Math.max(to, 0), steps.length - 1);
+  selected = steps[state.at].node ?? selected;
+  arrive();
   paintGraph();
+  paintText();
   paintWords();
   paintNode();
+  paintLeaves();
   intoView(selected);
 }
 
@@ -511,8 +853,8 @@ function pause() {
 }
 function play() {
   if (playing) return pause();
-  if (at === steps.length - 1) go(0);
-  const tick = () => (at < steps.length - 1 ? go(at + 1) : pause());
+  if (state.at === steps.length - 1) go(0);
+  const tick = () => (state.at < steps.length - 1 ? go(state.at + 1) : pause());
   playing = setInterval(tick, Math.min(Math.max(30000 / steps.length, 80), 1100));
   put($("play"), "❚❚");
   $("play").setAttribute("aria-label", "Pause");
@@ -521,64 +863,146 @@ function byHand(to) {
   pause();
   go(to);
 }
-$("first").addEventListener("click", () => byHand(0));
-$("back").addEventListener("click", () => byHand(at - 1));
-$("forward").addEventListener("click", () => byHand(at + 1));
-$("last").addEventListener("click", () => byHand(steps.length - 1));
-$("play").addEventListener("click", play);
+async function copy(words, done) {
+  try {
+    await navigator.clipboard.writeText(words);
+  } catch {
+    const place = element("textarea", {}, words); // a browser may not give the clipboard to a page from a file
+    document.body.append(place);
+    place.select();
+    document.execCommand("copy");
+    place.remove();
+  }
+  put(done, "Copied.");
+  setTimeout(() => put(done, ""), 2000);
+}
+const onClick = (id, act) => $(id).addEventListener("click", act);
+const onChange = (id, act) => $(id).addEventListener("change", act);
+onClick("first", () => byHand(0));
+onClick("back", () => byHand(state.at - 1));
+onClick("forward", () => byHand(state.at + 1));
+onClick("last", () => byHand(steps.length - 1));
+onClick("play", play);
 $("step").addEventListener("input", () => byHand(Number($("step").value)));
-$("smaller").addEventListener("click", () => zoom(scale / 1.25));
-$("larger").addEventListener("click", () => zoom(scale * 1.25));
-$("fit").addEventListener("click", () => fit(0));
-$("descend").addEventListener("click", () => {
+onClick("smaller", () => zoom(scale / 1.25));
+onClick("larger", () => zoom(scale * 1.25));
+onClick("fit", () => fit(0));
+onClick("all", () => markAll(true));
+onClick("none", () => markAll(false));
+onClick("random", () => {
+  for (const name of moving()) state.numbers[name] = Math.round((Math.random() * 2 - 1) * 1000) / 1000;
+  forget();
+  compute();
+  paint();
+});
+onClick("descend", () => {
   stopRun();
   descend();
 });
-$("run").addEventListener("click", () => {
+onClick("run", () => {
   if (running) return stopRun();
   if (!descend()) return;
   put($("run"), "Stop");
   speak(false);
   running = setInterval(descend, 50);
 });
-$("reset").addEventListener("click", () => {
+onClick("reset", () => {
   stopRun();
-  numbers = [...original];
-  losses = [];
-  for (const { slider, range } of rows) stretch(slider, range);
+  Object.assign(state.numbers, state.original);
+  state.at = 0;
+  forget();
   compute();
+  makeLeaves();
   paint();
 });
-$("eta").addEventListener("input", () => ($("python").value = python()));
-$("copy").addEventListener("click", async () => {
-  try {
-    await navigator.clipboard.writeText($("python").value);
-  } catch {
-    $("python").select(); // a browser may not give the clipboard to a page from a file
-    document.execCommand("copy");
-  }
-  put($("copied"), "Copied.");
-  setTimeout(() => put($("copied"), ""), 2000);
+$("eta").addEventListener("input", () => {
+  $("python").value = python();
+  saveAddress();
+});
+onChange("optimizer", () => {
+  state.optimizer = $("optimizer").value;
+  memory = new Map();
+  paint();
+});
+onChange("log", () => {
+  state.isLog = $("log").checked;
+  paintCurve();
+});
+onChange("passes", () => {
+  state.passes = Number($("passes").value);
+  makeSteps();
+  go(0);
+  paint();
+});
+onChange("way", () => {
+  state.way = $("way").value;
+  makeSteps();
+  go(0);
+  paint();
+});
+$("row").addEventListener("input", () => {
+  const r = Number($("row").value);
+  if (!Number.isInteger(r) || r < 1 || r > rowsOf()) return;
+  state.row = r - 1;
+  arrive();
+  paint();
+});
+onChange("across", paintLandscape);
+onChange("up", paintLandscape);
+let typing = 0;
+function readSoon() {
+  clearTimeout(typing);
+  typing = setTimeout(() => {
+    stopRun();
+    read();
+  }, 250);
+}
+$("text").addEventListener("input", () => {
+  wrongAt = undefined;
+  paintText();
+  readSoon();
+});
+$("text").addEventListener("scroll", () => ($("shown").scrollTop = $("text").scrollTop));
+$("table").addEventListener("input", readSoon);
+onChange("examples", () => open([page.state, ...page.examples][$("examples").selectedIndex]));
+onClick("large", () => {
+  const isOn = document.documentElement.classList.toggle("large");
+  $("large").setAttribute("aria-pressed", isOn);
+  drawGraph();
+  paint();
+});
+onClick("link", () => {
+  const address = addressOf();
+  if (address.length > LONGEST_ADDRESS) return say("done", "Too long for a link: send the file.");
+  copy(`${location.href.split("#")[0]}${address ? `#${address}` : ""}`, $("done"));
+});
+onClick("copy", () => copy($("python").value, $("copied")));
+onClick("picture", savePicture);
+addEventListener("hashchange", () => {
+  if (location.hash.slice(1) !== addressOf()) openAddress();
+});
+let windowWidth = innerWidth;
+addEventListener("resize", () => {
+  if (innerWidth === windowWidth) return; // the keyboard of a phone
+  windowWidth = innerWidth;
+  drawGraph();
+  paint();
 });
 document.addEventListener("keydown", (event) => {
-  if (event.altKey || event.ctrlKey || event.metaKey || event.target.matches("input, textarea")) return;
-  const isGraph = graph.contains(event.target);
-  const moves = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: steps.length - 1 };
+  const isTyped = event.target.matches("input, textarea, select, summary");
+  if (event.altKey || event.ctrlKey || event.metaKey || isTyped) return;
+  const isGraph = picture.contains(event.target);
+  const moves = { ArrowRight: state.at + 1, ArrowLeft: state.at - 1, Home: 0, End: steps.length - 1 };
   if (event.key in moves) byHand(moves[event.key]);
   else if (isGraph && (event.key === "ArrowDown" || event.key === "ArrowUp")) {
-    const next = boxes[boxOf[selected] + (event.key === "ArrowDown" ? 1 : -1)];
+    const next = boxes[layout.boxOf[selected] + (event.key === "ArrowDown" ? 1 : -1)];
     if (next) next.drawn.focus();
   } else if (event.key === " " && !event.target.matches("button")) play();
   else return;
   event.preventDefault();
 });
 
-for (const where of document.querySelectorAll(".root-name")) where.textContent = short(name(root), 16);
-$("step").max = steps.length - 1;
-$("summary").textContent =
-  `${name(root)}: ${nodes.length} node${nodes.length === 1 ? "" : "s"}, ${leaves.length} of them leaves` +
-  (boxes.length < nodes.length ? `; collapsed into ${boxes.length} boxes` : "");
-compute();
-paint();
-fit(innerWidth > 960 ? 0.65 : 0.85); // smaller cannot be read: then the graph is scrolled
+$("examples").append(...[page.state, ...page.examples].map(({ title }) => element("option", {}, title)));
+$("optimizer").append(...Object.keys(OPTIMIZER_TEXTS).map((name) => element("option", {}, name)));
+openAddress();
 intoView(selected);
