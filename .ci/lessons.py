@@ -1,7 +1,8 @@
 """For the site: the page of a lesson is a notebook, with its pictures, as Markdown. It says `{{ lesson("NAME") }}`.
 
 Zensical's macros call it while the site is built, so a page is always the notebook as it is kept. Nothing is run here;
-`notebooks/make.py` does that. Formulas become MathML, which browsers show without a script. The explorer lies beside the pages.
+`notebooks/make.py` does that. Formulas become MathML, which browsers show without a script. The explorer lies beside
+the pages.
 """
 
 import base64
