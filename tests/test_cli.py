@@ -1,6 +1,7 @@
 """The command: what fit, predict and demo print and write, and what becomes of bad input."""
 
 import csv
+import io
 import json
 import os
 import re
@@ -347,6 +348,19 @@ def test_predict_writes_a_file_and_says_what_was_missing():
     assert (result.exit_code, result.stdout) == (0, "")
     assert "Note: missing values: 1 in 'mass', 1 in 'colour'" in result.stderr
     assert result.stderr.endswith("\npredicted.csv is written\n")
+
+
+def test_a_cell_cannot_steer_the_terminal_that_predict_prints_to(monkeypatch: pytest.MonkeyPatch):
+    """A file or a pipe gets the table as it is."""
+    from tinygrad_edu.cli import commands
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    commands._print_table("kind,prediction\n\x1b[2Jcat\x07,1.5\n")
+    assert sys.stdout.getvalue() == "kind,prediction\n\ufffd[2Jcat\ufffd,1.5\n"
 
 
 def test_predict_reads_a_pipe():

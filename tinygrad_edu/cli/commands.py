@@ -462,8 +462,16 @@ def predict(
         _io.write(out, text)
         click.echo(f"{clean_text(str(out))} is written", err=True)
     else:
-        click.echo(text.encode(), nl=False)
+        _print_table(text)
     return 1 if unseen else 0
+
+
+def _print_table(text: str) -> None:
+    """Prints a table as it is, but for a terminal without what could steer it: cells come from other people's files."""
+    if sys.stdout.isatty():
+        click.echo("\n".join(map(clean_text, text.split("\n"))), nl=False)
+    else:
+        click.echo(text.encode(), nl=False)
 
 
 # ---- an expression ---------------------------------------------------------------------------------------------------
@@ -596,17 +604,28 @@ def _parse_names(context: click.Context, parameter: click.Parameter, text: str |
     default=30.0,
     help="The time limit for all.",
 )
+@click.option(
+    "--sandbox",
+    type=click.Choice(["auto", "none", "bubblewrap"]),
+    default="auto",
+    help="Keep the file off the network and from changing files; auto does where bubblewrap works.",
+)
+@click.option("--seed", metavar="N", type=int, help="Of the numbers in the programs; by default the file gives it.")
 @click.option("--json", "as_json", is_flag=True, help="Print the grade as JSON.")
-def grade(engine: Path, as_json: bool, **choices: Any) -> int:
+@click.option("--gradescope", type=_FILE, metavar="FILE", help="Also write FILE, as results.json of an autograder.")
+def grade(engine: Path, as_json: bool, gradescope: Path | None, **choices: Any) -> int:
     """Examine an engine that somebody wrote, concept by concept.
 
-    MY_ENGINE.PY has a class with the interface of micrograd's Value. It runs in a process of its own. The exit code is
-    0 if every concept has passed that was asked for, 1 if one is missing or wrong, and 2 after an error.
+    MY_ENGINE.PY, or a notebook, has a class with the interface of micrograd's Value. It runs in a process of its own.
+    The exit code is 0 if every concept has passed that was asked for, 1 if one is missing or wrong, and 2 after an
+    error.
     """
     from tinygrad_edu.testing.grader.grade import grade_file
 
     with _exit_on_signals():
         found = grade_file(engine, **choices)
+    if gradescope:
+        _io.write(gradescope, found.gradescope() + "\n")
     click.echo(found.json() if as_json else found.report(colour=True))
     return 0 if found.passed else 1
 

@@ -1,40 +1,50 @@
-"""Examines one concept of one engine: runs its programs there and on our own engine, and compares what they show.
+"""Examines concepts: has programs run on an engine, compares the numbers with those of our own engine, and explains.
 
-The examined class may do anything: raise, or run forever. The outcome is always a `Result`. Where the operating system
-has timers, a program that does not end is interrupted, and its line is named. A program that cannot be interrupted is
-left to `_isolation.py`, which runs all of this in a process that it can end.
+An `Examiner` holds all that decides: the programs, the expected numbers, the verdict. The examined class is behind a
+runner, which returns an `Answer`: numbers, or an error. `LocalRunner` runs a class of this process; `_isolation.py` has
+the runner for a file, in a process of its own. What an explanation says is found out by experiment: whether the numbers
+are those of a well-known mistake (`_mistakes.py`), and whether other programs pass if one method is replaced.
 """
 
-import ast
+import ctypes
 import inspect
-import linecache
 import math
-import signal
+import random
+import re
 import threading
 import time
-import traceback
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cached_property, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
-from types import CodeType
-from typing import Any
+from typing import Any, Protocol
 
-from tinygrad_edu._validate import to_float
+from tinygrad_edu._display import clean_text
 from tinygrad_edu.engine import Value
 from tinygrad_edu.ops import ADD, CONSTANT, DIV, MUL, NEG, SUB, power
 from tinygrad_edu.rules import OPS, Op
 
+from ._mistakes import MISTAKES, Right
+from ._worker import compile_lines, describe_error, list_methods, run_program
 from .concepts import CONCEPTS, REFUSALS, Concept
-from .grades import MISSING, NOT_RUN, PASSED, WRONG, Location, Result, make_printable
+from .grades import MISSING, NOT_RUN, PASSED, WRONG, Location, Result
 
 SECONDS = 5.0  # for one concept: our own engine needs less than 0.5 for the slowest one
 EXPRESSIONS = 150  # to generate from all operations; before that, a tenth of it for each single operation
-_PROGRAM = "<program of the grader>"
-_OUR_FOLDER = Path(__file__).parent.parent
+METHODS = sorted({"backward", *(name for concept in CONCEPTS for name in concept.needs)})
+TIME_LIMIT, ENDED = "TimeLimitError", "Ended"  # instead of the type of an error
+_OUR_FOLDER = Path(__file__).parents[2]
+_BY_NAME = {concept.name: concept for concept in CONCEPTS}
+_NEAR = 1e-9  # how near a number must be to the right one
+# a well-known mistake is named if it explains what all programs of these concepts show
+_STRUCTURE = (
+    "root-gradient addition multiplication chain-rule accumulation shared-nodes order unused-nodes equal-numbers "
+    "separate-graphs gradients-add-up zeroing second-backward"
+).split()
+_NEEDED_BY = {"value": "Value(", "data-and-grad": ".grad", "root-gradient": ".backward()"}  # programs with this text
+_TRAP = "replaced by the grader"  # raised by what stands in the place of a method, to see whether it is called
 
 # the operations of generated expressions: each is used if its own concept passes
 _OPERATIONS: dict[str, list[Op]] = {
@@ -52,23 +62,149 @@ _REFLECTED = {
     SUB: "reflected-subtraction",
     DIV: "reflected-division",
 }
+_IN_ERRORS = {  # how the error of Python names what a class lacks
+    "__add__": "for +:",
+    "__radd__": "for +:",
+    "__mul__": "for *:",
+    "__rmul__": "for *:",
+    "__sub__": "for -:",
+    "__rsub__": "for -:",
+    "__truediv__": "for /:",
+    "__rtruediv__": "for /:",
+    "__pow__": "for ** or pow():",
+    "__rpow__": "for ** or pow():",
+    "__neg__": "for unary -:",
+}
 
 
 class TimeLimitError(BaseException):
     """A program has run too long. It is no Exception, as the examined class may catch those."""
 
 
-def examine(
-    concept: Concept, value_class: type, *, seconds: float = SECONDS, watch: Callable[[str], object] | None = None
-) -> Result:
-    """Examines one concept of a class that has micrograd's interface.
+@dataclass(frozen=True)
+class Answer:
+    """What a program has shown.
+
+    Args:
+        shown: The values of its expressions, as `_worker.make_plain` makes them, up to the error.
+        kinds: The name of the error's type, and of those it derives from; none if there was no error.
+        message: The message of the error.
+        location: The line of the examined file that raised it.
+    """
+
+    shown: list[Any]
+    kinds: tuple[str, ...] = ()
+    message: str = ""
+    location: Location | None = None
+
+    @staticmethod
+    def from_keys(keys: dict[str, Any]) -> "Answer":
+        """Reads what the worker has written, which may be anything.
+
+        Raises:
+            TypeError, ValueError, KeyError: It is no answer.
+        """
+        shown, kinds = keys.get("shown", []), keys.get("kinds", [])
+        if not isinstance(shown, list) or not isinstance(kinds, list):
+            raise TypeError("an answer consists of lists")
+        if not all(_is_plain(y) for x in shown for y in (x if isinstance(x, list) else [x])):
+            raise TypeError("an answer shows numbers")
+        kinds = tuple(clean_text(str(kind))[:60] for kind in kinds[:10])
+        return Answer(shown, kinds, clean_text(" ".join(str(keys.get("message", "")).split()))[:300], read_place(keys))
+
+    @property
+    def error(self) -> str:
+        """The error, in one line."""
+        if not self.kinds or self.kinds[0] in (TIME_LIMIT, ENDED):
+            return self.message
+        return f"{self.kinds[0]}: {self.message}" if self.message else self.kinds[0]
+
+
+def _is_plain(x: Any) -> bool:
+    return x is None or type(x) in (bool, int, float) or (isinstance(x, dict) and isinstance(x.get("type"), str))
+
+
+def read_place(keys: dict[str, Any]) -> Location | None:
+    """The location that the worker has written, if any."""
+    file, line, code = keys.get("file"), keys.get("line"), keys.get("code")
+    if not isinstance(file, str) or type(line) is not int:
+        return None
+    return Location(clean_text(Path(file).name[:200]), line, clean_text(str(code or "")[:200]))
+
+
+class Runner(Protocol):
+    """Runs programs on the examined class."""
+
+    methods: set[str]
+
+    def run(self, program: str, seconds: float, methods: dict[str, str] | None = None) -> Answer:
+        """Runs a program; with `methods`, the class has these in place of its own."""
+
+
+class LocalRunner:
+    """Runs programs on a class in this process. It is for one's own class: such a class can do anything here."""
+
+    def __init__(self, value_class: type):
+        self.value_class, self.methods = value_class, set(list_methods(value_class, METHODS))
+        try:
+            self.folder: Path | None = Path(inspect.getfile(value_class)).resolve().parent
+        except Exception:  # the class was made by exec, or in a notebook
+            self.folder = None
+
+    def run(self, program: str, seconds: float, methods: dict[str, str] | None = None) -> Answer:
+        """Runs a program, in at most so many seconds. Other methods belong to a subclass: the class stays as it is."""
+        shown: list[Any] = []
+        try:
+            value_class = self.value_class
+            if methods:
+                own = {name: eval(text) for name, text in methods.items()}
+                value_class = type(value_class)(value_class.__name__, (value_class,), own)
+            with _time_limit(seconds):
+                run_program(program, value_class, shown)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            return Answer.from_keys({"shown": shown, **describe_error(error, self._is_theirs)})
+        return Answer(shown)
+
+    def _is_theirs(self, file: str) -> bool:
+        if self.folder:
+            return Path(file).resolve().parent == self.folder
+        return _OUR_FOLDER not in Path(file).parents
+
+
+@contextmanager
+def _time_limit(seconds: float) -> Iterator[None]:
+    """Raises `TimeLimitError` in the block when the time is over, in this thread alone.
+
+    Python delivers it between two of its instructions: a call that does not come back to Python is not interrupted.
+    """
+    thread, lock, is_over = ctypes.c_ulong(threading.get_ident()), threading.Lock(), False
+
+    def ring() -> None:
+        with lock:
+            if not is_over:
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, ctypes.py_object(TimeLimitError))
+
+    timer = threading.Timer(max(seconds, 1e-3), ring)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        with lock:
+            is_over = True
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, None)  # in case it has rung just now
+        timer.cancel()
+
+
+def examine(concept: Concept, value_class: type, *, seconds: float = SECONDS) -> Result:
+    """Examines one concept of a class that has micrograd's interface, in this process.
 
     Args:
         concept: The concept, one of `CONCEPTS`.
         value_class: The class to examine.
-        seconds: A time limit for all programs of the concept, in the main thread where there are timers (not on
-            Windows).
-        watch: Is called with each program before it runs.
+        seconds: A time limit for all programs of the concept.
 
     Returns:
         The result, whatever the class does.
@@ -78,230 +214,309 @@ def examine(
         >>> examine(CONCEPTS[0], Value).status
         'passed'
     """
-    start = time.monotonic()
-    lacking = [name for name in concept.needs if not _has_method(value_class, name)]
-    if lacking:
-        return Result(concept.name, MISSING, reason=f"the class has no method {lacking[0]}")
-    if concept.generated and not find_spec("hypothesis"):
-        return Result(concept.name, NOT_RUN, reason="it needs Hypothesis: pip install 'tinygrad-edu[test]'")
-    examination = _Examination(concept, value_class, start + seconds, seconds, watch or (lambda program: None))
-    failed = _search_expression(examination) if concept.generated else _run_programs(examination)
-    return replace(failed or Result(concept.name, PASSED), seconds=time.monotonic() - start)
+    return Examiner(LocalRunner(value_class), seconds).examine(concept)
 
 
-def _run_programs(examination: "_Examination") -> Result | None:
-    """The result of the first program that fails."""
-    concept = examination.concept
-    for program in concept.programs:
-        if ".backward()" in program and not _has_method(examination.value_class, "backward"):
-            return Result(concept.name, MISSING, reason="the class has no method backward")
-        result = examination.compare(program, rel_tol=1e-9, abs_tol=1e-12)
-        if result:
-            return result
-    return None
+class Examiner:
+    """Examines concepts, one after the other, and remembers the results.
 
+    Args:
+        runner: Runs the programs.
+        seconds: A time limit for one concept.
+        seed: Of the numbers in the programs; None takes them as they stand in the table.
+    """
 
-def _search_expression(examination: "_Examination") -> Result | None:
-    """The result of the smallest expression whose numbers differ, if Hypothesis finds one."""
-    import hypothesis
+    def __init__(self, runner: Runner, seconds: float = SECONDS, seed: int | None = None):
+        self.runner, self.seconds, self.seed = runner, seconds, seed
+        self.deadline = 0.0
+        self.results: dict[str, Result] = {}
+        self._sentences: dict[str, str] = {}  # of well-known mistakes, by the names of concepts
 
-    from tinygrad_edu.testing import strategies
+    def examine(self, concept: Concept) -> Result:
+        """The result for a concept."""
+        if concept.name not in self.results:
+            start = time.monotonic()
+            self.deadline = start + self.seconds
+            result = self._examine(concept)
+            self.results[concept.name] = replace(result, seconds=time.monotonic() - start)
+        return self.results[concept.name]
 
-    value_class, seconds, watch = examination.value_class, examination.seconds, examination.watch
-    names = {*_OPERATIONS, *_REFLECTED.values()}
-    examined = [examine(c, value_class, seconds=seconds, watch=watch) for c in CONCEPTS if c.name in names]
-    working = {result.name for result in examined if result.passed}
-    ops = [op for name, its_ops in _OPERATIONS.items() if name in working for op in its_ops]
-    if not ops:
-        reason = "no operation has passed, so there is nothing to make expressions of"
-        return Result(examination.concept.name, MISSING, reason=reason)
-    not_reflected = {op for op, name in _REFLECTED.items() if name not in working}
-    failures: dict[str, Result] = {}
-    until = time.thread_time() + seconds  # time of this thread: the result does not depend on other programs
+    def _examine(self, concept: Concept) -> Result:
+        lacking = [name for name in concept.needs if name not in self.runner.methods]
+        if lacking:
+            earlier = [c.name for c in self._list_failed(concept) if c.method == lacking[0]]
+            reason = f"the class has no method {lacking[0]}"
+            return Result(concept.name, MISSING, reason=reason, follows=earlier[0] if earlier else "")
+        if concept.generated:
+            return self._search_expression(concept)
+        programs = self.write_programs(concept)
+        for program in programs:
+            if ".backward()" in program and "backward" not in self.runner.methods:
+                return Result(concept.name, MISSING, reason="the class has no method backward")
+            failed = self._compare(concept, program)
+            if failed:
+                found = self._explain(concept, failed, programs)
+                return found if found.status == WRONG else replace(found, program="", explanation="")
+        return Result(concept.name, PASSED)
 
-    def differs(f: Any) -> bool:
-        if time.thread_time() > until:
-            raise TimeLimitError
-        if any(step.op in not_reflected and f.tape.ops[step.inputs[0]] is CONSTANT for step in f.steps):
-            return False
-        names = f.names
-        gradients = [f"{name}.grad" for name in names[: len(f.inputs)]]
-        program = "\n".join([f.source(""), f"{names[-1]}.data", *gradients])
-        examination.deadline = time.monotonic() + seconds
-        result = failures.get(program) or examination.compare(program, rel_tol=1e-6, abs_tol=1e-7)
-        if result:
-            failures[program] = result
-        if time.monotonic() > examination.deadline:
-            raise TimeLimitError
-        return bool(result)
+    def write_programs(self, concept: Concept) -> list[str]:
+        """The programs of a concept, with numbers that the seed chooses."""
+        if self.seed is None:
+            return list(concept.programs)
+        return [vary_numbers(program, random.Random(f"{self.seed} {program}")) for program in concept.programs]
 
-    for kinds, examples in [*(([op], EXPRESSIONS // 10) for op in ops), (ops, EXPRESSIONS)]:
-        with suppress(hypothesis.errors.NoSuchExample, TimeLimitError):
-            hypothesis.find(
-                strategies.expressions(ops=kinds),
-                differs,
-                settings=hypothesis.settings(
-                    max_examples=examples,
-                    derandomize=True,
-                    database=None,
-                    deadline=None,
-                    phases=[hypothesis.Phase.generate, hypothesis.Phase.shrink],
-                    suppress_health_check=list(hypothesis.HealthCheck),
-                ),
-            )
-        if failures:
-            break
-    smallest = min(failures, key=lambda program: (program.count("\n"), len(program)), default=None)
-    return failures[smallest] if smallest else None
-
-
-@dataclass
-class _Examination:
-    """One concept of one class, with the deadline of its programs."""
-
-    concept: Concept
-    value_class: type
-    deadline: float
-    seconds: float
-    watch: Callable[[str], object]
-
-    def compare(self, program: str, **tolerance: float) -> Result | None:
+    def _compare(
+        self, concept: Concept, program: str, methods: dict[str, str] | None = None, tolerance: float = _NEAR
+    ) -> Result | None:
         """The result if the program fails; None if it shows the numbers of our own engine."""
-        expected = _run_on_our_engine(program)
-        self.watch(program)
-        shown = _run_program(program, self.value_class)
-        failed = Result(self.concept.name, WRONG, program=program)
-        try:
-            with _interrupt_after(self.deadline - time.monotonic()):
-                for (expression, right), (_, got) in zip(expected, shown):
-                    if not _is_close(right, got, **tolerance):
-                        return replace(failed, expression=expression, expected=_format(right), got=_format(got))
-        except KeyboardInterrupt:
-            raise
-        except TimeLimitError as error:
-            ended = f"it was still running after {self.seconds:g} s"
-            return replace(failed, error=ended, location=self.locate(error))
-        except BaseException as error:
-            location = self.locate(error)
-            if isinstance(error, NotImplementedError) or (self.concept.optional and isinstance(error, REFUSALS)):
-                reason = f"the class refuses it: {describe_error(error)}"
-                return replace(failed, status=MISSING, program="", reason=reason, location=location)
-            return replace(failed, error=describe_error(error), location=location)
+        answer = self._run(program, methods)
+        failed = Result(concept.name, WRONG, program=program, location=answer.location)
+        expected = show_numbers(program, Value)
+        for (expression, right), got in zip(expected, answer.shown):
+            if not is_close(right, got, tolerance):
+                explanation = _describe_difference(expression, right, got, concept.rule)
+                return Result(
+                    concept.name,
+                    WRONG,
+                    program=program,
+                    expression=expression,
+                    expected=_format(right),
+                    got=_format(got),
+                    explanation=explanation,
+                )
+        if not answer.kinds:
+            if len(answer.shown) == len(expected):
+                return None
+            error = f"it shows {len(answer.shown)} numbers in place of {len(expected)}"
+            return replace(failed, error=error, explanation="Its process answered with too few numbers, or too many.")
+        refusals = {"NotImplementedError", *(kind.__name__ for kind in REFUSALS if concept.optional)}
+        if refusals & {*answer.kinds}:
+            return replace(failed, status=MISSING, reason=f"the class refuses it: {answer.error}")
+        if answer.kinds[0] == TIME_LIMIT:
+            error = f"it was still running after {self.seconds:g} s"
+            return replace(failed, error=error, explanation=f"It takes too long: {concept.rule}")
+        explanation = f"There is an error where a number should be: {concept.rule}"
+        if "RecursionError" in answer.kinds:
+            explanation = f"This line is reached by a call within a call, again and again: {concept.rule}"
+        return replace(failed, error=answer.error, explanation=explanation)
+
+    def _run(self, program: str, methods: dict[str, str] | None = None) -> Answer:
+        return self.runner.run(program, self.deadline - time.monotonic(), methods)
+
+    # ---- why -----------------------------------------------------------------------------------------------------
+    def _explain(self, concept: Concept, failed: Result, programs: list[str]) -> Result:
+        """The result with a sentence on a well-known mistake, and with the earlier concept that it follows from."""
+        self.deadline = time.monotonic() + self.seconds  # for experiments
+        if failed.expression:
+            sentence = self._find_mistake(programs)
+            if sentence:
+                self._sentences[concept.name] = sentence
+                same = [name for name, other in self._sentences.items() if other == sentence]
+                return replace(failed, explanation=sentence, follows=same[0] if same[0] != concept.name else "")
+        for cause in self._list_failed(concept):
+            linked = self._link(concept, failed, programs, cause)
+            if linked:
+                return linked
+        return failed
+
+    def _list_failed(self, concept: Concept) -> list[Concept]:
+        """The concepts that this one builds on, and that have not passed."""
+        return [c for c in _find_foundations(concept) if c.name in self.results and not self.results[c.name].passed]
+
+    def _find_mistake(self, programs: list[str]) -> str:
+        """The sentence of the first mistake with which all programs show the numbers that the class shows."""
+        answers = [self._run(program) for program in programs]
+        if any(answer.kinds for answer in answers):
+            return ""
+        for mistake in self._suspects:
+            if all(_explains(mistake, program, answer) for program, answer in zip(programs, answers)):
+                return mistake.sentence
+        return ""
+
+    @cached_property
+    def _suspects(self) -> list[type[Right]]:
+        """The mistakes that explain what the class shows in all programs about the structure of graphs."""
+        programs = [program for name in _STRUCTURE for program in self.write_programs(_BY_NAME[name])]
+        answers = [(program, self._run(program)) for program in programs]
+        known = [(program, answer) for program, answer in answers if not answer.kinds]
+        return [mistake for mistake in MISTAKES if all(_explains(mistake, *pair) for pair in known)]
+
+    def _link(self, concept: Concept, failed: Result, programs: list[str], cause: Concept) -> Result | None:
+        """The result with what shows that it follows from an earlier concept, or does not; None if nothing shows."""
+        method, name = cause.method, cause.name
+        if _NEEDED_BY.get(name, "\n\n") in failed.program:
+            return replace(
+                failed, follows=name, explanation=f"Its program needs {name}, which is not right: begin there."
+            )
+        if not method:
+            return None
+        if cause.substitute:
+            methods = {method: cause.substitute}
+            still = [self._compare(concept, program, methods) for program in programs]
+            wrong = [result for result in still if result]
+            if not wrong:
+                explanation = f"It passes as soon as {method} is right: mend {name} first."
+                return replace(failed, follows=name, explanation=explanation)
+            if failed.error and wrong[0].expression:  # there are two mistakes
+                return replace(failed, explanation=f"Even with a right {method}, {wrong[0].explanation}")
+        if method in self.runner.methods:
+            if _TRAP in self._run(failed.program, {method: f"lambda *xs: {{}}[{_TRAP!r}]"}).message:
+                explanation = f"It calls {method}, which is not right either: mend {name} first."
+                return replace(failed, follows=name, explanation=explanation)
+        elif any(
+            text in failed.error + failed.reason
+            for text in (_IN_ERRORS.get(method, ""), f"attribute {method!r}")
+            if text
+        ):
+            explanation = f"The class has no {method}, as the error says: begin with {name}."
+            return replace(failed, follows=name, explanation=explanation)
         return None
 
-    def locate(self, error: BaseException) -> Location | None:
-        """The line of an error in the folder of the class; without a folder, in no file of ours."""
-        try:
-            folder = Path(inspect.getfile(self.value_class)).resolve().parent
-        except Exception:  # the class was made by exec, or in a notebook
-            folder = None
-        return locate_error(error, folder)
+    # ---- generated expressions -----------------------------------------------------------------------------------
+    def _search_expression(self, concept: Concept) -> Result:
+        """The result of the smallest expression whose numbers differ, if Hypothesis finds one."""
+        if not find_spec("hypothesis"):
+            return Result(concept.name, NOT_RUN, reason="it needs Hypothesis: pip install 'tinygrad-edu[test]'")
+        import hypothesis
+
+        from tinygrad_edu.testing import strategies
+
+        names = {*_OPERATIONS, *_REFLECTED.values()}
+        working = {c.name for c in CONCEPTS if c.name in names and self.examine(c).passed}
+        ops = [op for name, its_ops in _OPERATIONS.items() if name in working for op in its_ops]
+        if not ops:
+            reason = "no operation has passed, so there is nothing to make expressions of"
+            return Result(concept.name, MISSING, reason=reason)
+        not_reflected = {op for op, name in _REFLECTED.items() if name not in working}
+        failures: dict[str, Result] = {}
+        until = time.thread_time() + self.seconds  # time of this thread: the result does not depend on other programs
+
+        def differs(f: Any) -> bool:
+            if time.thread_time() > until:
+                raise TimeLimitError
+            if any(step.op in not_reflected and f.tape.ops[step.inputs[0]] is CONSTANT for step in f.steps):
+                return False
+            gradients = [f"{name}.grad" for name in f.names[: len(f.inputs)]]
+            program = "\n".join([f.source(""), f"{f.names[-1]}.data", *gradients])
+            self.deadline = time.monotonic() + self.seconds
+            result = failures.get(program) or self._compare(concept, program, tolerance=1e-6)
+            if result:
+                failures[program] = result
+            if time.monotonic() > self.deadline:
+                raise TimeLimitError
+            return bool(result)
+
+        for kinds, examples in [*(([op], EXPRESSIONS // 10) for op in ops), (ops, EXPRESSIONS)]:
+            with suppress(hypothesis.errors.NoSuchExample, TimeLimitError):
+                hypothesis.find(
+                    strategies.expressions(ops=kinds),
+                    differs,
+                    random=random.Random(self.seed or 0),
+                    settings=hypothesis.settings(
+                        max_examples=examples,
+                        database=None,
+                        deadline=None,
+                        phases=[hypothesis.Phase.generate, hypothesis.Phase.shrink],
+                        suppress_health_check=list(hypothesis.HealthCheck),
+                    ),
+                )
+            if failures:
+                break
+        smallest = min(failures, key=lambda program: (program.count("\n"), len(program)), default=None)
+        return failures[smallest] if smallest else Result(concept.name, PASSED)
 
 
-# ---- a program, and what it shows ------------------------------------------------------------------------------------
-def _run_program(program: str, value_class: type) -> Iterator[tuple[str, Any]]:
-    """Runs a program line by line, and yields the text and the value of each line that is an expression."""
-    names: dict[str, Any] = {"Value": value_class}
-    for text, code in _compile_lines(program):
-        value = eval(code, names)  # None for a statement
-        if text:
-            yield text, value
+def _find_foundations(concept: Concept) -> list[Concept]:
+    """All concepts that a concept builds on, directly or not, in the order of the table."""
+    names, waiting = set[str](), [*concept.builds_on]
+    while waiting:
+        name = waiting.pop()
+        names.add(name)
+        waiting += _BY_NAME[name].builds_on
+    return [found for found in CONCEPTS if found.name in names]
 
 
-@cache  # it runs on two engines
-def _compile_lines(program: str) -> list[tuple[str, CodeType]]:
-    """The code of each statement, and the text of those that are expressions to show."""
-    lines = list[tuple[str, CodeType]]()
-    for statement in ast.parse(program).body:
-        if isinstance(statement, ast.Expr):
-            text = ast.get_source_segment(program, statement) or ""
-            code = compile(ast.Expression(statement.value), _PROGRAM, "eval")
-            lines.append(("" if text.endswith(".backward()") else text, code))
-        else:
-            lines.append(("", compile(ast.Module([statement], []), _PROGRAM, "exec")))
-    return lines
+# ---- numbers ---------------------------------------------------------------------------------------------------------
+def vary_numbers(program: str, source: random.Random) -> str:
+    r"""The program with other numbers: multiples of a quarter, of which sums and products are exact.
+
+    Equal numbers stay equal, and others different. 0.0, 0.5 and 1.0 stay.
+
+    Example:
+        >>> vary_numbers("a = Value(3.0)\nb = a * 10.0", random.Random(0))
+        'a = Value(3.5)\nb = a * 12.5'
+    """
+    numbers = {x: x for x in ("0.0", "0.5", "1.0")}
+
+    def choose(match: re.Match[str]) -> str:
+        while match[0] not in numbers:
+            x = float(match[0])
+            new = str(source.randint(math.ceil(2.4 * x), math.floor(6.8 * x)) / 4)
+            if new not in numbers.values():
+                numbers[match[0]] = new
+        return numbers[match[0]]
+
+    return re.sub(r"(?<![\w.])\d+\.\d+", choose, program)
 
 
-@cache
-def _run_on_our_engine(program: str) -> list[tuple[str, Any]]:
-    return list(_run_program(program, Value))
+def _explains(mistake: type, program: str, answer: Answer) -> bool:
+    """Whether an engine with this mistake shows the numbers of the answer."""
+    try:
+        return is_close([number for _, number in show_numbers(program, mistake)], answer.shown)
+    except Exception:  # it has none of these operations
+        return False
 
 
-def _is_close(right: Any, got: Any, **tolerance: float) -> bool:
-    if isinstance(right, tuple):
-        return all(_is_close(a, b, **tolerance) for a, b in zip(right, got))
+@lru_cache(maxsize=4096)
+def show_numbers(program: str, value_class: type) -> list[tuple[str, Any]]:
+    """The expressions of a program, and what they show on an engine of ours."""
+    shown: list[Any] = []
+    run_program(program, value_class, shown)
+    return list(zip([text for text, _ in compile_lines(program) if text], shown))
+
+
+def is_close(right: Any, got: Any, tolerance: float = _NEAR) -> bool:
+    """Whether a number is the right one; of a list, whether all are."""
+    if isinstance(right, list):
+        same = isinstance(got, list) and len(right) == len(got)
+        return same and all(is_close(a, b, tolerance) for a, b in zip(right, got))
     number = _as_float(got)
-    return number is not None and math.isclose(right, number, **tolerance)
+    return number is not None and math.isclose(right, number, rel_tol=tolerance, abs_tol=tolerance / 10)
 
 
 def _as_float(x: Any) -> float | None:
-    """The float of a number; None for what is not a number, as a Value."""
-    try:
-        return to_float(x)
-    except Exception:
-        return None
+    """The float of a number in an answer; None for what is not a number."""
+    with suppress(OverflowError):
+        return float(x) if type(x) in (bool, int, float) else None
+    return None
 
 
 def _format(x: Any) -> str:
-    """A number as Python shows it; the type of anything else, as its repr may be wrong too."""
-    if isinstance(x, tuple):
-        return ", ".join(map(_format, x))
-    if x is None or type(x) in (bool, int, float):
-        return repr(x)
-    number = _as_float(x)
-    return f"a {type(x).__name__}, not a number" if number is None else repr(number)
+    """A value in an answer, for a person."""
+    if isinstance(x, list):
+        return ", ".join(map(_format, x[:10]))
+    if isinstance(x, dict):
+        return f"a {clean_text(x['type'][:60])}, not a number"
+    return repr(x)[:60]
 
 
-def _has_method(value_class: type, method: str) -> bool:
-    """Whether the class has the method, and not only from `object`."""
-    try:
-        found = getattr(value_class, method, None)
-    except Exception:  # raised by a metaclass
-        return False
-    return found is not None and found is not getattr(object, method, None)
-
-
-# ---- errors and time -------------------------------------------------------------------------------------------------
-def describe_error(error: BaseException) -> str:
-    """The type and the message of an error, in one printable line."""
-    name = type(error).__name__
-    try:
-        message = " ".join(str(error).split())
-    except Exception:
-        message = "(its message cannot be shown)"
-    return make_printable(f"{name}: {message[:200]}" if message else name)
-
-
-def locate_error(error: BaseException, folder: Path | None) -> Location | None:
-    """The last line of the traceback in a file of that folder; without a folder, in a file that is not ours."""
-    if isinstance(error, SyntaxError) and error.filename and error.lineno:
-        return Location(Path(error.filename).name, error.lineno, make_printable((error.text or "").strip()))
-    frames = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
-    if folder:
-        frames = [(file, line) for file, line in frames if Path(file).resolve().parent == folder]
-    else:
-        frames = [(f, n) for f, n in frames if f != _PROGRAM and _OUR_FOLDER not in Path(f).parents]
-    if not frames:
-        return None
-    is_deep = isinstance(error, RecursionError)  # then the line that is repeated counts, not the last one
-    file, line = Counter(frames).most_common(1)[0][0] if is_deep else frames[-1]
-    return Location(Path(file).name, line, make_printable(linecache.getline(file, line).strip()))
-
-
-@contextmanager
-def _interrupt_after(seconds: float) -> Iterator[None]:
-    """Raises `TimeLimitError` in the block when the time is over, if there are timers."""
-    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def ring(number: int, frame: object) -> None:
-        raise TimeLimitError
-
-    handler = signal.signal(signal.SIGALRM, ring)
-    timer = signal.setitimer(signal.ITIMER_REAL, max(seconds, 1e-3))
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, *timer)  # of another program, as a test runner
-        signal.signal(signal.SIGALRM, handler)
+def _describe_difference(expression: str, right: Any, got: Any, rule: str) -> str:
+    """A sentence on the first number that differs: how it differs, and the rule that it breaks."""
+    rights, gots = (x if isinstance(x, list) else [x] for x in (right, got))
+    if len(rights) != len(gots):
+        return f"There are not as many numbers as should be: {rule}"
+    pairs: Iterable[tuple[str, Any, Any]] = zip(expression.split(", "), rights, gots)
+    name, a, b = next(pair for pair in pairs if not is_close(*pair[1:]))
+    number = _as_float(b)
+    if number is None:
+        return f"{name} is no number: {rule}"
+    if not name.endswith(".grad"):
+        return f"{name} is wrong, before any gradient: {rule}" if name.endswith(".data") else f"{name} is wrong: {rule}"
+    if number == 0:
+        return f"Nothing arrives in {name}: {rule}"
+    if math.isclose(number, -a):
+        return f"{name} has the wrong sign: {rule}"
+    times = number / a if a else math.inf
+    if times.is_integer():
+        return f"{name} is {times:g} times what it should be: {rule}"
+    return f"{name} is wrong: {rule}"

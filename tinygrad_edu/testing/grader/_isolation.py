@@ -1,232 +1,389 @@
-"""Grades a file that somebody else wrote, in a process of its own.
+"""Keeps a file that somebody else wrote in a process of its own, and asks it for numbers.
 
-A new interpreter imports and examines the file. It has its own working folder, no standard input, and limits on time,
-memory and output. The results come back through a file, line by line, so the output of the examined file disturbs
-nothing. If a concept hangs or ends that process, a new process goes on with the next concept. This guards against
-mistakes, not against malice: the file can read and write what its user can.
-
-`python -m tinygrad_edu.testing.grader` is that process.
+`_worker.py` is the program of that process. What it answers is read with care and taken for numbers, or for an error,
+and for nothing else: expected numbers and verdicts stay here. Requests and answers go through pipes, as lines of JSON;
+what the file prints goes through a third one, of which the beginning is kept. Where `bwrap` (bubblewrap) works, the
+process also has no network, and a file system that it cannot change. What this holds against is a table in
+docs/grader.md.
 """
 
-import importlib
 import json
 import os
+import queue
+import re
+import secrets
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from importlib.machinery import SourceFileLoader
+from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import ModuleType
 from typing import Any
 
-from tinygrad_edu.engine import Value
+from tinygrad_edu._display import clean_text
 from tinygrad_edu.errors import quote_list
 
-from ._examination import SECONDS, describe_error, examine, locate_error
-from .concepts import CONCEPTS, Concept
-from .grades import NOT_RUN, WRONG, Grade, Location, Result, add_causes, location_keys, make_printable, read_location
+from . import _worker
+from ._examination import ENDED, METHODS, SECONDS, TIME_LIMIT, Answer, Examiner, read_place
+from ._notebook import is_notebook, read_cells
+from .concepts import Concept
+from .grades import NOT_RUN, Grade, Location, Result, clean_lines
 
-MEMORY, OUTPUT = 4 * 2**30, 64 * 2**20  # bytes, where the operating system sets limits
-_MAX_PRINTED_BYTES = 10_000  # of the output that are kept
-_GRACE = 1.0  # seconds in which a process can interrupt its program, before it is ended from outside
-_OUT_OF_TIME = "it was still running at the time limit"
+SANDBOXES = ("auto", "none", "bubblewrap")
+_MAX_ANSWER, _MAX_WAITING = 100_000, 300  # bytes of a line, and lines that nobody has asked for
+_MAX_PRINTED = 10_000  # bytes of the output that are kept
+_GRACE = 1.0  # seconds in which a process can end by itself, before it is ended from outside
+_PACKAGE = Path(__file__).parents[2]
+_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "SYSTEMROOT")  # all that is handed over
 
 
-def grade_in_a_process(path: Path, class_name: str, concepts: Sequence[Concept], seconds: float) -> Grade:
-    """The grade of a class in a Python file; `seconds` is the time limit for all concepts together."""
-    start, limit = time.monotonic(), min(SECONDS, seconds / 3)
-    messages = _Messages()
-    with TemporaryDirectory(prefix="tinygrad-edu-grade-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
-        while left := [concept.name for concept in concepts if concept.name not in messages.results]:
-            end = _run_process(folder, path.resolve(), class_name, left, limit, start + seconds)
-            messages.read(folder / "messages")
-            left = [name for name in left if name not in messages.results]
-            if not messages.is_loaded and not messages.problem:
-                messages.problem = f"The file could not be imported: {end}."
-            if messages.problem:
-                messages.results |= {name: Result(name, NOT_RUN) for name in left}
-            elif end == _OUT_OF_TIME:
-                reason = f"the time limit of {seconds:g} s for all concepts was reached"
-                messages.results |= {name: Result(name, NOT_RUN, reason=reason) for name in left}
-            elif left:
-                messages.results[left[0]] = Result(left[0], WRONG, program=messages.program, error=end)
-        printed = _read_beginning(folder / "output")
+class LoadError(Exception):
+    """The file cannot be imported: its arguments are the problem, and a location or None."""
+
+
+class OutOfTimeError(BaseException):
+    """The time for all concepts is over. It is no Exception, so that nothing takes it for a mistake of the file."""
+
+
+class _EndedError(Exception):
+    """The process has ended, or had to be ended: its arguments are how, and a location or None."""
+
+
+@dataclass
+class File:
+    """A file to grade, and how.
+
+    Args:
+        path: The file, a Python file or a notebook.
+        class_name: The name of the class in it.
+        seconds: The time limit for all concepts together.
+        sandbox: "bubblewrap" or "none".
+        cells: The names and the texts of a notebook's cells; None for a Python file.
+        texts: The texts of all that is run, by the names that Python has for them.
+    """
+
+    path: Path
+    class_name: str
+    seconds: float
+    sandbox: str
+    cells: list[tuple[str, str]] | None = field(init=False)
+    texts: dict[str, str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.path = self.path.resolve()
+        self.cells = read_cells(self.path) if is_notebook(self.path) else None
+        text = self.path.read_text(encoding="utf-8", errors="replace")
+        self.texts = {str(self.path): text} if self.cells is None else dict(self.cells)
+
+
+def grade_in_a_process(file: File, concepts: Sequence[Concept], seed: int) -> Grade:
+    """The grade of a class in a file."""
+    start = time.monotonic()
+    problem, location, results = "", None, dict[str, Result]()
+    with TemporaryDirectory(prefix="tinygrad-edu-grade-", ignore_cleanup_errors=True) as folder:
+        runner = FileRunner(file, Path(folder), start + file.seconds)
+        try:
+            runner.start()
+            examiner = Examiner(runner, min(SECONDS, file.seconds / 3), seed)
+            for concept in concepts:
+                results[concept.name] = examiner.examine(concept)
+        except LoadError as error:
+            problem, location = error.args
+        except OutOfTimeError:
+            pass
+        finally:
+            runner.close()
+    reason = "" if problem else f"the time limit of {file.seconds:g} s for all concepts was reached"
     return Grade(
-        file=make_printable(path.name),
-        class_name=make_printable(class_name),
-        results=add_causes(messages.results[concept.name] for concept in concepts),
+        file=clean_text(file.path.name),
+        class_name=clean_text(file.class_name),
+        results=tuple(results.get(c.name, Result(c.name, NOT_RUN, reason=reason)) for c in concepts),
         seconds=time.monotonic() - start,
-        problem=messages.problem,
-        location=messages.location,
-        notes=messages.notes,
-        printed=printed,
+        problem=problem,
+        location=location,
+        notes=runner.notes,
+        printed=clean_lines(bytes(runner.printed).decode("utf-8", errors="replace")).strip("\n"),
+        seed=seed,
+        sandbox=file.sandbox,
     )
 
 
-class _Messages:
-    """What the processes that examine a file have reported so far."""
+class FileRunner:
+    """Runs programs on the class in a file. If its process ends, the next program runs in a new one."""
 
-    def __init__(self) -> None:
-        self.is_loaded, self.notes = False, tuple[str, ...]()
-        self.problem = ""
-        self.location: Location | None = None
-        self.program = ""  # the last one that was started
-        self.results: dict[str, Result] = {}
+    def __init__(self, file: File, folder: Path, deadline: float):
+        self.file, self.folder, self.deadline = file, folder, deadline
+        self.methods, self.notes = set[str](), tuple[str, ...]()
+        self.printed = bytearray()
+        self.process: _Process | None = None
 
-    def read(self, path: Path) -> None:
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-            with suppress(ValueError, TypeError, KeyError):  # a line that is cut off, or written by the examined file
-                self.take(json.loads(line))
-        path.unlink()
+    def start(self) -> None:
+        """Starts the process, and has it import the file.
 
-    def take(self, message: Any) -> None:
-        match message:
-            case {"notes": notes}:
-                self.is_loaded, self.notes = True, tuple(notes)
-            case {"problem": problem, "location": location}:
-                self.problem, self.location = problem, read_location(location)
-            case {"program": program}:
-                self.program = program
-            case {"result": result}:
-                self.results[result["name"]] = Result.from_dict(result)
+        Raises:
+            LoadError: The file cannot be imported.
+        """
+        left = self.deadline - time.monotonic()
+        request = {
+            "path": str(self.file.path),
+            "cells": self.file.cells,
+            "class": self.file.class_name,
+            "methods": METHODS,
+            "cpu": int(max(left, 0)) + 10,
+        }
+        self.process = _Process(self.file, self.folder, self.printed)
+        try:
+            answer = self.process.ask(request, left)
+            methods, refused = answer.get("methods"), answer.get("refused")
+            if isinstance(methods, list) and isinstance(refused, list):
+                self.methods = {str(name) for name in methods}
+                asked = quote_list(sorted({str(name)[:60] for name in refused[:20]}))
+                note = f"the file asked for {clean_text(asked)}, which is not there while an engine is graded"
+                self.notes = (note,) if refused else ()
+                return
+            raise LoadError(*self._describe_problem(answer))
+        except _EndedError as error:
+            end, location = error.args
+        except (TypeError, ValueError):
+            end, location = _NO_ANSWER, None
+        raise LoadError(f"The file could not be imported: {end}.", location)
+
+    def _describe_problem(self, answer: dict[str, Any]) -> tuple[str, Location | None]:
+        name, classes = clean_text(self.file.path.name), answer.get("classes")
+        if isinstance(classes, list):
+            choice = quote_list([str(c)[:60] for c in classes[:20]])
+            others = f"It has {choice}: choose with --class." if classes else "It has no class at all."
+            return clean_text(f"There is no class {self.file.class_name!r} in {name}. {others}"), None
+        found = Answer.from_keys(answer)
+        if "SystemExit" in found.kinds:
+            way_out = "put code that is not for an import below: if __name__ == '__main__':"
+            return f"Importing {name} ended with {found.error}; {way_out}", found.location
+        return f"Importing {name} failed with {found.error}", found.location
+
+    def run(self, program: str, seconds: float, methods: dict[str, str] | None = None) -> Answer:
+        """Runs a program.
+
+        Raises:
+            OutOfTimeError: The time for all concepts is over.
+        """
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise OutOfTimeError
+        try:
+            if not self.process:
+                self.start()
+            assert self.process
+            keys = self.process.ask({"program": program, "replace": methods or {}}, min(max(seconds, 0.001), left))
+            return Answer.from_keys(keys)
+        except (_EndedError, LoadError) as error:
+            end, location = error.args
+        except (TypeError, ValueError):
+            end, location = _NO_ANSWER, None
+        self.close()
+        if time.monotonic() >= self.deadline:
+            raise OutOfTimeError
+        is_slow = end == _STILL_RUNNING
+        return Answer([], (TIME_LIMIT if is_slow else ENDED,), end, location)
+
+    def close(self) -> None:
+        """Ends the process, and all that it has started."""
+        if self.process:
+            self.process.close()
+            self.process = None
 
 
-def _run_process(folder: Path, path: Path, class_name: str, names: list[str], limit: float, deadline: float) -> str:
-    """Examines the concepts of these names in a new process, which writes to `folder`. Returns how it ended."""
-    messages, work = folder / "messages", folder / "work"
-    messages.touch()
-    work.mkdir(exist_ok=True)
-    task = {"messages": str(messages), "path": str(path), "class": class_name, "names": names, "limit": limit}
-    task["cpu"] = int(deadline - time.monotonic()) + 10
-    paths = [str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
-    options = [
-        "-B",
-        "-P",
-        "-X",
-        "faulthandler",
-    ]  # write no .pyc files; keep the working folder off the path; print where a crash was
-    with open(folder / "output", "ab") as output:
-        process = subprocess.Popen(
-            [sys.executable, *options, "-m", "tinygrad_edu.testing.grader", json.dumps(task)],
-            cwd=work,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONHASHSEED": "0"},  # the same each time
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
+_NO_ANSWER = "its process answered with something else than numbers"
+_STILL_RUNNING = "it was still running at the time limit"
+
+
+class _Process:
+    """A process with the worker, and the pipes to it."""
+
+    def __init__(self, file: File, folder: Path, printed: bytearray):
+        self.file = file
+        environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
+        environment |= {"HOME": str(folder), "TMPDIR": str(folder), "PYTHONHASHSEED": "0", "OPENBLAS_NUM_THREADS": "1"}
+        self.popen = subprocess.Popen(
+            _make_command(file),
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             start_new_session=True,
         )
+        self.printed, self.has_printed_too_much = printed, False
+        self.answers: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        self.threads = [threading.Thread(target=f, daemon=True) for f in (self._read_answers, self._read_output)]
+        for thread in self.threads:
+            thread.start()
+
+    def _read_answers(self) -> None:
+        """Puts the lines of the answers in the queue; an empty one when there are no more."""
+        assert self.popen.stdout
+        while line := self.popen.stdout.readline(_MAX_ANSWER):
+            self.answers.put(line)
+            if self.answers.qsize() > _MAX_WAITING:
+                self._kill()
+                break
+        self.answers.put(b"")
+
+    def _read_output(self) -> None:
+        """Keeps the beginning of what the file prints, and ends the process if it is too much."""
+        assert self.popen.stderr
+        n = 0
+        while block := self.popen.stderr.read1(65536):  # type: ignore[attr-defined]
+            self.printed += block[: max(_MAX_PRINTED - len(self.printed), 0)]
+            n += len(block)
+            if n > _worker.OUTPUT:
+                self.has_printed_too_much = True
+                self._kill()
+                break
+
+    def ask(self, request: dict[str, Any], seconds: float) -> dict[str, Any]:
+        """Sends a request, and returns the answer.
+
+        Raises:
+            _EndedError: There is none: the process has ended, or it takes too long, or it does not stick to the rules.
+        """
+        number = secrets.token_hex(8)  # nothing that was written before can be the answer
+        if not self.answers.empty() and self.popen.poll() is None:
+            raise _EndedError(_NO_ANSWER, None)
+        assert self.popen.stdin
+        with suppress(OSError):  # it has ended
+            self.popen.stdin.write(json.dumps({"id": number, "seconds": seconds, **request}).encode() + b"\n")
+            self.popen.stdin.flush()
         try:
-            return _wait_for_end(process, messages, limit, deadline)
-        finally:
-            with suppress(OSError):  # together with the processes that it has started
-                os.killpg(process.pid, signal.SIGKILL) if hasattr(os, "killpg") else process.kill()
-            process.wait()
+            line = self.answers.get(timeout=seconds + _GRACE)
+        except queue.Empty:
+            raise _EndedError(_STILL_RUNNING, None) from None
+        if not line:
+            raise _EndedError(self._describe_end(), None)
+        if line.startswith(b"Timeout ("):  # as faulthandler begins
+            raise _EndedError(_STILL_RUNNING, self._read_location())
+        try:
+            answer = json.loads(line)
+            if answer.pop("id") == number:
+                return dict(answer)
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            pass
+        raise _EndedError(_NO_ANSWER, None)
 
+    def _read_location(self) -> Location | None:
+        """The line that ran when the time was over: the last one of the file, in what faulthandler has written."""
+        until = time.monotonic() + _GRACE
+        while time.monotonic() < until:
+            with suppress(queue.Empty):
+                line = self.answers.get(timeout=_GRACE)
+                found = re.fullmatch(rb'  File "(.+)", line (\d+) in .*\n', line)
+                if not line:
+                    break
+                if found and (name := os.fsdecode(found[1])) in self.file.texts:
+                    number = int(found[2])
+                    code = self.file.texts[name].splitlines()[number - 1 : number]
+                    return read_place({"file": name, "line": number, "code": "".join(code).strip()})
+        return None
 
-def _wait_for_end(process: subprocess.Popen[bytes], messages: Path, limit: float, deadline: float) -> str:
-    """Waits until the process ends, or reports nothing for too long, or the time is over. Returns what happened."""
-    size, since = 0, time.monotonic()
-    while process.poll() is None:
-        now = time.monotonic()
-        if messages.stat().st_size != size:
-            size, since = messages.stat().st_size, now
-        if now > deadline:
-            return _OUT_OF_TIME
-        if size and now > since + limit + _GRACE:  # before its first report it imports the file
-            return f"it was still running after {limit:g} s, and could not be interrupted"
+    def _describe_end(self) -> str:
+        try:
+            code = self.popen.wait(2 * _GRACE)
+        except subprocess.TimeoutExpired:
+            return "its process has closed the pipe for its answers"
+        if self.has_printed_too_much:
+            return f"it printed more than {_worker.OUTPUT >> 20} MiB"
+        if code == _worker.MEMORY_EXIT:
+            return f"its processes took more than {_worker.MEMORY >> 30} GiB of memory together"
+        if code == _worker.PROCESSES_EXIT:
+            return f"it started more than {_worker.PROCESSES} processes"
+        number = -code if code < 0 else code - 128
+        try:
+            name = signal.Signals(number).name
+        except ValueError:
+            return f"it ended the process, with exit code {code}"
+        cause = ": the usual cause is a recursion that is too deep" if name == "SIGSEGV" else ""
+        return f"the process was ended by {name}{cause}"
+
+    def close(self) -> None:
+        """Ends the process. On Linux its guard ends all that it has started, elsewhere that is its process group."""
+        assert self.popen.stdin
+        with suppress(OSError):
+            self.popen.stdin.close()
         with suppress(subprocess.TimeoutExpired):
-            process.wait(0.05)
-    if process.returncode >= 0:
-        return f"it ended the process, with exit code {process.returncode}"
-    name = signal.Signals(-process.returncode).name
-    cause = ": the usual cause is a recursion that is too deep" if name == "SIGSEGV" else ""
-    return f"the process was ended by {name}{cause}"
+            self.popen.wait(_GRACE)
+        self._kill()
+        self.popen.wait()
+        for thread in self.threads:
+            thread.join(_GRACE)
+        for thread, pipe in zip(self.threads, (self.popen.stdout, self.popen.stderr)):
+            if pipe and not thread.is_alive():
+                pipe.close()
+
+    def _kill(self) -> None:
+        with suppress(OSError):
+            os.killpg(self.popen.pid, signal.SIGKILL) if hasattr(os, "killpg") else self.popen.kill()
 
 
-def _read_beginning(output: Path) -> str:
-    with open(output, "rb") as file:
-        return make_printable(file.read(_MAX_PRINTED_BYTES).decode("utf-8", errors="replace")).strip("\n")
+# ---- the command -----------------------------------------------------------------------------------------------------
+def choose_sandbox(name: str) -> str:
+    """What keeps a file apart: "bubblewrap" or "none".
 
-
-# ---- in the process --------------------------------------------------------------------------------------------------
-class _NoSuchClassError(Exception):
-    pass
-
-
-def run_task(task: dict[str, Any]) -> None:
-    """Examines a file as the task says, and reports each step in the file of messages."""
-    with open(task["messages"], "a", encoding="utf-8") as messages:
-
-        def report(**message: Any) -> None:
-            messages.write(json.dumps(message) + "\n")
-            messages.flush()
-
-        path, concepts = Path(task["path"]), [c for c in CONCEPTS if c.name in task["names"]]
-        if any(concept.generated for concept in concepts):
-            with suppress(ImportError):  # then the result of the concept says so
-                from tinygrad_edu.testing import strategies  # noqa: F401  -- imported before the student's folder is on the path
-        _set_limits(task["cpu"])
-        try:
-            value_class = _load_class(path, task["class"])
-        except BaseException as error:
-            location = location_keys(locate_error(error, path.parent))
-            report(problem=_describe_import_error(error, path.name), location=location)
-            return
-        report(notes=_make_notes(value_class))
-        for concept in concepts:
-            result = examine(concept, value_class, seconds=task["limit"], watch=lambda program: report(program=program))
-            report(result=result.as_dict())
-
-
-def _load_class(path: Path, class_name: str) -> type:
-    """The class of that name. Its file may import files beside it, and may be a module of a package."""
-    root, name = path.parent, path.stem
-    while (root / "__init__.py").exists():
-        root, name = root.parent, f"{root.name}.{name}"
-    sys.argv, sys.path[:0] = [str(path)], [str(path.parent), str(root)]
-    if root != path.parent:
-        module = importlib.import_module(name)
-    else:
-        loader = SourceFileLoader(
-            f"graded_{name}" if name in {*sys.stdlib_module_names, *sys.modules} else name, str(path)
+    Raises:
+        ValueError: The name is none of `SANDBOXES`, or there is no bubblewrap that works.
+    """
+    if name not in SANDBOXES:
+        raise ValueError(f"the sandbox is one of {', '.join(SANDBOXES)}, not {name!r}")
+    if name == "none" or _has_bubblewrap():
+        return "none" if name == "none" else "bubblewrap"
+    if name == "bubblewrap":
+        raise ValueError(
+            "bubblewrap is not there, or may not make namespaces here: install bwrap, or use --sandbox none"
         )
-        module = sys.modules[loader.name] = ModuleType(loader.name)
-        module.__file__ = str(path)
-        loader.exec_module(module)
-    found = getattr(module, class_name, None)
-    if isinstance(found, type):
-        return found
-    classes = [key for key, x in vars(module).items() if isinstance(x, type) and x.__module__ == module.__name__]
-    others = f" It has {quote_list(classes)}: choose with --class." if classes else " It has no class at all."
-    raise _NoSuchClassError(f"There is no class {class_name!r} in {path.name}.{others}")
+    return "none"
 
 
-def _describe_import_error(error: BaseException, file: str) -> str:
-    if isinstance(error, _NoSuchClassError):
-        return make_printable(str(error))
-    if isinstance(error, SystemExit):
-        way_out = "put code that is not for an import below: if __name__ == '__main__':"
-        return f"Importing {make_printable(file)} ended with {describe_error(error)}; {way_out}"
-    return f"Importing {make_printable(file)} failed with {describe_error(error)}"
+@cache
+def _has_bubblewrap() -> bool:
+    if not shutil.which("bwrap"):
+        return False
+    command = [*_list_bubblewrap(Path(sys.executable).parent), sys.executable, "-I", "-c", ""]
+    return subprocess.run(command, capture_output=True).returncode == 0
 
 
-def _make_notes(value_class: type) -> list[str]:
-    mro = type.mro(value_class)
-    if Value not in mro:
-        return []
-    return [f"this is {'a subclass of ' * (mro[0] is not Value)}tinygrad_edu's own Value, not an engine of its own"]
+def _list_bubblewrap(folder: Path) -> list[str]:
+    """The command that runs another one without a network, and where only /tmp can be written to.
+
+    What is in /tmp, in /run, and in the user's home is hidden, except Python and the folder of the file; and so is this
+    package.
+    """
+    command = ["bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--ro-bind", "/", "/"]
+    command += ["--dev", "/dev", "--proc", "/proc"]
+    hidden = [Path("/tmp"), Path("/run"), Path.home()]
+    for path in dict.fromkeys(hidden):
+        command += ["--size", str(_worker.OUTPUT), "--tmpfs", str(path)] if path != Path("/") else []
+    for path in dict.fromkeys([Path(sys.base_prefix), Path(sys.prefix)]):
+        command += ["--ro-bind", str(path), str(path)]
+    command += ["--tmpfs", str(_PACKAGE), "--ro-bind", str(folder), str(folder), "--chdir", "/tmp"]
+    return [*command, "--setenv", "HOME", "/tmp", "--setenv", "TMPDIR", "/tmp", "--"]
 
 
-def _set_limits(cpu_seconds: int) -> None:
-    with suppress(ImportError):
-        import resource
+def _make_command(file: File) -> list[str]:
+    """The command that starts the worker: its text, in a Python that writes no .pyc files.
 
-        limits = {resource.RLIMIT_AS: MEMORY, resource.RLIMIT_FSIZE: OUTPUT, resource.RLIMIT_CPU: cpu_seconds}
-        for kind, limit in limits.items():
-            with suppress(ValueError, OSError):  # a lower limit is set already, or the system has none
-                resource.setrlimit(kind, (limit, limit))
+    Without -P, the working folder would be where Python looks for modules first.
+    """
+    folder = file.path.parent
+    while (folder / "__init__.py").exists():
+        folder = folder.parent
+    sandbox = _list_bubblewrap(folder) if file.sandbox == "bubblewrap" else []
+    return [*sandbox, sys.executable, "-B", "-P", "-s", "-X", "faulthandler", "-c", _read_worker()]
+
+
+@cache
+def _read_worker() -> str:
+    return Path(_worker.__file__).read_text(encoding="utf-8")

@@ -1,6 +1,6 @@
 """What the grader examines: a table of concepts, in the order in which they are taught.
 
-A concept is data: small programs, the smallest first, and advice for a program that goes wrong. Each line of a program
+A concept is data: small programs, the smallest first, and the rule that they examine. Each line of a program
 that is an expression shows its value, as in an interactive session. This value is compared with the value of our own
 engine, so no expected number is written here. Only what micrograd and PyTorch agree on is examined. They do not agree
 on interior gradients after a second backward pass: micrograd adds them up, PyTorch keeps none. How programs are run and
@@ -10,6 +10,7 @@ compared is left to `_examination.py`.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from textwrap import dedent
+from typing import Any
 
 from tinygrad_edu.errors import quote_list
 
@@ -23,9 +24,11 @@ class Concept:
         group: The name of its group.
         examines: What is examined, in a few words.
         programs: The programs, which run one after the other up to the first that goes wrong.
-        look_at: The advice if one goes wrong.
+        rule: What is so in every engine that gets it right.
         needs: The methods that the class must have, or else the concept is missing.
         builds_on: The names of the concepts whose faults show in this one too.
+        substitute: A function, made of earlier operations, that can stand in the place of its method.
+        points: What it is worth; all concepts together are worth 100.
         optional: Whether an engine may refuse the concept with one of `REFUSALS`: then it is missing, not wrong.
         generated: Whether Hypothesis makes the programs, and `programs` is empty.
     """
@@ -34,31 +37,40 @@ class Concept:
     group: str
     examines: str
     programs: tuple[str, ...]
-    look_at: str
+    rule: str
     needs: tuple[str, ...] = ()
     builds_on: tuple[str, ...] = ()
+    substitute: str = ""
+    points: int = 0
     optional: bool = False
     generated: bool = False
+
+    @property
+    def method(self) -> str:
+        """The one method that the concept is about; empty if it is about something else."""
+        is_operation = self.group in ("operators", "more-operators", "functions", "exponents")
+        return self.needs[0] if is_operation and len(self.needs) == 1 else ""
 
 
 REFUSALS = (TypeError, AssertionError)
 
 
 def _concept(
-    name: str, examines: str, programs: str, look_at: str, *, needs: str = "", builds_on: str = "", **kind: bool
+    name: str, examines: str, programs: str, rule: str, *, needs: str = "", builds_on: str = "", **more: Any
 ) -> Concept:
     """A concept, from programs with an empty line between them, and from names with a space between them."""
     texts = tuple(dedent(programs).strip().split("\n\n")) if programs else ()
-    return Concept(name, "", examines, texts, look_at, tuple(needs.split()), tuple(builds_on.split()), **kind)
+    return Concept(name, "", examines, texts, rule, tuple(needs.split()), tuple(builds_on.split()), **more)
 
 
-def _concepts(group: str, *concepts: Concept) -> list[Concept]:
-    return [replace(concept, group=group) for concept in concepts]
+def _concepts(group: str, points: int, *concepts: Concept) -> list[Concept]:
+    return [replace(concept, group=group, points=points) for concept in concepts]
 
 
 CONCEPTS: tuple[Concept, ...] = (
     *_concepts(
         "values",
+        1,
         _concept(
             "value",
             "Value(x) keeps the number x in data",
@@ -69,7 +81,7 @@ CONCEPTS: tuple[Concept, ...] = (
             a = Value(-2)
             a.data
             """,
-            "__init__ stores its argument: self.data = data.",
+            "Value(x) keeps x, as it is, in data.",
         ),
         _concept(
             "data-and-grad",
@@ -88,7 +100,7 @@ CONCEPTS: tuple[Concept, ...] = (
             a.data = 4.0
             a.data, b.data
             """,
-            "__init__ sets self.data and self.grad = 0.0: both belong to the object, not to the class.",
+            "each Value has its own data and its own grad, which begins with 0; neither belongs to the class.",
             builds_on="value",
         ),
         _concept(
@@ -98,7 +110,7 @@ CONCEPTS: tuple[Concept, ...] = (
             a = Value(3.5)
             '3.5' in repr(a)
             """,
-            '__repr__ returns a text that contains self.data, such as f"Value(data={self.data})".',
+            "repr(a) is a text in which the number of a can be read.",
             needs="__repr__",
             builds_on="data-and-grad",
         ),
@@ -110,13 +122,14 @@ CONCEPTS: tuple[Concept, ...] = (
             a.backward()
             a.grad
             """,
-            "backward() sets self.grad = 1.0 before it goes through the graph.",
+            "backward() gives the node on which it is called the gradient 1.",
             needs="backward",
             builds_on="data-and-grad",
         ),
     ),
     *_concepts(
         "operators",
+        3,
         _concept(
             "addition",
             "a + b and a + 5",
@@ -141,7 +154,7 @@ CONCEPTS: tuple[Concept, ...] = (
             b.backward()
             a.grad
             """,
-            "__add__: make a plain number a Value first; both inputs get out.grad, as both derivatives are 1.",
+            "a + b is the sum, also for a plain number b; both derivatives are 1.",
             needs="__add__",
             builds_on="data-and-grad root-gradient",
         ),
@@ -158,8 +171,9 @@ CONCEPTS: tuple[Concept, ...] = (
             b.backward()
             a.grad
             """,
-            "__radd__: for 5 + a Python calls a.__radd__(5); the sum does not depend on the order.",
+            "for 5 + a Python calls a.__radd__(5), and 5 + a is a + 5.",
             needs="__radd__",
+            substitute="lambda a, b: a + b",
             builds_on="addition",
         ),
         _concept(
@@ -186,7 +200,7 @@ CONCEPTS: tuple[Concept, ...] = (
             b.backward()
             a.grad
             """,
-            "__mul__: the gradient of each input is the number of the other input times out.grad.",
+            "a * b is the product, also for a plain number b; the derivative in a is b, and that in b is a.",
             needs="__mul__",
             builds_on="data-and-grad root-gradient",
         ),
@@ -203,8 +217,9 @@ CONCEPTS: tuple[Concept, ...] = (
             b.backward()
             a.grad
             """,
-            "__rmul__: for 5 * a Python calls a.__rmul__(5); the product does not depend on the order.",
+            "for 5 * a Python calls a.__rmul__(5), and 5 * a is a * 5.",
             needs="__rmul__",
+            substitute="lambda a, b: a * b",
             builds_on="multiplication",
         ),
         _concept(
@@ -231,13 +246,14 @@ CONCEPTS: tuple[Concept, ...] = (
             d.backward()
             a.grad, b.grad
             """,
-            "the backward step of each operation multiplies every local derivative by out.grad.",
+            "each input gets the local derivative times the gradient of the output.",
             needs="__add__ __mul__",
             builds_on="addition multiplication",
         ),
     ),
     *_concepts(
         "backward",
+        4,
         _concept(
             "accumulation",
             "gradients of all uses are added: b = a + a",
@@ -278,7 +294,7 @@ CONCEPTS: tuple[Concept, ...] = (
             d.backward()
             a.grad
             """,
-            "add gradients with +=, do not set them with =; an input that is used twice counts twice.",
+            "the gradients of all uses of a node are added; an input that is used twice counts twice.",
             needs="__add__ __mul__",
             builds_on="chain-rule",
         ),
@@ -299,7 +315,7 @@ CONCEPTS: tuple[Concept, ...] = (
             d.backward()
             a.grad
             """,
-            "each node is in the topological order once: keep the visited nodes in a set.",
+            "each node takes its backward step once, however many nodes use it.",
             needs="__add__ __mul__",
             builds_on="accumulation",
         ),
@@ -339,9 +355,32 @@ CONCEPTS: tuple[Concept, ...] = (
             g.backward()
             a.grad
             """,
-            "keep all inputs of each node, list a node after its inputs, and go back in the reverse order.",
+            "a node takes its backward step after all nodes that use it.",
             needs="__add__ __mul__",
             builds_on="shared-nodes",
+        ),
+        _concept(
+            "unused-nodes",
+            "a node that backward() does not reach",
+            """
+            a = Value(3.0)
+            b = a * 2.0
+            c = b * 5.0
+            d = b * 7.0
+            c.backward()
+            a.grad, b.grad, d.grad
+
+            a = Value(3.0)
+            b = a + 2.0
+            c = b * 5.0
+            d = c + b
+            e = b + d
+            d.backward()
+            a.grad, b.grad, e.grad
+            """,
+            "backward() waits for no node that its own node is not made of, and changes none of them.",
+            needs="__add__ __mul__",
+            builds_on="order",
         ),
         _concept(
             "constants",
@@ -367,7 +406,7 @@ CONCEPTS: tuple[Concept, ...] = (
             c.backward()
             a.grad
             """,
-            "0 is a number like any other: test with isinstance(other, Value), not with `if other`.",
+            "0 and ints are numbers like any other.",
             needs="__add__ __mul__",
             builds_on="addition multiplication accumulation",
         ),
@@ -389,7 +428,7 @@ CONCEPTS: tuple[Concept, ...] = (
             c.backward()
             a.grad
             """,
-            "compare nodes by identity, not by their numbers: a set of nodes uses __eq__ and __hash__.",
+            "two nodes with equal numbers are two nodes.",
             needs="__add__ __mul__",
             builds_on="addition multiplication chain-rule",
         ),
@@ -415,7 +454,7 @@ CONCEPTS: tuple[Concept, ...] = (
             d.backward()
             a.data, b.data, c.data, d.data
             """,
-            "operations make out = Value(...) and never assign to self.data; backward() changes only grad.",
+            "an operation makes a new node, and changes no data; backward() changes only grad.",
             needs="__add__ __mul__",
             builds_on="addition multiplication",
         ),
@@ -442,6 +481,7 @@ CONCEPTS: tuple[Concept, ...] = (
     ),
     *_concepts(
         "more-operators",
+        2,
         _concept(
             "negation",
             "-a",
@@ -456,8 +496,9 @@ CONCEPTS: tuple[Concept, ...] = (
             c.backward()
             a.grad
             """,
-            "__neg__: -a is a * -1, and its derivative is -1.",
+            "-a has the derivative -1.",
             needs="__neg__",
+            substitute="lambda a: a * -1",
             builds_on="chain-rule accumulation equal-numbers",
         ),
         _concept(
@@ -492,8 +533,9 @@ CONCEPTS: tuple[Concept, ...] = (
             d.backward()
             a.grad
             """,
-            "__sub__: the derivatives are 1 for the left input and -1 for the right one.",
+            "a - b has the derivatives 1 in a and -1 in b.",
             needs="__sub__",
+            substitute="lambda a, b: a + b * -1",
             builds_on="addition negation",
         ),
         _concept(
@@ -517,8 +559,9 @@ CONCEPTS: tuple[Concept, ...] = (
             d.backward()
             a.grad
             """,
-            "__rsub__: for 5 - a Python calls a.__rsub__(5): the result is other - self, its derivative is -1.",
+            "for 5 - a Python calls a.__rsub__(5): the result is 5 - a, and its derivative -1.",
             needs="__rsub__",
+            substitute="lambda a, b: a * -1 + b",
             builds_on="reflected-addition negation subtraction",
         ),
         _concept(
@@ -567,7 +610,7 @@ CONCEPTS: tuple[Concept, ...] = (
             d.backward()
             a.grad
             """,
-            "__pow__: the derivative of x**n is n * x**(n-1); multiply it by out.grad.",
+            "a**n has the derivative n * a**(n-1).",
             needs="__pow__",
             builds_on="chain-rule accumulation equal-numbers",
         ),
@@ -590,7 +633,7 @@ CONCEPTS: tuple[Concept, ...] = (
             b.backward()
             b.data, a.grad
             """,
-            "a plain exponent needs no logarithm, which a negative number lacks; the derivative is n * x**(n-1).",
+            "a plain exponent needs no logarithm, which a negative number lacks.",
             needs="__pow__",
             builds_on="power",
         ),
@@ -613,7 +656,7 @@ CONCEPTS: tuple[Concept, ...] = (
             b.backward()
             b.data, a.grad
             """,
-            "x**0 is 1 everywhere, so its derivative is 0; the formula n * x**(n-1) divides by zero at x = 0.",
+            "a**0 is 1 everywhere, so its derivative is 0, also where n * a**(n-1) would divide by 0.",
             needs="__pow__",
             builds_on="power",
         ),
@@ -649,8 +692,9 @@ CONCEPTS: tuple[Concept, ...] = (
             d.backward()
             a.grad
             """,
-            "__truediv__: a / b is a * b**-1; the derivatives are 1/b and -a/b**2.",
+            "a / b has the derivatives 1/b in a and -a/b**2 in b.",
             needs="__truediv__",
+            substitute="lambda a, b: a * b ** -1",
             builds_on="multiplication power",
         ),
         _concept(
@@ -674,13 +718,15 @@ CONCEPTS: tuple[Concept, ...] = (
             d.backward()
             a.grad
             """,
-            "__rtruediv__: for 5 / a Python calls a.__rtruediv__(5): the result is other / self, or 5 * a**-1.",
+            "for 5 / a Python calls a.__rtruediv__(5): the result is 5 / a, and its derivative -5/a**2.",
             needs="__rtruediv__",
+            substitute="lambda a, b: a ** -1 * b",
             builds_on="reflected-multiplication power division",
         ),
     ),
     *_concepts(
         "functions",
+        3,
         *(
             _concept(
                 name,
@@ -694,24 +740,25 @@ CONCEPTS: tuple[Concept, ...] = (
                     )
                     for x in points
                 ),
-                look_at,
+                rule,
                 needs=name,
                 builds_on="chain-rule accumulation equal-numbers",
             )
-            for name, points, look_at in (
+            for name, points, rule in (
                 (
                     "relu",
                     (3.0, -2.0, 0.0),
-                    "relu: max(0, x); its derivative is 1 where x > 0, and 0 elsewhere, also at x = 0.",
+                    "relu(x) is max(0, x); its derivative is 1 where x > 0, and 0 elsewhere, also at x = 0.",
                 ),
-                ("tanh", (0.5, -2.0), "tanh: the derivative is 1 - t**2, where t = tanh(x) is the output."),
-                ("exp", (0.5, -2.0), "exp: the derivative is exp(x) itself, the output."),
-                ("log", (2.0, 0.5), "log: the natural logarithm; its derivative is 1/x."),
+                ("tanh", (0.5, -2.0), "tanh(x) has the derivative 1 - t**2, where t = tanh(x) is the output."),
+                ("exp", (0.5, -2.0), "exp(x) has the derivative exp(x), the output itself."),
+                ("log", (2.0, 0.5), "log(x) is the natural logarithm, with the derivative 1/x."),
             )
         ),
     ),
     *_concepts(
         "exponents",
+        2,
         _concept(
             "reflected-power",
             "2 ** a",
@@ -733,7 +780,7 @@ CONCEPTS: tuple[Concept, ...] = (
             d.backward()
             a.grad
             """,
-            "__rpow__: for 2 ** a Python calls a.__rpow__(2); the derivative of n**x is n**x * log(n).",
+            "for 2 ** a Python calls a.__rpow__(2); the derivative is 2**a * log(2).",
             needs="__rpow__",
             builds_on="exp",
         ),
@@ -752,7 +799,7 @@ CONCEPTS: tuple[Concept, ...] = (
             c.backward()
             a.grad, b.grad
             """,
-            "__pow__ with a Value: the derivatives are b * a**(b-1) for the base and a**b * log(a) for the exponent.",
+            "a**b has the derivatives b * a**(b-1) in a and a**b * log(a) in b.",
             needs="__pow__",
             builds_on="power exp log",
             optional=True,
@@ -760,6 +807,7 @@ CONCEPTS: tuple[Concept, ...] = (
     ),
     *_concepts(
         "several-passes",
+        2,
         _concept(
             "separate-graphs",
             "backward() changes only its own graph",
@@ -785,7 +833,7 @@ CONCEPTS: tuple[Concept, ...] = (
             d.backward()
             a.grad, c.grad
             """,
-            "keep inputs and gradients in each object, not in a list or a number that all objects share.",
+            "backward() changes the gradients of the nodes that its own node is made of, and no others.",
             needs="__mul__",
             builds_on="multiplication",
         ),
@@ -800,7 +848,7 @@ CONCEPTS: tuple[Concept, ...] = (
             c.backward()
             a.grad
             """,
-            "backward() does not set the gradients of leaves to zero: the training loop does.",
+            "a second backward() adds to the gradients of leaves.",
             needs="__mul__",
             builds_on="accumulation separate-graphs",
         ),
@@ -816,7 +864,7 @@ CONCEPTS: tuple[Concept, ...] = (
             c.backward()
             a.grad
             """,
-            "keep the gradient in grad and nowhere else: zero_grad() does a.grad = 0.",
+            "after a.grad = 0 the gradient of a begins again with 0.",
             needs="__mul__",
             builds_on="separate-graphs",
         ),
@@ -839,13 +887,14 @@ CONCEPTS: tuple[Concept, ...] = (
             c.backward()
             a.grad, b.grad
             """,
-            "backward() starts from nothing each time: keep the visited nodes in a local set, not in the nodes.",
+            "after all gradients are set to 0, backward() gives the same gradients again.",
             needs="__mul__",
             builds_on="shared-nodes zeroing",
         ),
     ),
     *_concepts(
         "large-graphs",
+        3,
         _concept(
             "many-paths",
             "time grows with nodes, not with paths",
@@ -857,7 +906,7 @@ CONCEPTS: tuple[Concept, ...] = (
             b.backward()
             b.data, a.grad
             """,
-            "visit each node once, however many paths lead to it: keep the visited nodes in a set.",
+            "the work grows with the number of nodes, not with the number of paths to them.",
             needs="__add__",
             builds_on="shared-nodes",
         ),
@@ -868,18 +917,19 @@ CONCEPTS: tuple[Concept, ...] = (
                 f"a = Value(1.0)\nb = a\nfor _ in range({n}):\n    b = b + 1.0\nb.backward()\nb.data, a.grad"
                 for n in (1_000, 10_000, 30_000)
             ),
-            "Python allows about 1,000 nested calls: find the order with a loop, and a list as a stack.",
+            "Python allows about 1,000 nested calls; a loop with a list as its stack goes to any depth.",
             needs="__add__",
             builds_on="addition",
         ),
     ),
     *_concepts(
         "reference",
+        3,
         _concept(
             "generated-expressions",
             "generated expressions against tinygrad_edu",
             "",
-            "go through the program line by line: an operation is wrong at some numbers, or with shared inputs.",
+            "every expression has the numbers that its operations have.",
             needs="__add__ __mul__",
             builds_on="addition multiplication chain-rule accumulation shared-nodes order constants equal-numbers",
             generated=True,

@@ -5,6 +5,7 @@ with micrograd's interface will do. What is examined is left to `concepts.py`, h
 how a file is kept apart to `_isolation.py`, and how the result is shown to `grades.py`.
 """
 
+import hashlib
 import inspect
 import math
 import os
@@ -12,18 +13,18 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from ._examination import examine
-from ._isolation import grade_in_a_process
+from ._examination import Examiner, LocalRunner, examine
+from ._isolation import File, choose_sandbox, grade_in_a_process
 from .concepts import Concept, choose_concepts
-from .grades import Grade, add_causes
+from .grades import Grade
 
 
 def grade(value_class: type, *, only: Iterable[str] = (), skip: Iterable[str] = ()) -> Grade:
     """Examines a class with micrograd's interface, in this process.
 
-    A concept that takes more than 5 seconds is wrong, where the operating system has timers (not on Windows) and in the
-    main thread. For code that you do not know, `grade_file` is safer. Hypothesis generates expressions for the last
-    concept; where Hypothesis is not installed, this concept is not run.
+    It is for your own class, as in a notebook: the code of a class can do anything here, also change its grade. What
+    others wrote is for `grade_file`. A concept that takes more than 5 seconds is wrong. Hypothesis generates
+    expressions for the last concept; where Hypothesis is not installed, this concept is not run.
 
     Args:
         value_class: The class: `value_class(number)` makes a leaf with `data` and `grad`, operators make nodes, and
@@ -54,13 +55,13 @@ def grade(value_class: type, *, only: Iterable[str] = (), skip: Iterable[str] = 
             c.data
         <BLANKLINE>
         c.data is 4.0, and should be 5.0
-        look at  __add__: make a plain number a Value first; both inputs get out.grad,
-                 as both derivatives are 1.
-        note     may follow from root-gradient: begin there
+        why      c.data is wrong, before any gradient: a + b is the sum, also for a
+                 plain number b; both derivatives are 1.
     """
     concepts, start = choose_concepts(only, skip), time.monotonic()
     _require_class(value_class)
-    results = add_causes([examine(concept, value_class) for concept in concepts])
+    examiner = Examiner(LocalRunner(value_class))
+    results = tuple(examiner.examine(concept) for concept in concepts)
     try:
         file = Path(inspect.getfile(value_class)).name
     except (OSError, TypeError):  # made in a notebook, or without a file
@@ -75,34 +76,44 @@ def grade_file(
     seconds: float = 30.0,
     only: Iterable[str] = (),
     skip: Iterable[str] = (),
+    sandbox: str = "auto",
+    seed: int | None = None,
 ) -> Grade:
-    """Examines a class in a Python file, which runs in a process of its own.
+    """Examines a class in a Python file or a notebook, which runs in a process of its own.
 
     Whatever the file does is part of the grade: an import that fails, a crash, an endless loop, `sys.exit`, output that
-    makes no sense. The process has a temporary working folder, no standard input, at most 4 GiB of memory and 64 MiB of
-    output. This is no protection against a file that means harm.
+    makes no sense. Its process is asked for numbers only; expected numbers and verdicts are not there. It has a
+    temporary working folder, no standard input, and limits on memory and output. What this holds against, and what it
+    does not without a sandbox, is a table in the documentation.
 
     Args:
-        path: The Python file.
+        path: The Python file, or a notebook (.ipynb), whose code cells are run in order.
         class_name: The name of the class to examine.
         seconds: The time limit for all concepts, in seconds. One concept may take 5 s, and a third of `seconds` at
             most. A concept that is not reached in time is "not run".
         only: The names of concepts or groups to examine; all by default.
         skip: The names of concepts or groups to leave out.
+        sandbox: "bubblewrap" keeps the file off the network, and from changing any file; "none" does not; "auto" is
+            "bubblewrap" where the program `bwrap` works.
+        seed: Of the numbers in the programs; by default the bytes of the file give it, so that they are the same each
+            time.
 
     Returns:
         The results for all concepts. `print` shows a report.
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: `seconds` is not positive and finite, a name in `only` or `skip` is unknown, or no concept is left.
+        ValueError: `seconds` is not positive and finite, a name in `only` or `skip` is unknown, no concept is left, the
+            file is called a notebook and is none, or the sandbox is not there.
     """
     path, concepts = Path(path), choose_concepts(only, skip)
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {str(path)!r} to grade")
     if not 0 < seconds < math.inf:
         raise ValueError(f"the time limit is a positive, finite number of seconds, not {seconds}")
-    return grade_in_a_process(path, class_name, concepts, seconds)
+    if seed is None:
+        seed = int.from_bytes(hashlib.sha256(path.read_bytes()).digest()[:4])
+    return grade_in_a_process(File(path, class_name, seconds, choose_sandbox(sandbox)), concepts, seed)
 
 
 def suite(value_class: type, *, only: Iterable[str] = (), skip: Iterable[str] = ()) -> Callable[[Concept], None]:

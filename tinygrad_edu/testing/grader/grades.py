@@ -1,22 +1,24 @@
 """The grade of an engine: the result for each concept, and how a person or a program reads it.
 
-A grade is text for a terminal (`report`), or JSON for the programs of a teacher (`json`). How a concept is examined is
-left to `_examination.py`, how a file is kept apart to `_isolation.py`.
+A grade is text for a terminal (`report`), or JSON for the programs of a teacher (`json`, `gradescope`). No text in it
+can steer a terminal. How a concept is examined is left to `_examination.py`, how a file is kept apart to
+`_isolation.py`.
 """
 
 import json
 import textwrap
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from tinygrad_edu import __version__
+from tinygrad_edu._display import clean_text
 
 from .concepts import CONCEPTS
 
 PASSED, MISSING, WRONG, NOT_RUN = "passed", "missing", "wrong", "not run"
 STATUSES = (PASSED, MISSING, WRONG, NOT_RUN)
-FORMAT = 1  # of the JSON: it grows when a key changes its meaning or is removed
+VERSION = 1  # of the JSON, as in docs/grader-schema-1.json: it grows when a key changes its meaning or is removed
 
 _WIDTH = 80
 _COLOURS = {PASSED: "32", MISSING: "35", WRONG: "31", NOT_RUN: "35"}  # ANSI; readable on light and on dark background
@@ -29,7 +31,7 @@ class Location:
     """A line of the examined file, or of a file beside it.
 
     Args:
-        file: The name of the file.
+        file: The name of the file, or of the cell of a notebook, as "cell 3".
         line: The number of the line, from 1.
         code: The text of the line, empty if it is not known.
     """
@@ -47,11 +49,6 @@ def location_keys(location: Location | None) -> dict[str, Any]:
     return dict(vars(location)) if location else {"file": "", "line": None, "code": ""}
 
 
-def read_location(keys: dict[str, Any]) -> Location | None:
-    """The location that `location_keys` has written, if any."""
-    return Location(keys["file"], keys["line"], keys["code"]) if keys.get("file") else None
-
-
 @dataclass(frozen=True)
 class Result:
     """The result for one concept. Texts that do not apply are empty.
@@ -66,7 +63,8 @@ class Result:
         got: The number that it shows.
         error: What was raised, if no number was shown.
         location: The line of the file that raised the error.
-        follows: An earlier concept that has not passed either, and may be the cause.
+        explanation: One sentence on what is wrong, in words of this class; empty if there is nothing to mend.
+        follows: An earlier concept that has not passed either, if an experiment has shown that it is the cause.
         seconds: The time it took.
     """
 
@@ -79,6 +77,7 @@ class Result:
     got: str = ""
     error: str = ""
     location: Location | None = None
+    explanation: str = ""
     follows: str = ""
     seconds: float = 0.0
 
@@ -98,14 +97,19 @@ class Result:
         return _BY_NAME[self.name].group
 
     @property
-    def look_at(self) -> str:
-        """One sentence of advice; empty if there is nothing to mend."""
-        return "" if self.status in (PASSED, NOT_RUN) else _BY_NAME[self.name].look_at
+    def max_points(self) -> int:
+        """What the concept is worth; all concepts together are worth 100."""
+        return _BY_NAME[self.name].points
+
+    @property
+    def points(self) -> int:
+        """What the class gets for it: all, if it has passed, or nothing."""
+        return self.max_points if self.passed else 0
 
     @property
     def remark(self) -> str:
-        """The text beside the name in a report: why it is missing, what it may follow from, or what it examines."""
-        return self.reason or (f"may follow from {self.follows}" if self.follows else self.examines)
+        """The text beside the name in a report: why it is missing, what it follows from, or what it examines."""
+        return self.reason or (f"follows from {self.follows}" if self.follows else self.examines)
 
     def as_dict(self) -> dict[str, Any]:
         """The object for this concept in the JSON of a grade.
@@ -119,28 +123,17 @@ class Result:
             "group": self.group,
             "examines": self.examines,
             "status": self.status,
+            "points": self.points,
+            "max_points": self.max_points,
             **{key: getattr(self, key) for key in texts},
             **location_keys(self.location),
-            "look_at": self.look_at,
+            "explanation": self.explanation,
             "follows": self.follows,
             "seconds": round(self.seconds, 3),
         }
 
-    @staticmethod
-    def from_dict(keys: dict[str, Any]) -> "Result":
-        """Makes a result again.
-
-        Args:
-            keys: What `as_dict` has returned.
-
-        Returns:
-            An equal result.
-        """
-        names = ("name", "status", "reason", "program", "expression", "expected", "got", "error", "follows", "seconds")
-        return Result(**{name: keys[name] for name in names}, location=read_location(keys))
-
     def explained(self, width: int = _WIDTH) -> str:
-        """Explains what went wrong, with the program that shows it and the advice.
+        """Explains what went wrong, with the program that shows it and a sentence on it.
 
         Args:
             width: The largest number of characters in a line.
@@ -153,9 +146,7 @@ class Result:
         facts = {
             "instead": self.error,
             "at": str(self.location or ""),
-            "why": self.reason,
-            "look at": self.look_at,
-            "note": self.follows and f"may follow from {self.follows}: begin there",
+            "why": self.reason or self.explanation,
         }
         lines = [line for key, text in facts.items() for line in _wrap(text, width, f"{key:9}")]
         return "\n".join([*program, *([""] * bool(program)), *_wrap(shows, width), *lines])
@@ -178,6 +169,8 @@ class Grade:
         location: The line of the problem.
         notes: Remarks, such as that the class is tinygrad_edu's own.
         printed: The beginning of what the file printed.
+        seed: Of the numbers in the programs; None if they are those of the table.
+        sandbox: What kept the file apart, besides a process of its own: "bubblewrap" or "none".
     """
 
     file: str
@@ -188,6 +181,18 @@ class Grade:
     location: Location | None = None
     notes: tuple[str, ...] = ()
     printed: str = ""
+    seed: int | None = None
+    sandbox: str = "none"
+
+    @property
+    def points(self) -> int:
+        """The points of all concepts that have passed."""
+        return sum(result.points for result in self.results)
+
+    @property
+    def max_points(self) -> int:
+        """The points that there are, for the concepts that were asked for."""
+        return sum(result.max_points for result in self.results)
 
     @property
     def passed(self) -> bool:
@@ -217,29 +222,52 @@ class Grade:
         """Writes the grade as JSON.
 
         Returns:
-            The text of one object. Its keys stay the same; the documentation lists them.
+            The text of one object. The documentation has its schema, for JSON Schema.
         """
         return json.dumps(
             {
-                "format": FORMAT,
+                "version": VERSION,
                 "tinygrad_edu": __version__,
                 "file": self.file,
                 "class": self.class_name,
                 "passed": self.passed,
+                "points": self.points,
+                "max_points": self.max_points,
                 "counts": self.counts(),
                 "problem": {"message": self.problem, **location_keys(self.location)} if self.problem else None,
                 "notes": list(self.notes),
                 "printed": self.printed,
+                "seed": self.seed,
+                "sandbox": self.sandbox,
                 "seconds": round(self.seconds, 3),
                 "concepts": [result.as_dict() for result in self.results],
             },
             indent=2,
         )
 
+    def gradescope(self) -> str:
+        """Writes the grade as the results file of an autograder, in the format that Gradescope reads.
+
+        Returns:
+            The text of `results.json`: a test for each concept, with its points and its explanation.
+        """
+        tests = [
+            {
+                "name": result.name,
+                "score": result.points,
+                "max_score": result.max_points,
+                "status": "passed" if result.passed else "failed",
+                "output": result.remark if result.passed else str(result),
+            }
+            for result in self.results
+        ]
+        output = "\n".join([self.problem, str(self.location or "")]).strip() or self.summary()
+        return json.dumps(
+            {"score": self.points, "output": output, "execution_time": round(self.seconds, 3), "tests": tests}, indent=2
+        )
+
     def report(self, colour: bool = False, width: int = _WIDTH) -> str:
         """Writes the grade for a person: one line for each concept, and below them what to mend.
-
-        A concept that may follow from an earlier one has its line, but no explanation.
 
         Args:
             colour: Whether to use the colours of a terminal (ANSI).
@@ -265,7 +293,7 @@ class Grade:
                 first, *more = textwrap.wrap(result.remark, width - 37)
                 lines += [f"  {status} {result.name:25} {first}", *(" " * 37 + line for line in more)]
             for result in self.results:
-                if result.status == WRONG and not result.follows:
+                if result.status == WRONG:
                     lines += ["", paint(result.name), textwrap.indent(result.explained(width - 2), "  ")]
         if self.printed and not self.passed:
             printed = self.printed.splitlines()
@@ -281,19 +309,20 @@ class Grade:
         """Sums the grade up in one line.
 
         Returns:
-            The number of concepts of each status, and the time.
+            The number of concepts of each status, the points, and the time.
         """
         counts = self.counts()
         others = [f"{n} {status}" for status, n in counts.items() if n and status != PASSED]
-        return f"{', '.join([f'{counts[PASSED]} of {len(self.results)} passed', *others])}, in {self.seconds:.1f} s."
+        passed = f"{counts[PASSED]} of {len(self.results)} passed"
+        points = f"{self.points} of {self.max_points} points"
+        return f"{', '.join([passed, *others, points])}, in {self.seconds:.1f} s."
 
     def _next_steps(self) -> list[str]:
-        """What to do next: the first concept to mend, what is wrong before what is missing; and how to skip the latter.
+        """What to do next: the first concept to mend, in the order of teaching; and how to skip what is missing.
 
         A concept with generated programs is not skipped: it lacks operations that are right.
         """
-        causes = [result for result in self.results if not result.follows]
-        to_mend = [*_with_status(causes, WRONG), *_with_status(causes, MISSING)]
+        to_mend = [r.name for r in self.results if r.status in (WRONG, MISSING) and not r.follows]
         missing = [name for name in _with_status(self.results, MISSING) if not _BY_NAME[name].generated]
         lines = [f"Begin with {to_mend[0]}."] if to_mend else []
         return lines + ["To leave out what is missing:", f"  --skip {','.join(missing)}"] * bool(missing)
@@ -303,29 +332,9 @@ def _with_status(results: Iterable[Result], status: str) -> list[str]:
     return [result.name for result in results if result.status == status]
 
 
-def add_causes(results: Iterable[Result]) -> tuple[Result, ...]:
-    """The results: each one that has not passed names the first concept it builds on that has not passed either."""
-    failed: list[str] = []
-    found = []
-    for result in results:
-        cause = ""
-        if result.status in (WRONG, MISSING):
-            foundations = _find_foundations(result.name)
-            cause = next((name for name in failed if name in foundations), "")
-            failed.append(result.name)
-        found.append(replace(result, follows=cause))
-    return tuple(found)
-
-
-def _find_foundations(name: str) -> set[str]:
-    """All concepts that a concept builds on, directly or not."""
-    direct = _BY_NAME[name].builds_on
-    return {*direct}.union(*map(_find_foundations, direct))
-
-
-def make_printable(text: str) -> str:
-    """The text, with a replacement character for each one that a terminal could take for a command."""
-    return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text.expandtabs())
+def clean_lines(text: str) -> str:
+    """The text with all its lines, in which nothing can steer a terminal."""
+    return "\n".join(map(clean_text, text.split("\n")))
 
 
 def _wrap(text: str, width: int, key: str = "") -> list[str]:
