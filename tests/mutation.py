@@ -5,7 +5,7 @@ specify it: where they still pass, nobody would notice that mistake. It works on
 among which the mutants of a module are dealt out; `docs/mutation-testing.md` says how long that takes. A mutant that
 lives on must be listed in `mutation.toml`, with the reason why nothing can tell it from the code; what else is done
 stands there too. Exits with 1 where one is not listed, where a listed one has died or is gone, and where too few are
-killed. Needs `pip install -e '.[dev]'`.
+killed. Needs `pip install --group dev`.
 """
 
 import argparse
@@ -154,7 +154,7 @@ def main() -> int:
         parser.error(f"there is no plan for {', '.join(sorted(unknown))}: choose from {', '.join(PLAN['tests'])}")
 
     if not find_spec("cosmic_ray"):
-        parser.error("mutants are made by cosmic-ray: pip install -e '.[dev]'")
+        parser.error("mutants are made by cosmic-ray: pip install --group dev")
 
     known, results = equivalents(), []
     print(f"{'module':<15}{'mutants':>9}{'killed':>8}{'survived':>10}{'equivalent':>12}{'rate':>8}{'minutes':>9}")

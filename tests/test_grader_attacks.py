@@ -23,7 +23,7 @@ GOOD = (Path(__file__).parent / "engines" / "good.py").read_text(encoding="utf-8
 FEW = ["value", "addition", "multiplication"]
 ROOT = Path(__file__).parent.parent
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="what a process has started is found on Linux alone")
-in_bubblewrap = pytest.mark.skipif(not _isolation._has_bubblewrap(), reason="bubblewrap (bwrap) is not there")
+in_bubblewrap = pytest.mark.skipif(not _isolation._has_bubblewrap(), reason="bwrap does not run here")
 
 
 def write(folder: Path, text: str, name: str = "engine.py") -> Path:

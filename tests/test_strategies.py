@@ -5,8 +5,10 @@ that overwrites gradients, another one that visits nodes in a wrong order.
 """
 
 import math
+import os
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
@@ -22,7 +24,7 @@ from hypothesis.errors import FailedHealthCheck, Unsatisfiable
 from profiles import sample
 from steps import constants_of, expression
 
-from tinygrad_edu import Value, define_op, losses, nn
+from tinygrad_edu import Value, _hypothesis, define_op, losses, nn
 from tinygrad_edu.compiler.tape import Entry
 from tinygrad_edu.graph import topological_order
 from tinygrad_edu.ops import CONSTANT, LEAF
@@ -34,6 +36,7 @@ from tinygrad_edu.testing.expression import Expression
 IN_THE_TABLE = sorted({*OPS, *FAMILIES} - {LEAF.name, CONSTANT.name})  # as imported: others define operations, too
 FIVE = "add sub mul div neg".split()
 ANYTHING = strategies.expressions(max_nodes=20, kinks=True)
+_hypothesis.register()  # as the entry point does where the package is installed
 some = settings(max_examples=min(settings.default.max_examples, 200))
 REPEATABLE = settings(  # and no search for what in an example matters, which traces every line of it
     database=None, derandomize=True, phases=[Phase.generate, Phase.shrink]
@@ -485,6 +488,47 @@ def test_the_report_of_a_model_makes_it_again() -> None:
 def test_bad_sizes(make: Callable[[], Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         make()
+
+
+# ---- Values where a type hint asks for one ---------------------------------------------------------------------------
+class Line:
+    """A class of a user's, as Hypothesis builds it from the hints."""
+
+    def __init__(self, slope: Value, points: list[Value], intercept: Value | None = None) -> None:
+        self.slope, self.points, self.intercept = slope, points, intercept
+
+    def values(self) -> list[Value]:
+        return [self.slope, *self.points, *([] if self.intercept is None else [self.intercept])]
+
+
+@given(st.from_type(Value), st.builds(Line), st.from_type(tuple[Value, Value]))
+def test_hypothesis_makes_values_by_their_type(v: Value, line: Line, pair: tuple[Value, Value]) -> None:
+    for value in [v, *line.values(), *pair]:
+        assert type(value) is Value
+        assert math.isfinite(value.data)
+        assert (value.grad, value.label, value._prev) == (0.0, "", ())
+
+
+def test_values_of_a_type_shrink_to_zero() -> None:
+    smallest = find(st.builds(Line), lambda line: line.points != [], settings=REPEATABLE)
+    assert [value.data for value in smallest.values()] == [0.0, 0.0]
+
+
+def test_the_entry_point_is_light_and_is_what_the_project_declares() -> None:
+    """In a process of its own: what Hypothesis finds without it, and what is loaded before a Value is asked for."""
+    project = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    (entry,) = project["entry-points"]["hypothesis"].values()
+    module, function = entry.split(":")
+    code = (
+        "import sys; from hypothesis import strategies as st, find\n"
+        f"from {module} import {function}; {function}()\n"
+        "print(*[name in sys.modules for name in ('numpy', 'tinygrad_edu.testing')])\n"
+        "from tinygrad_edu import Value\n"
+        "print(find(st.from_type(Value), lambda v: True))"
+    )
+    environment = {**os.environ, "HYPOTHESIS_NO_PLUGINS": "1"}
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert run.stdout.splitlines() == ["False False", "Value(data=0.0, grad=0.0)"]
 
 
 def test_without_hypothesis_the_error_says_what_to_install() -> None:

@@ -10,14 +10,14 @@ to `gradients.py`.
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial, reduce, wraps
 from inspect import Parameter, signature
 from itertools import accumulate
 from keyword import iskeyword
 from operator import itemgetter, mul
 from sys import float_info
-from typing import Any, SupportsIndex, TypeVar
+from typing import Any, Protocol, SupportsIndex, TypeVar, overload
 
 from ._validate import is_number, length, require_function, to_float
 from .engine import Value, apply, make_constant
@@ -25,9 +25,20 @@ from .errors import api_boundary, describe, hide_frames
 from .ops import DOT, LEAF, LOGSUMEXP, MUL, TAKE, TOTAL
 from .rules import FAMILIES, FLOATS, OPS, Op, Rule, Rules, define
 
-S = TypeVar("S", Value, float)  # Values in, a Value out; plain numbers in, a plain float out
+S = TypeVar("S", Value, float, Value | float)  # a Value in, a Value out; a plain number in, a plain float out
 T = TypeVar("T")
 TABLE_NAMES = frozenset(OPS) | frozenset(FAMILIES)
+
+
+class _Function(Protocol):
+    """A function of the table, or one that `define_op` returns: with a Value among its inputs its result is a Value."""
+
+    @overload
+    def __call__(self, x: Value, /, *xs: Value | float) -> Value: ...
+    @overload
+    def __call__(self, *xs: float) -> float: ...
+    @overload
+    def __call__(self, *xs: Value | float) -> Value: ...
 
 
 def call_op(op: Op, *xs: Value | float) -> Any:
@@ -628,6 +639,12 @@ def clamp(x: S, low: float, high: float) -> S:
     return _call_method("clamp", x, low, high)
 
 
+@overload
+def maximum(x: Value, /, *xs: Value | float) -> Value: ...
+@overload
+def maximum(*xs: float) -> float: ...
+@overload
+def maximum(*xs: Value | float) -> Value: ...
 @api_boundary
 def maximum(*xs: Value | float) -> Any:
     """Returns the largest of the numbers, as one node.
@@ -654,6 +671,12 @@ def maximum(*xs: Value | float) -> Any:
     return call_op(OPS["maximum" if len(xs) == 2 else "largest"], *xs)
 
 
+@overload
+def minimum(x: Value, /, *xs: Value | float) -> Value: ...
+@overload
+def minimum(*xs: float) -> float: ...
+@overload
+def minimum(*xs: Value | float) -> Value: ...
 @api_boundary
 def minimum(*xs: Value | float) -> Any:
     """Returns the smallest of the numbers, as one node.
@@ -684,6 +707,10 @@ def _require_numbers(name: str, xs: Sequence[Value | float]) -> None:
         raise TypeError(f"{name} takes one number or more, as in {name}(a, b), not {given}; of a list: {name}(*xs)")
 
 
+@overload
+def where(c: float, a: float, b: float) -> float: ...
+@overload
+def where(c: Value | float, a: Value | float, b: Value | float) -> Value: ...
 def where(c: Value | float, a: Value | float, b: Value | float) -> Any:
     """Chooses a number by a condition; inside of a compiled function the choice is made anew at each call.
 
@@ -707,7 +734,7 @@ def where(c: Value | float, a: Value | float, b: Value | float) -> Any:
 
 
 @api_boundary
-def take(table: Sequence[Any], i: SupportsIndex) -> Any:
+def take(table: Sequence[T], i: SupportsIndex) -> T:
     """Takes an item of a list by an index: a number, or a row of a list of rows, as an embedding does.
 
     It makes no node: gradients go to the item. If i is an argument of a compiled function, and all rows have one shape,
@@ -735,15 +762,16 @@ def take(table: Sequence[Any], i: SupportsIndex) -> Any:
     if not hasattr(i, "__index__"):
         raise TypeError(f"take needs an int as its index, as in take(table, 2), not {describe(i)}")
     if isinstance(i, Value) and i._rule is LEAF and n and _is_regular(table):
-        return _take_later(table, i)  # i is an argument of a function that is compiled
+        return _take_later(table, i)  # type: ignore[no-any-return]  # i is an argument of a function that is compiled
     place = i.__index__()
     if not -n <= place < n:
         raise IndexError(
             f"take has no index {place} in a table of {n}" + (f": it goes from {-n} to {n - 1}" if n else "")
         )
-    item = table[place]
+    item: Any = table[place]
     is_row = hasattr(item, "__len__") and not isinstance(item, str)
-    return item if is_row or isinstance(item, Value) else to_float(item)
+    chosen: Any = item if is_row or isinstance(item, Value) else to_float(item)
+    return chosen  # type: ignore[no-any-return]
 
 
 def _is_regular(table: Sequence[Any]) -> bool:
@@ -762,6 +790,10 @@ def _take_later(table: Sequence[Any], i: Value) -> Any:
     return call_op(TAKE, *table, i)
 
 
+@overload
+def dot(xs: Iterable[float], ys: Iterable[float]) -> float: ...
+@overload
+def dot(xs: Iterable[Value | float], ys: Iterable[Value | float]) -> Value: ...
 def dot(xs: Iterable[Value | float], ys: Iterable[Value | float]) -> Any:
     """Computes the sum of products of two sequences, as one node.
 
@@ -791,6 +823,10 @@ def dot(xs: Iterable[Value | float], ys: Iterable[Value | float]) -> Any:
     return y
 
 
+@overload
+def total(xs: Iterable[float]) -> float: ...
+@overload
+def total(xs: Iterable[Value | float]) -> Value: ...
 def total(xs: Iterable[Value | float]) -> Any:
     """Computes the sum of a sequence, as one node, where `sum` makes a node for every +.
 
@@ -812,6 +848,10 @@ def total(xs: Iterable[Value | float]) -> Any:
     return call_op(TOTAL, *_balance(numbers, map(_to_number, numbers))) if has_overflowed(y) else y
 
 
+@overload
+def mean(xs: Iterable[float]) -> float: ...
+@overload
+def mean(xs: Iterable[Value | float]) -> Value: ...
 @api_boundary
 def mean(xs: Iterable[Value | float]) -> Any:
     """Computes the mean of a sequence.
@@ -839,6 +879,10 @@ def mean(xs: Iterable[Value | float]) -> Any:
     return y
 
 
+@overload
+def prod(xs: Iterable[float]) -> float: ...
+@overload
+def prod(xs: Iterable[Value | float]) -> Value: ...
 @api_boundary
 def prod(xs: Iterable[Value | float]) -> Any:
     """Computes the product of a sequence, by a chain of multiplications, so that its numbers may be 0.
@@ -881,6 +925,10 @@ def has_overflowed(y: Value | float) -> bool:
     return math.isinf(y.data if y.__class__ is Value else y) if y.__class__ in (Value, float) else False
 
 
+@overload
+def logsumexp(xs: Iterable[float]) -> float: ...
+@overload
+def logsumexp(xs: Iterable[Value | float]) -> Value: ...
 @api_boundary
 def logsumexp(xs: Iterable[Value | float]) -> Any:
     """Computes log Σ eˣⁱ, a smooth maximum, as one node.
@@ -902,6 +950,10 @@ def logsumexp(xs: Iterable[Value | float]) -> Any:
     return call_op(LOGSUMEXP, *_to_nonempty_list(xs, "logsumexp"))
 
 
+@overload
+def softmax(xs: Iterable[float]) -> list[float]: ...
+@overload
+def softmax(xs: Iterable[Value | float]) -> list[Value]: ...
 @api_boundary
 def softmax(xs: Iterable[Value | float]) -> list[Any]:
     """Turns n numbers into probabilities.
@@ -927,6 +979,10 @@ def softmax(xs: Iterable[Value | float]) -> list[Any]:
     return [share / all_shares for share in shares]
 
 
+@overload
+def log_softmax(xs: Iterable[float]) -> list[float]: ...
+@overload
+def log_softmax(xs: Iterable[Value | float]) -> list[Value]: ...
 @api_boundary
 def log_softmax(xs: Iterable[Value | float]) -> list[Any]:
     """Computes the logarithms of `softmax`.
@@ -997,7 +1053,7 @@ def _to_list(xs: Iterable[Value | float], name: str) -> list[Value | float]:
 
 
 @api_boundary
-def define_op(name: str, value: Rule, derivatives: Rules, symbol: str | None = None) -> Callable[..., Any]:
+def define_op(name: str, value: Rule, derivatives: Rules, symbol: str | None = None) -> _Function:
     """Enters an operation of your own in the rule table and returns it as a function.
 
     Both rules may use `+ - * / **` and the functions of `m` (`m.exp`, `m.sin`, `m.relu`, operations of your own), but

