@@ -77,6 +77,8 @@ def write_output(output: dict[str, Any], heading: str) -> str:
         if kind in data:
             size = output["metadata"].get(kind, {})
             return write_picture(kind, data[kind], size, f"what the cell above shows: {heading}")
+    if "text/markdown" in data:
+        return data["text/markdown"]
     if "text/html" in data:
         return f"<div>{data['text/html']}</div>"
     if "text/latex" in data:

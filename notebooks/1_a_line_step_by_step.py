@@ -9,6 +9,8 @@
 # hand, let the program do the others, and checked its result against the exact solution.
 
 # %%
+from IPython.display import display
+
 import tinygrad_edu as tg
 from tinygrad_edu.viz.plots import plot_fit, plot_loss, plot_parameters, plot_rounds
 
@@ -220,27 +222,47 @@ assert abs(bias.data - exact_b) < 1e-6
 #   above it.
 # - Local derivatives, step 4: the table in `tinygrad_edu/ops.py`; `mul` has `b` and `a`, `add` has 1.0 and 1.0.
 # - Step 6: `SGD.update` in `tinygrad_edu/optim.py`. The loop: `_take_step` in `tinygrad_edu/train/fit.py`.
-#
+
+# %% [markdown]
 # ## Exercises
 #
-# **1.** Do the second round by hand, from `a_new` and `b_new`, and compare it with `history.parameters`.
+# Put your code in place of the dots. `check` says whether the answer is right; `.hint()` behind it gives a hint, and
+# another one each time. A solution is in the folded cell below each exercise.
 #
-# **2.** Which learning rate is too large? Try `lr=0.04` and `lr=0.06`. What does the package say?
-#
-# Try first; the solutions are in the folded cells below.
+# **1.** Do the second round by hand, from `a_new` and `b_new`. At which numbers `a_2` and `b_2` does it end? Compare
+# them with `history.parameters`.
 
-# %% tags=["solution"] jupyter={"source_hidden": true}
-# Exercise 1
-slopes = [2 * (a_new * xi + b_new - yi) for xi, yi in zip(x, y)]
-a_2 = a_new - η * sum(d * xi for d, xi in zip(slopes, x))
-b_2 = b_new - η * sum(slopes)
+# %%
+# Your code here
+a_2, b_2 = ..., ...
+tg.teach.check("1.1", a_2, b_2)
+
+# %% tags=["solution"] jupyter={"source_hidden": true, "outputs_hidden": true}
+one_round = tg.teach.exercise("1.1").solution()
+display(one_round)
+
+a_2, b_2 = one_round(x, y, a_new, b_new, η)
 print(f"by hand: a = {a_2:.6f}, b = {b_2:.6f}")
 assert abs(history.parameters["neurons[0].w[0]"][2] - a_2) < 1e-12
 assert abs(history.parameters["neurons[0].b"][2] - b_2) < 1e-12
+tg.teach.check("1.1", a_2, b_2)
 
-# %% tags=["solution"] jupyter={"source_hidden": true}
-# Exercise 2: the loss is a parabola in b with the second derivative 2·20 = 40; a learning rate above 2/40 = 0.05 jumps
-# to its other side, further up than it came from
+# %% [markdown]
+# **2.** Which learning rate is too large? Try `lr=0.04` and `lr=0.06`. What does the package say? Hold $a$ fixed: the
+# loss is a parabola in $b$. Above which learning rate, `limit`, does a step along $b$ end further from its lowest point
+# than it began?
+
+# %%
+# Your code here
+limit = ...
+tg.teach.check("1.2", limit)
+
+# %% tags=["solution"] jupyter={"source_hidden": true, "outputs_hidden": true}
+largest_learning_rate = tg.teach.exercise("1.2").solution()
+display(largest_learning_rate)
+
+limit = largest_learning_rate(x)
+print(f"limit: {limit}")
 for lr in (0.04, 0.06):
     model.load_state_dict({"neurons[0].w[0]": 0.293, "neurons[0].b": 0.758})
     sgd = tg.optim.SGD(model.parameters(), lr=lr)
@@ -248,3 +270,4 @@ for lr in (0.04, 0.06):
         print(lr, tg.train.fit(model, X, y, loss=tg.losses.sse, optimizer=sgd, epochs=200))
     except tg.train.DivergenceError as error:
         print(lr, error)
+tg.teach.check("1.2", limit)

@@ -7,7 +7,7 @@
 # You need: Lesson 1, or the update $\theta \leftarrow \theta - \eta\,\nabla L$.
 
 # %%
-from IPython.display import Image
+from IPython.display import Image, display
 from sklearn.datasets import make_regression
 
 import tinygrad_edu as tg
@@ -186,43 +186,49 @@ ax = plot_predictions(y3, [model3(sample).data for sample in X3])
 #
 # - `fit` in `tinygrad_edu/train/fit.py`: `find_reason_to_stop` is the tolerance; `_take_step` is one update.
 # - `half_sse` in `tinygrad_edu/losses.py`; `animate_line` in `tinygrad_edu/viz/animations.py`.
-#
+
+# %% [markdown]
 # ## Exercises
 #
-# **1.** How large may the learning rate get before the descent explodes? Find it to two digits, from 0.005 upwards.
+# Put your code in place of the dots. `check` says whether the answer is right; `.hint()` behind it gives a hint, and
+# another one each time. A solution is in the folded cell below each exercise.
 #
+# **1.** How large may the learning rate get before the descent explodes? Find the `largest` one to two digits, from
+# 0.005 upwards.
+
+# %%
+# Your code here
+largest = ...
+tg.teach.check("2.1", largest)
+
+# %% tags=["solution"] jupyter={"source_hidden": true, "outputs_hidden": true}
+largest_learning_rate = tg.teach.exercise("2.1").solution()
+display(largest_learning_rate)
+
+largest = largest_learning_rate(X, y)
+print(f"the largest learning rate is about {largest:.3f}")
+tg.teach.check("2.1", largest)
+
+# %% [markdown]
 # **2.** The second derivative of the mean loss in $b_0$ is 1, and in $b_1$ it is the mean of $x_i^2$. In one dimension,
 # steps grow if $\eta$ is more than 2 divided by the second derivative. Does that explain the answer to 1? What is
-# missing?
-
-# %% tags=["solution"] jupyter={"source_hidden": true}
-# Exercise 1: by bisection between one that works and one that does not
+# missing? Write the limit as a function of the list `x`; it is tried on other lists, too.
 
 
-def converges(lr):
-    for p in model.parameters():
-        p.data = 0.5
-    sgd = tg.optim.SGD(model.parameters(), lr=lr / len(x))
-    try:
-        run = tg.train.fit(model, X, y, loss=tg.losses.half_sse, optimizer=sgd, epochs=3000, compile=True)
-    except tg.train.DivergenceError:
-        return False
-    return run.loss[-1] < run.loss[0]
+# %%
+# Your code here
+def limit(x):
+    return ...
 
 
-low, high = 0.005, 10.0
-while high - low > 0.005:
-    middle = (low + high) / 2
-    low, high = (middle, high) if converges(middle) else (low, middle)
-largest = low
-print(f"the largest learning rate is about {largest:.3f}")
+tg.teach.check("2.2", limit)
 
-# %% tags=["solution"] jupyter={"source_hidden": true}
-# Exercise 2: nearly. What is missing is the mixed derivative in b0 and b1, the mean of x: the valley is steepest in a
-# direction between the two axes. The second derivative there is the larger eigenvalue λ of the Hessian,
-# [[mean x², mean x], [mean x, 1]], and the limit is 2/λ
-n = len(x)
-mean, mean_square = sum(x) / n, sum(xi * xi for xi in x) / n
-λ = (mean_square + 1) / 2 + (((mean_square - 1) / 2) ** 2 + mean**2) ** 0.5
-print(f"by the axes alone {2 / max(1, mean_square):.3f}; second derivative where it is steepest {λ:.3f}: {2 / λ:.3f}")
-assert abs(largest - 2 / λ) < 0.01
+# %% tags=["solution"] jupyter={"source_hidden": true, "outputs_hidden": true}
+limit = tg.teach.exercise("2.2").solution()
+display(limit)
+
+mean_square = sum(xi * xi for xi in x) / len(x)
+print(f"by the axes alone {2 / max(1, mean_square):.3f}; second derivative where it is steepest ", end="")
+print(f"{2 / limit(x):.3f}: {limit(x):.3f}")
+assert abs(largest - limit(x)) < 0.01
+tg.teach.check("2.2", limit)

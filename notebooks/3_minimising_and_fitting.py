@@ -11,6 +11,7 @@ from random import Random
 
 import matplotlib.pyplot as plt
 import numpy as np
+from IPython.display import display
 
 import tinygrad_edu as tg
 from tinygrad_edu.viz.plots import COLOURS, parameters_at, plot_derivative, plot_fit, plot_loss, style_axes
@@ -249,50 +250,44 @@ assert run.loss[-1] < 1e-2
 # - `batches` in `tinygrad_edu/data/splits.py`; the loop over them in `fit` (`tinygrad_edu/train/fit.py`), where
 #   `_refuse_growth` says that it diverged.
 # - `power` in `tinygrad_edu/ops.py`: the derivative $n x^{n-1}$.
-#
+
+# %% [markdown]
 # ## Exercises
 #
-# **1.** Minimise $y = x^4 - 3x^2 + x$ from $x = -2$ and from $x = 2$. Why do you not get the same answer?
+# Put your code in place of the dots. `check` says whether the answer is right; `.hint()` behind it gives a hint, and
+# another one each time. A solution is in the folded cell below each exercise.
 #
-# **2.** In (b), let the epochs go on until $w$ is $(2, 3, 4)$ to two decimals. How many are needed? Does `shuffle=True`
-# help, and why?
+# **1.** Minimise $y = x^4 - 3x^2 + x$ from $x = -2$ and from $x = 2$, with the learning rate 0.02. At which $x$ does
+# each end? Why do you not get the same answer?
 
-# %% tags=["solution"] jupyter={"source_hidden": true}
-# Exercise 1: there are two valleys; descent finds the one it starts in
+# %%
+# Your code here
+x_left, x_right = ..., ...
+tg.teach.check("3.1", x_left, x_right)
 
-
-def valley(start):
-    x = tg.Value(start)
-    sgd = tg.optim.SGD([x], lr=0.02)
-    for _ in range(500):
-        y = x**4 - 3 * x**2 + x
-        sgd.zero_grad()
-        y.backward()
-        sgd.step()
-    return x.data, y.data
-
+# %% tags=["solution"] jupyter={"source_hidden": true, "outputs_hidden": true}
+descend_in_valley = tg.teach.exercise("3.1").solution()
+display(descend_in_valley)
 
 for start in (-2.0, 2.0):
-    print(f"from {start:+}: x = %.4f, y = %.4f" % valley(start))
-assert valley(-2.0)[1] < valley(2.0)[1]
+    print(f"from {start:+}: x = %.4f, y = %.4f" % descend_in_valley(start))
+(x_left, y_left), (x_right, y_right) = descend_in_valley(-2.0), descend_in_valley(2.0)
+assert y_left < y_right
+tg.teach.check("3.1", x_left, x_right)
 
-# %% tags=["solution"] jupyter={"source_hidden": true}
-# Exercise 2: shuffled, it needs a third of the epochs. In order, each sample comes right after a neighbour that has
-# just taught nearly the same; shuffled, after a different one
-for shuffle in (False, True):
-    model.load_state_dict({"w[0]": 1.0, "w[1]": 0.0, "b": -1.0})
+# %% [markdown]
+# **2.** In (b), let the epochs go on until $w$ is $(2, 3, 4)$ to two decimals: each within 0.005. How many are needed,
+# `in_order`, and how many with `shuffle=True`? Does it help, and why?
 
-    def close(history):
-        return all(abs(p.data - true) < 0.005 for p, true in zip(model.parameters(), (2, 3, 4)))
+# %%
+# Your code here
+in_order, shuffled = ..., ...
+tg.teach.check("3.2", in_order, shuffled)
 
-    run = tg.train.fit(
-        model,
-        X,
-        y,
-        optimizer=tg.optim.SGD(model.parameters(), lr=0.1),
-        batch_size=1,
-        shuffle=shuffle,
-        epochs=2000,
-        callbacks=[close],
-    )
-    print(f"shuffle={shuffle}: {run.epochs} epochs, stopped by {run.stopped}")
+# %% tags=["solution"] jupyter={"source_hidden": true, "outputs_hidden": true}
+epochs_until_close = tg.teach.exercise("3.2").solution()
+display(epochs_until_close)
+
+in_order, shuffled = epochs_until_close(X, y, shuffle=False), epochs_until_close(X, y, shuffle=True)
+print(f"in order: {in_order} epochs, shuffled: {shuffled} epochs")
+tg.teach.check("3.2", in_order, shuffled)

@@ -12,6 +12,7 @@
 import math
 
 import matplotlib.pyplot as plt
+from IPython.display import display
 
 import tinygrad_edu as tg
 from tinygrad_edu.viz.plots import plot_derivative, plot_fit, plot_numeric_gradient
@@ -375,41 +376,49 @@ for program in (twice, shared, exponent):
 # - `topological_order` in `tinygrad_edu/graph.py`: the same order as `visit`, with a stack.
 # - `backward` and `_backward` in `tinygrad_edu/engine.py`. The slopes: `tinygrad_edu/ops.py`, where `pow` has both.
 # - The plots of numeric gradients: `tinygrad_edu/viz/gradient_plots.py`.
-#
+
+# %% [markdown]
 # ## Exercises
 #
-# **1.** With central differences, how close does training (1) come to (2)?
+# Put your code in place of the dots. `check` says whether the answer is right; `.hint()` behind it gives a hint, and
+# another one each time. A solution is in the folded cell below each exercise.
 #
+# **1.** With central differences, how close does training (1) come to (2)? Write them for any function $f(w, b)$, such
+# as `loss_of`.
+
+
+# %%
+# Your code here
+def by_central_differences(f, w, b, h=0.001):
+    return ..., ...
+
+
+tg.teach.check("4.1", by_central_differences)
+
+# %% tags=["solution"] jupyter={"source_hidden": true, "outputs_hidden": true}
+by_central_differences = tg.teach.exercise("4.1").solution()
+display(by_central_differences)
+
+w, b = train(lambda w, b: by_central_differences(loss_of, w, b))[-1]
+print(abs(w - paths["formulas"][-1][0]), abs(b - paths["formulas"][-1][1]))
+assert abs(w - paths["formulas"][-1][0]) < 1e-10
+tg.teach.check("4.1", by_central_differences)
+
+# %% [markdown]
 # **2.** Repair only the first mistake of `Naive` (`+=`, no clearing). Which of the three programs come out right, and
 # what do the others give?
 
-# %% tags=["solution"] jupyter={"source_hidden": true}
-# Exercise 1: the loss is quadratic, so central differences have rounding errors only
+# %%
+# Your code here
+of_twice, of_shared, of_exponent = ..., ..., ...
+tg.teach.check("4.2", of_twice, of_shared, of_exponent)
 
+# %% tags=["solution"] jupyter={"source_hidden": true, "outputs_hidden": true}
+backward = tg.teach.exercise("4.2").solution()
+display(backward)
 
-def by_central_differences(w, b, h=0.001):
-    dw = (loss_of(w + h, b) - loss_of(w - h, b)) / (2 * h)
-    return dw, (loss_of(w, b + h) - loss_of(w, b - h)) / (2 * h)
-
-
-w, b = train(by_central_differences)[-1]
-print(abs(w - paths["formulas"][-1][0]), abs(b - paths["formulas"][-1][1]))
-assert abs(w - paths["formulas"][-1][0]) < 1e-10
-
-# %% tags=["solution"] jupyter={"source_hidden": true}
-# Exercise 2: none of them; adding up is not enough. Each visit passes on all that has come together so far, so what
-# came first is passed on again: in `twice`, b gives 2 the first time and 4 the second, which is 6 instead of 4.
-# (Passing on `gradient * slope`, only what is new, is right but for the exponent. It walks along every path, though,
-# and those double with each y = y + y: twenty of these are a million paths.)
-
-
-def backward(self, gradient=1.0):
-    self.grad += gradient
-    for x, slope in zip(self.inputs, self.slopes):
-        x.backward(self.grad * slope)
-
-
-Naive.backward = backward
+Naive.backward = backward.function
 for program in (twice, shared, exponent):
     print(f"{program.__name__:10} right {right[program.__name__]}, with += alone {program(Naive)}")
     assert program(Naive) != right[program.__name__]
+tg.teach.check("4.2", twice(Naive), shared(Naive), exponent(Naive))

@@ -12,6 +12,7 @@ from random import Random
 
 import matplotlib.pyplot as plt
 import numpy as np
+from IPython.display import display
 
 import tinygrad_edu as tg
 from tinygrad_edu.viz.plots import COLOURS, plot_boundary, plot_loss, plot_parameters, style_axes
@@ -291,26 +292,53 @@ ax = plot_boundary(classifier, points, kinds)
 # - `Neuron.forward` in `tinygrad_edu/nn.py`: one `dot` node, a sum, and an activation.
 # - `dot` in `tinygrad_edu/ops.py`: its local derivatives are the other factors.
 # - `bce_with_logits` in `tinygrad_edu/losses.py`.
-#
+
+# %% [markdown]
 # ## Exercises
 #
-# **1.** Do a third step by hand: the first sample again, from `after_2`. Is its loss smaller than 0.64?
+# Put your code in place of the dots. `check` says whether the answer is right; `.hint()` behind it gives a hint, and
+# another one each time. A solution is in the folded cell below each exercise.
 #
-# **2.** Derive $\partial L / \partial z = p - y$ with pencil and paper, and check it at five random $z$ for both
-# targets.
+# **1.** Do a third step by hand: the first sample again, from `after_2`. Is its loss, `loss_3`, smaller than 0.64?
+# Which parameters, `after_3`, does it lead to?
 
-# %% tags=["solution"] jupyter={"source_hidden": true}
-# Exercise 1
-after_3 = step_by_hand(*after_2, x1=0.1, x2=0.8, y=0.8)
+# %%
+# Your code here
+loss_3, after_3 = ..., ...
+tg.teach.check("5.1", loss_3, after_3)
+
+# %% tags=["solution"] jupyter={"source_hidden": true, "outputs_hidden": true}
+one_step = tg.teach.exercise("5.1").solution()
+display(one_step)
+
+loss_3, after_3 = one_step(after_2, x1=0.1, x2=0.8, y=0.8, η=0.1)
+step_by_hand(*after_2, x1=0.1, x2=0.8, y=0.8)  # with all numbers
 neuron, history = trained([*X, X[0]], [*y, y[0]], lr=0.1, epochs=1)
 assert all(abs(p.data - wanted) < 1e-15 for p, wanted in zip(neuron.parameters(), after_3))
+tg.teach.check("5.1", loss_3, after_3)
 
-# %% tags=["solution"] jupyter={"source_hidden": true}
-# Exercise 2: ∂L/∂p = −y/p + (1 − y)/(1 − p) and ∂p/∂z = p(1 − p); their product is −y(1 − p) + (1 − y)p = p − y
+# %% [markdown]
+# **2.** Derive $\partial L / \partial z = p - y$ with pencil and paper, and write it as a function of $z$ and the
+# target. It is tried at random $z$ for both targets, on Values, so that its own gradient can be compared, too.
+
+
+# %%
+# Your code here
+def slope(z, target):
+    return ...
+
+
+tg.teach.check("5.2", slope)
+
+# %% tags=["solution"] jupyter={"source_hidden": true, "outputs_hidden": true}
+slope = tg.teach.exercise("5.2").solution()
+display(slope)
+
 for _ in range(5):
     for target in (0.0, 1.0):
         z = tg.Value(rng.uniform(-3, 3))
         p = tg.sigmoid(z)
         (-(target * tg.log(p) + (1 - target) * tg.log(1 - p))).backward()
-        assert abs(z.grad - (p.data - target)) < 1e-14
+        assert abs(z.grad - slope(z, target).data) < 1e-14
 print("it holds at all ten")
+tg.teach.check("5.2", slope)

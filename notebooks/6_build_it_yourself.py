@@ -20,6 +20,7 @@ from statistics import median
 from time import perf_counter
 
 import matplotlib.pyplot as plt
+from IPython.display import display
 
 import tinygrad_edu as tg
 from tinygrad_edu.testing import grade
@@ -563,33 +564,57 @@ for ax, figures, title in zip(axes, (milliseconds, memory), ("ms, forward and ba
 # - `tinygrad_edu/engine.py`: the class of this notebook's end, with constants, errors that say where, and threads.
 # - `tinygrad_edu/gradients.py`: `sweep` is `gradients` from above.
 # - `tinygrad_edu/testing/grader/concepts.py`: all that the grader examines.
-#
+
+# %% [markdown]
 # ## Exercises
 #
-# **1.** Add `sin` and `cos` to the table, each the derivative of the other (almost). Differentiate $\sin$ four times at
-# 1, and compare.
+# Put your code in place of the dots. `check` says whether the answer is right; `.hint()` behind it gives a hint, and
+# another one each time. A solution is in the folded cell below each exercise.
 #
-# **2.** Give the engine `a ** b` for two Nodes, so that the grader's `value-exponent` passes. What is
-# $\partial a^b / \partial b$?
+# **1.** Add `sin` and `cos` to the table, each the derivative of the other (almost). Differentiate $\sin$ four times at
+# 1: the `derivatives` are a list of four numbers.
 
-# %% tags=["solution"] jupyter={"source_hidden": true}
-# Exercise 1
-RULES["sin"] = (lambda a: sin(a), lambda y, a: (cos(a),))
-RULES["cos"] = (lambda a: cos(a), lambda y, a: (-sin(a),))
-sin, cos = on_any_number("sin", math.sin), on_any_number("cos", math.cos)
+# %%
+# Your code here
+derivatives = ...
+tg.teach.check("6.1", derivatives)
 
+# %% tags=["solution"] jupyter={"source_hidden": true, "outputs_hidden": true}
+add_sine = tg.teach.exercise("6.1").solution()
+display(add_sine)
+
+sin, cos = add_sine(RULES, on_any_number)
 x = Node(1.0)
 y = sin(x)
+derivatives = []
 for n in range(4):
     y = y.gradients(numbers=lambda node: node)[x]
+    derivatives.append(y.data)
     print(n + 1, y.data)
 assert abs(y.data - math.sin(1.0)) < 1e-15
+tg.teach.check("6.1", derivatives)
 
-# %% tags=["solution"] jupyter={"source_hidden": true}
-# Exercise 2: the slope in b is aᵇ·log a. As a separate operation, since for a plain exponent there must be no logarithm
-RULES["pow"] = (lambda a, b: a**b, lambda y, a, b: (b * y / a, y * log(a)))
+# %% [markdown]
+# **2.** Give the engine `a ** b` for two Nodes, so that the grader's `value-exponent` passes. What are the slopes of $y
+# = a^b$, in $a$ and in $b$?
+
+
+# %%
+# Your code here
+def slopes(y, a, b):
+    return ..., ...
+
+
+tg.teach.check("6.2", slopes)
+
+# %% tags=["solution"] jupyter={"source_hidden": true, "outputs_hidden": true}
+slopes = tg.teach.exercise("6.2").solution()
+display(slopes)
+
+RULES["pow"] = (lambda a, b: a**b, lambda y, a, b: slopes(y, a, b, log))  # for a plain exponent there is `**`
 Node.__pow__ = lambda self, n: apply("pow" if isinstance(n, Node) else "**", self, n)
 Node.__rpow__ = lambda self, base: exp(self * math.log(base))
 found = grade(Node)
 print(found.summary())
 assert found.passed
+tg.teach.check("6.2", slopes)

@@ -12,6 +12,7 @@ from random import Random
 
 import matplotlib.pyplot as plt
 import numpy as np
+from IPython.display import display
 from sklearn.datasets import load_digits
 
 import tinygrad_edu as tg
@@ -207,50 +208,68 @@ ax = plot_loss({"all 1348": history, "only 100": overfit}, scale="log")
 # - What computes a batch: `ArrayTraining` in `tinygrad_edu/compiler/training.py`; the text of its program is made by
 #   `tinygrad_edu/compiler/printers/numpy.py`, and run by `tinygrad_edu/compiler/backends/numpy.py`.
 # - `Adam.update` in `tinygrad_edu/optim.py`.
-#
+
+# %% [markdown]
 # ## Exercises
+#
+# Put your code in place of the dots. `check` says whether the answer is right; `.hint()` behind it gives a hint, and
+# another one each time. A solution is in the folded cell below each exercise.
 #
 # **1.** Stop the run on 100 pictures when it is best: write a callback for `fit` that returns True when the loss on
 # unseen pictures has not got better for 20 epochs.
-#
-# **2.** Which of the three helps most against overfitting on 100 pictures: a smaller hidden layer, or AdamW with
-# `weight_decay=1.0`, or fewer epochs?
-
-# %% tags=["solution"] jupyter={"source_hidden": true}
-# Exercise 1
 
 
-def patience(history, epochs=20):
-    best = min(range(history.epochs), key=history.validation.__getitem__)
-    return history.epochs - best > epochs
+# %%
+# Your code here
+def patience(history):
+    return ...
 
 
-def run(hidden=24, optimizer=tg.optim.Adam, callbacks=(), **options):
-    model = tg.nn.MLP(64, [hidden, 10], activation="relu", init="kaiming", rng=Random(0))
-    return tg.train.fit(
-        model,
-        train_X[:100],
-        train_y[:100],
-        loss=tg.losses.cross_entropy,
-        optimizer=optimizer(model.parameters(), lr=0.01, **options),
-        epochs=150,
-        validation=(test_X, test_y),
-        callbacks=callbacks,
-        compile=True,
-    )
+tg.teach.check("7.1", patience)
 
+# %% tags=["solution"] jupyter={"source_hidden": true, "outputs_hidden": true}
+patience = tg.teach.exercise("7.1").solution()
+display(patience)
 
-stopped = run(callbacks=[patience])
-print(stopped, f"on unseen pictures {stopped.validation[-1]:.3f}")
-assert stopped.stopped == "callback"
+model = tg.nn.MLP(64, [24, 10], activation="relu", init="kaiming", rng=Random(0))
+run = tg.train.fit(
+    model,
+    train_X[:100],
+    train_y[:100],
+    loss=tg.losses.cross_entropy,
+    optimizer=tg.optim.Adam(model.parameters(), lr=0.01),
+    epochs=150,
+    validation=(test_X, test_y),
+    callbacks=[patience],
+    compile=True,
+)
+print(f"{run.epochs} epochs, on unseen pictures {run.validation[-1]:.3f}")
+assert run.stopped == "callback"
+tg.teach.check("7.1", patience)
 
-# %% tags=["solution"] jupyter={"source_hidden": true}
-# Exercise 2: the loss on unseen pictures at the end. Stopping helps most, weight decay some. Eight neurons are too
-# few for ten digits, and no less certain of themselves
-for name, history in {
-    "as it was": overfit,
-    "8 hidden neurons": run(hidden=8),
-    "weight decay": run(optimizer=tg.optim.AdamW, weight_decay=1.0),
+# %% [markdown]
+# **2.** Which of the three helps most against overfitting on 100 pictures: a `smaller` hidden layer of 8, or AdamW with
+# `weight_decay=1.0` (`decayed`), or fewer epochs (`stopped` by the callback of 1)? The answers are the losses on unseen
+# pictures at the end; everything else is as in the run above.
+
+# %%
+# Your code here
+smaller, decayed, stopped = ..., ..., ...
+tg.teach.check("7.2", smaller, decayed, stopped)
+
+# %% tags=["solution"] jupyter={"source_hidden": true, "outputs_hidden": true}
+unseen_loss = tg.teach.exercise("7.2").solution()
+display(unseen_loss)
+
+train, unseen = (train_X[:100], train_y[:100]), (test_X, test_y)
+smaller = unseen_loss(train, unseen, hidden=8)
+decayed = unseen_loss(train, unseen, optimizer=tg.optim.AdamW, weight_decay=1.0)
+stopped = unseen_loss(train, unseen, callbacks=[patience])
+for name, loss in {
+    "as it was": overfit.validation[-1],
+    "8 hidden neurons": smaller,
+    "weight decay": decayed,
     "stopped": stopped,
 }.items():
-    print(f"{name:17} {history.validation[-1]:.3f}")
+    print(f"{name:17} {loss:.3f}")
+tg.teach.check("7.2", smaller, decayed, stopped)

@@ -15,6 +15,7 @@ from statistics import fmean, pstdev
 
 import matplotlib.pyplot as plt
 import numpy as np
+from IPython.display import display
 
 import tinygrad_edu as tg
 from tinygrad_edu.viz.plots import COLOURS, plot_surface, style_axes
@@ -362,48 +363,60 @@ _ = right.legend(frameon=False)
 # - `derivative`, `hessian` and `hvp` below it, a few lines each.
 # - Why that works: the rules in `tinygrad_edu/ops.py` use arithmetic and the functions of `m` only. `relu` has
 #   `m.step(x)` for its slope, not an `if`.
-#
+
+# %% [markdown]
 # ## Exercises
 #
-# **1.** Halley's method uses the third derivative too: for a zero of $h$,
-# $x \leftarrow x - \frac{2 h h'}{2 h'^2 - h h''}$. Find the minimum of $f$ above with $h = f'$, and count the right
-# digits.
+# Put your code in place of the dots. `check` says whether the answer is right; `.hint()` behind it gives a hint, and
+# another one each time. A solution is in the folded cell below each exercise.
 #
-# **2.** Let the pendulum hang on a spring: coordinates $r, \theta$, and
-# $L = \tfrac12 m(\dot r^2 + r^2 \dot\theta^2) + m g r \cos\theta - \tfrac12 k (r - \ell)^2$. Check that its energy is
-# conserved for 5 seconds.
+# **1.** Halley's method uses the third derivative too: for a zero of $h$, $x \leftarrow x - \frac{2 h h'}{2 h'^2 - h
+# h''}$. Write one step of it. Find the minimum of $f$ above with $h = f'$, and count the right digits.
 
-# %% tags=["solution"] jupyter={"source_hidden": true}
-# Exercise 1: the digits triple
+
+# %%
+# Your code here
+def halley_step(x, h, dh, ddh):
+    return ...
+
+
+tg.teach.check("8.1", halley_step)
+
+# %% tags=["solution"] jupyter={"source_hidden": true, "outputs_hidden": true}
+halley_step = tg.teach.exercise("8.1").solution()
+display(halley_step)
+
 h0, h1, h2 = [tg.derivative(f, n) for n in (1, 2, 3)]
 x = 1.5
 for step in range(5):
     print(f"step {step}: off by {abs(x - tg.log(2.0)):.1e}")
-    x -= 2 * h0(x) * h1(x) / (2 * h1(x) ** 2 - h0(x) * h2(x))
+    x = halley_step(x, h0(x), h1(x), h2(x))
 assert abs(x - tg.log(2.0)) < 1e-15
+tg.teach.check("8.1", halley_step)
 
-# %% tags=["solution"] jupyter={"source_hidden": true}
-# Exercise 2: here M is diagonal, with ∂²L/∂ṙ² = m and ∂²L/∂θ̇² = m·r²
-k = 40.0
-
-
-def spring(r, θ, vr, ω):
-    return 0.5 * m * (vr**2 + r**2 * ω**2) + m * g * r * tg.cos(θ) - 0.5 * k * (r - l) ** 2
+# %% [markdown]
+# **2.** Let the pendulum hang on a spring: coordinates $r, \theta$, and $L = \tfrac12 m(\dot r^2 + r^2 \dot\theta^2) +
+# m g r \cos\theta - \tfrac12 k (r - \ell)^2$ with $k = 40$. Write its accelerations $[\ddot r, \ddot\theta]$, and check
+# that its energy is conserved for 5 seconds.
 
 
-@tg.compile
+# %%
+# Your code here
 def spring_accelerations(r, θ, vr, ω):
-    q, v = [r, θ], [vr, ω]
-    L = spring(*q, *v)
-    result = []
-    for i, d in enumerate(tg.grad(L, v, create_graph=True)):
-        known = tg.grad(L, q, create_graph=True)[i] - tg.dot(tg.grad(d, q, create_graph=True), v)
-        result.append(known / tg.grad(d, v, create_graph=True)[i])
-    return result
+    return ..., ...
+
+
+tg.teach.check("8.2", spring_accelerations)
+
+# %% tags=["solution"] jupyter={"source_hidden": true, "outputs_hidden": true}
+spring_accelerations = tg.teach.exercise("8.2").solution()
+display(spring_accelerations)
+
+compiled, k = tg.compile(spring_accelerations.function), 40.0
 
 
 def spring_change(state):
-    return np.array([*state[2:], *spring_accelerations(*state.tolist())])
+    return np.array([*state[2:], *compiled(*state.tolist())])
 
 
 motion = runge_kutta(spring_change, [1.3, 1.0, 0.0, 0.0], 0.005, 1000)
@@ -411,3 +424,4 @@ r, θ, vr, ω = motion.T
 energy = 0.5 * m * (vr**2 + r**2 * ω**2) - m * g * r * np.cos(θ) + 0.5 * k * (r - l) ** 2
 print(f"energy between {energy.min():.8f} and {energy.max():.8f}")
 assert np.ptp(energy) < 1e-5
+tg.teach.check("8.2", spring_accelerations)

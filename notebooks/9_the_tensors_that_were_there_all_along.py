@@ -18,7 +18,7 @@ from time import perf_counter
 
 import matplotlib.pyplot as plt
 import numpy as np
-from IPython.display import Math
+from IPython.display import Math, display
 
 import tinygrad_edu as tg
 from tinygrad_edu.viz.plots import plot_boundary, style_axes
@@ -354,40 +354,56 @@ assert np.allclose(shares.sum(axis=2), 1)
 #   uses, each access by its transpose.
 # - `tinygrad_edu/compiler/printers/` writes NumPy, JAX, Python, JavaScript and LaTeX.
 # - `examples/microgpt.py` is a GPT like this one, trained on 1,600 names.
-#
+
+# %% [markdown]
 # ## Exercises
 #
-# **1.** What becomes of a loop in which each turn needs the one before? Record
-# $x_{t+1} = \tanh(a\,x_t + b)$, 1,000 times, with gradients, and print its Python.
+# Put your code in place of the dots. `check` says whether the answer is right; `.hint()` behind it gives a hint, and
+# another one each time. A solution is in the folded cell below each exercise.
 #
-# **2.** Break a pattern: let the neuron `W1[3]` use `tanh` in place of `relu`. How many statements are there now? What
-# is still one product?
-
-# %% tags=["solution"] jupyter={"source_hidden": true}
-# Exercise 1: two loops, there and back
-a, c, x0 = tg.Value(0.9, label="a"), tg.Value(0.1, label="c"), tg.Value(0.5, label="x0")
+# **1.** What becomes of a loop in which each turn needs the one before? Compute $x \leftarrow \tanh(a\,x + b)$ 1,000
+# times, record it with gradients, and print its Python.
 
 
-def iterated():
-    x = x0
-    for _ in range(1000):
-        x = tg.tanh(a * x + c)
-    return x
+# %%
+# Your code here
+def iterated(a, b, x):
+    return ...
 
 
-text = tg.record(iterated, gradients=True).source("python")
+tg.teach.check("9.1", iterated)
+
+# %% tags=["solution"] jupyter={"source_hidden": true, "outputs_hidden": true}
+iterated = tg.teach.exercise("9.1").solution()
+display(iterated)
+
+text = tg.record(iterated.function, 0.9, 0.1, 0.5, gradients=True).source("python")
 print(text)
 assert text.count("\n") < 30
 assert text.count("for ") == 2
+tg.teach.check("9.1", iterated)
 
-# %% tags=["solution"] jupyter={"source_hidden": true}
-# Exercise 2: the products are as they were; only the function after it is applied in parts
+# %% [markdown]
+# **2.** Break a pattern: let the neuron `W1[3]` use `tanh` in place of `relu`. Write what the sixteen neurons make of
+# their sums, and put it into the network. How many statements are there now? What is still one product?
+
+
+# %%
+# Your code here
+def activations(sums):
+    return ...
+
+
+tg.teach.check("9.2", activations)
+
+# %% tags=["solution"] jupyter={"source_hidden": true, "outputs_hidden": true}
+activations = tg.teach.exercise("9.2").solution()
+display(activations)
 
 
 def mixed_score(x):
     h0 = [(sum(w * xi for w, xi in zip(row, x)) + b).relu() for row, b in zip(W0, b0)]
-    sums = [sum(w * hi for w, hi in zip(row, h0)) + b for row, b in zip(W1, b1)]
-    h1 = [s.tanh() if j == 3 else s.relu() for j, s in enumerate(sums)]
+    h1 = activations([sum(w * hi for w, hi in zip(row, h0)) + b for row, b in zip(W1, b1)])
     return sum(w * hi for w, hi in zip(w2, h1))
 
 
@@ -396,3 +412,4 @@ def mixed_loss():
 
 
 print(numpy_of(tg.record(mixed_loss)))
+tg.teach.check("9.2", activations)

@@ -11,6 +11,9 @@ import nbformat
 import pytest
 from make import HERE, TEXTS, parsed, run
 
+import tinygrad_edu as tg
+from tinygrad_edu.teach.catalogue import exercises_of
+
 LARGEST = 600_000  # bytes
 
 every_notebook = pytest.mark.parametrize("text", TEXTS, ids=lambda text: text.stem)
@@ -62,14 +65,29 @@ def test_it_is_of_a_modest_size_and_knows_nothing_of_the_machine_it_was_run_on(t
 
 
 @every_notebook
-def test_it_ends_with_exercises_whose_solutions_can_be_hidden(text: Path) -> None:
-    """A solution is a cell that is run as any other; JupyterLab shows it folded."""
-    solutions = [cell for cell in parsed(text).cells if "solution" in cell.metadata.get("tags", [])]
-    assert solutions
-    assert all(cell.metadata["jupyter"]["source_hidden"] for cell in solutions)
-    assert all(cell.cell_type == "code" for cell in solutions)
+def test_each_exercise_has_a_cell_to_answer_it_and_below_it_a_solution_that_is_right(text: Path) -> None:
+    """A solution is a cell that is run as any other; JupyterLab shows it folded, and so what comes out of it."""
+    code = [cell for cell in kept(text).cells if cell.cell_type == "code"]
+    places = [i for i, cell in enumerate(code) if "solution" in cell.metadata.get("tags", [])]
+    names = [exercise.name for exercise in exercises_of(text.stem[0]).values()]
+    assert places == [len(code) - 2 * k + 1 for k in reversed(range(1, len(names) + 1))]
+    for name, place in zip(names, places):
+        answer, solution = code[place - 1], code[place]
+        assert answer.source.startswith("# Your code here\n")
+        assert f'tg.teach.check("{name}", ' in answer.source
+        assert shown(answer) == [f"… {name} is not answered yet: put your code in place of the dots. `.hint()` helps."]
+        assert solution.metadata["jupyter"] == {"source_hidden": True, "outputs_hidden": True}
+        code_of_solution, *_, verdict = shown(solution)
+        assert code_of_solution == tg.teach.exercise(name).solution().code
+        assert verdict.startswith(f"✓ {name} is right: ")
+
+
+def shown(cell: nbformat.NotebookNode) -> list[str]:
+    """The texts of what a cell has displayed, without what it has printed."""
+    return [output.data["text/plain"] for output in cell.outputs if "data" in output]
 
 
 @every_notebook
 def test_it_runs_from_scratch(text: Path) -> None:
-    run(parsed(text))
+    solutions = [cell for cell in run(parsed(text)).cells if "solution" in cell.metadata.get("tags", [])]
+    assert all(shown(cell)[-1].startswith("✓ ") for cell in solutions)

@@ -28,7 +28,7 @@ def modules_of_the_reference() -> dict[str, list[str]]:
 
 def public_things() -> Iterator[Any]:
     """The functions and classes that users call: those of `__all__`, and those of the reference."""
-    for module in (tg, tg.testing):
+    for module in (tg, tg.testing, tg.teach):
         yield from (getattr(module, name) for name in module.__all__)
     for place, names in modules_of_the_reference().items():
         try:

@@ -132,10 +132,10 @@ def test_the_blocks_of_a_page_run_and_print_what_it_says(
 def public_things() -> dict[str, str]:
     """Where each public name is defined; a module stands for what is in it."""
     found = {}
-    for module in (tg, tg.testing):
+    for module in (tg, tg.testing, tg.teach):
         for name in module.__all__:
             thing = getattr(module, name)
-            if thing is not tg.testing:
+            if thing not in (tg.testing, tg.teach):
                 found[name] = thing.__name__ if isinstance(thing, ModuleType) else thing.__module__
     return found
 

@@ -47,6 +47,7 @@ def test_importing_the_package_loads_the_standard_library_and_nothing_else():
     added = run(
         "import sys; before = set(sys.modules)\n"
         "import tinygrad_edu as tg; tg.data, tg.losses, tg.nn, tg.optim, tg.train\n"
+        "tg.teach.check('5.2', tg.teach.exercise('5.2').solution())\n"
         "print(*{name.split('.')[0] for name in set(sys.modules) - before})"
     ).split()
     assert set(added) - {"tinygrad_edu"} <= sys.stdlib_module_names
@@ -73,7 +74,7 @@ def test_the_public_names():
         Value abs acos acosh asin asinh atan atanh clamp compile cos cosh data define_op derivative dot draw draw_dot
         elu erfc exp exp2 explore expm1 gelu grad hessian hvp jacobian leaky_relu load log log10 log1p log2 log_softmax
         logsumexp losses maximum mean minimum nn no_grad optim prod record relu sigmoid sign silu sin sinh softmax
-        softplus sqrt step take tan tanh testing total trace train value_and_grad where
+        softplus sqrt step take tan tanh teach testing total trace train value_and_grad where
         """.split()
     )
     assert all(hasattr(tg, name) for name in tg.__all__)
@@ -93,7 +94,7 @@ def test_every_public_name_is_documented(name: str):
 # From below: a file imports what stands to its left, and of its own folder what does not import it back.
 LAYERS = """
     errors _io _validate _samples _display rules ops modes graph engine _parts functional gradients nn losses optim data
-    train compiler viz testing sklearn cli _hypothesis
+    train compiler viz testing teach sklearn cli _hypothesis
     """.split()
 # Imports of a later module inside of a function: when it is called, and not before.
 DEFERRED = {

@@ -64,7 +64,7 @@ if TYPE_CHECKING:
     from tinygrad_edu.viz.explorer import explore
     from tinygrad_edu.viz.graph import draw, draw_dot, trace
 
-    from . import data, losses, nn, optim, testing, train
+    from . import data, losses, nn, optim, teach, testing, train
     from .compiler import compile, record
 
 __version__ = "0.1.0"
@@ -129,6 +129,7 @@ __all__ = [
     "take",
     "tan",
     "tanh",
+    "teach",
     "testing",
     "total",
     "trace",
@@ -138,7 +139,7 @@ __all__ = [
 ]
 
 
-_MODULES = ("data", "losses", "nn", "optim", "testing", "train")
+_MODULES = ("data", "losses", "nn", "optim", "teach", "testing", "train")
 _HOMES = {  # of the functions that are loaded on first use
     "compile": "compiler",
     "draw": "viz.graph",
