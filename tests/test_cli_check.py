@@ -30,7 +30,7 @@ def test_a_correct_gradient():
         "  ∂f/∂b             1          1",
         "",
         "By the rules: the chain rule, as backward() applies it.",
-        "By trying: (f(x + h) − f(x − h)) / 2h, for smaller and smaller h.",
+        "By trying: the slope of a curve through values of f, nearer and nearer to x.",
     ]
     assert lines[13:15] == ["In detail", "  correct: the gradient agrees with differences"]
     assert [line.split(" ± ")[0] for line in lines[15:18]] == [
@@ -39,7 +39,7 @@ def test_a_correct_gradient():
         "  ∂f/∂b: gradient 1, differences 1",
     ]
     assert all(line.endswith(", 0 ulp apart") for line in lines[15:18])
-    assert "  decided with 200 digits; the Taylor remainder vanishes with power " in result.stdout
+    assert "  decided with 200 digits\n" in result.stdout
 
 
 @pytest.mark.parametrize("width", [60, 80, 200])

@@ -6,26 +6,26 @@ the function as a whole to `check.py`.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TypeVar
 
 from tinygrad_edu.engine import Value, apply
 from tinygrad_edu.errors import FAILURES
-from tinygrad_edu.gradients import VALUES, sweep
+from tinygrad_edu.gradients import VALUES, grad, sweep
 from tinygrad_edu.graph import topological_order
 from tinygrad_edu.ops import CONSTANT
 from tinygrad_edu.rules import Number, Op
 
-from ._differences import LineFunction, estimate_noise, restrict_to_line
+from ._differences import restrict_to_line
 from ._precision import FLOAT_PRECISION, Precision
 from .verdicts import SAME, Derivative, judge
 
-NEAREST_STEPS = 14  # enough for two spacings in `estimate_noise`
-NEEDS_FLOATS = (
-    TypeError,
-    AttributeError,
-)  # raised by a rule that uses math or NumPy, so it cannot take mpmath's numbers
+T = TypeVar("T")
+
+# raised by a rule that uses math or NumPy, so it cannot take mpmath's numbers
+NEEDS_FLOATS = (TypeError, AttributeError)
 
 
 @dataclass(frozen=True)
@@ -66,10 +66,36 @@ def check_operations_again(graph: Sequence[Value], fine: Precision | None) -> li
     return [local for op in _distinct_operations(graph) for local in _check_second_derivatives(*op, fine)]
 
 
-def gradient_in(precision: Precision, y: Value, leaves: Sequence[Value]) -> list[Number]:
-    """The gradient that the rules give on numbers of that precision."""
-    numbers = evaluate_graph(precision, topological_order(y))
-    return [precision.number(g) for g in sweep(y, leaves, precision.system, numbers.__getitem__)]
+def size_of(y: Value | None) -> float:
+    """The size of the numbers in a graph, max |v·∂y/∂v| over its nodes v: rounding v by ε changes y by ε times that.
+
+    It is 0 where there is no graph.
+
+    >>> size_of(1e8 + Value(1.0) ** 2)
+    100000001.0
+    """
+    if y is None:
+        return 0.0
+    graph = topological_order(y)
+    try:
+        sizes: list[float] = [abs(g * v.data) for g, v in zip(grad(y, graph), graph)]
+        return max(sizes, default=0.0)
+    except FAILURES:
+        return abs(y.data)
+
+
+def rounding_of_gradient(y: Value, leaf: Value) -> float:
+    """How far rounding moves ∂y/∂leaf in floats; 0 where a rule cannot be differentiated again to tell.
+
+    >>> x = Value(1e-8)
+    >>> y = (1.0 - x.cos()) / x**2
+    >>> print(f"{grad(y, x):.0e} or {rounding_of_gradient(y, x):.0e} more")  # it is -8e-10
+    1e+08 or 4e+08 more
+    """
+    try:
+        return float(FLOAT_PRECISION.rounding * size_of(grad(y, leaf, create_graph=True)))
+    except (NotImplementedError, *NEEDS_FLOATS, *FAILURES):
+        return 0.0
 
 
 def evaluate_graph(
@@ -100,72 +126,65 @@ def _check_derivatives(
     def value(precision: Precision, at: Sequence[Number]) -> Number:
         return precision.number(op.value(precision.system, *at))
 
-    def given(precision: Precision, at: Sequence[Number]) -> list[Number | None]:
-        slopes = op.derivatives(precision.system, value(precision, at), *at)
-        return [*map(precision.number, slopes), *[None] * (len(xs) - len(slopes))]
+    def given(precision: Precision, at: Sequence[Number], i: int) -> Number | None:
+        wanted = [j == i for j in range(len(at))]
+        slopes = op.derivatives(precision.system, value(precision, at), *at, wanted=wanted)
+        return precision.number(slopes[i]) if i < len(slopes) else None
 
-    def check_in(precision: Precision) -> list[LocalDerivative]:
+    def check_in(precision: Precision, i: int) -> LocalDerivative:
         at = [precision.number(x) for x in xs]
-        y, slopes = value(precision, at), given(precision, at)
-        found = []
-        for i in inputs:
-            f = restrict_to_line(partial(value, precision), at, {i: 1.0})
-            d = judge("", slopes[i], f, y, xs[i], precision, _noise_near(precision, f, xs[i], y, *at))
-            if slopes[i] is None or (d.verdict == "kink" and not _is_between_sides(d)):
-                d = replace(d, verdict="wrong")
-            elif d.verdict == "wrong" and has_kinks_that_cancel(precision, at, i, d):
-                d = replace(d, verdict="kink")
-            found.append(LocalDerivative(str(op), i, xs, d))
-        return found
+        y, slope = value(precision, at), given(precision, at, i)
+        f = restrict_to_line(partial(value, precision), at, {i: 1.0})
+        d = judge("", slope, f, y, xs[i], precision, precision.rounding * size_of(inner_graph()))
+        if slope is None or (d.verdict == "kink" and not _is_between_sides(d)):
+            d = replace(d, verdict="wrong")
+        elif d.verdict == "wrong" and has_kinks_that_cancel(precision, at, i, d):
+            d = replace(d, verdict="kink")
+        return LocalDerivative(str(op), i, xs, d)
+
+    def inner_graph() -> Value | None:
+        """What the rule computes, as a graph; None where it takes only floats."""
+        try:
+            inside = op.value(VALUES, *map(Value, xs))
+        except (*NEEDS_FLOATS, *FAILURES):
+            return None
+        return inside if isinstance(inside, Value) else None
 
     def has_kinks_that_cancel(precision: Precision, at: list[Number], i: int, d: Derivative) -> bool:
         """Whether the rule is right on both sides of the point, and passes through kinks at the point itself."""
-        for h in (precision.steps(xs[i])[-1], -precision.steps(xs[i])[-1]):
-            beside = given(precision, [*at[:i], at[i] + h, *at[i + 1 :]])[i]
+        for h in (precision.widths(xs[i])[-1], -precision.widths(xs[i])[-1]):
+            beside = given(precision, [*at[:i], at[i] + h, *at[i + 1 :]], i)
             if d.expected is None or beside is None or abs(beside - d.expected) > SAME * abs(d.expected):
                 return False
-        try:
-            inside = op.value(VALUES, *map(Value, xs))
-        except NEEDS_FLOATS:  # the rule does not take Values either
-            return False
-        graph = [v for v in topological_order(inside) if v._rule is not op] if isinstance(inside, Value) else []
+        inside = inner_graph()
+        graph = [v for v in topological_order(inside) if v._rule is not op] if inside is not None else []
         return any(local.derivative.verdict == "kink" for local in check_operations(graph, fine))
 
-    return _check_in_best_precision(check_in, fine)
+    return _check_in_best_precision(check_in, inputs, fine)
 
 
 def _check_second_derivatives(
     op: Op, xs: tuple[float, ...], inputs: Sequence[int], fine: Precision | None
 ) -> list[LocalDerivative]:
-    def check_in(precision: Precision) -> list[LocalDerivative]:
-        def slope(at: Sequence[Number], j: int) -> Number:
+    def check_in(precision: Precision, pair: tuple[int, int]) -> LocalDerivative:
+        j, i = pair
+
+        def slope(at: Sequence[Number]) -> Number:
             return precision.number(op.derivatives(precision.system, op.value(precision.system, *at), *at)[j])
 
         leaves = [Value(x) for x in xs]
-        slopes = op.derivatives(VALUES, apply(op, *leaves), *leaves)
-        given = [gradient_in(precision, s, leaves) if isinstance(s, Value) else [0.0] * len(xs) for s in slopes]
+        first = op.derivatives(VALUES, apply(op, *leaves), *leaves)[j]
+        graph = first if isinstance(first, Value) else None
+        again: Number = 0.0
+        if graph is not None:
+            numbers = evaluate_graph(precision, topological_order(graph, leaves[i]))
+            (again,) = sweep(graph, [leaves[i]], precision.system, numbers.__getitem__)
         at = [precision.number(x) for x in xs]
-        found = []
-        for j in inputs:
-            y = slope(at, j)
-            for i in inputs:
-                f = restrict_to_line(partial(slope, j=j), at, {i: 1.0})
-                d = judge("", given[j][i], f, y, xs[i], precision, _noise_near(precision, f, xs[i], y, *at))
-                found.append(LocalDerivative(str(op), j, xs, d, again=i))
-        return found
+        y, f = slope(at), restrict_to_line(slope, at, {i: 1.0})
+        d = judge("", precision.number(again), f, y, xs[i], precision, precision.rounding * size_of(graph))
+        return LocalDerivative(str(op), j, xs, d, again=i)
 
-    return _check_in_best_precision(check_in, fine)
-
-
-def _noise_near(precision: Precision, f: LineFunction, x: float, *numbers: Number) -> Number:
-    """The error of f near x: f is computed from these numbers, and from some inside, as the 1 in 1 + exp(x).
-
-    With many digits, a bound is enough. Floats have no digits to spare for a bound, so their noise is measured: so near
-    to x that a short period does not look like noise.
-    """
-    if precision.is_exact:
-        return precision.rounding * max(1, *map(abs, numbers))
-    return estimate_noise(f, precision.wide_steps(x)[-NEAREST_STEPS:])
+    return _check_in_best_precision(check_in, [(j, i) for j in inputs for i in inputs], fine)
 
 
 def _is_between_sides(d: Derivative) -> bool:
@@ -179,14 +198,17 @@ def _is_between_sides(d: Derivative) -> bool:
 
 
 def _check_in_best_precision(
-    check_in: Callable[[Precision], list[LocalDerivative]], fine: Precision | None
+    check_in: Callable[[Precision, T], LocalDerivative], places: Iterable[T], fine: Precision | None
 ) -> list[LocalDerivative]:
     """With many digits if the rule takes them, else with floats; nothing where the rule has no derivative at all."""
-    for precision in (fine, FLOAT_PRECISION):
-        try:
-            if precision:
-                return check_in(precision)
-        except (*NEEDS_FLOATS, *FAILURES) as error:
-            if precision is FLOAT_PRECISION and isinstance(error, NEEDS_FLOATS):
-                raise
-    return []
+    found = []
+    for place in places:
+        for precision in (fine, FLOAT_PRECISION):
+            try:
+                if precision:
+                    found.append(check_in(precision, place))
+                    break
+            except (*NEEDS_FLOATS, *FAILURES) as error:
+                if precision is FLOAT_PRECISION and isinstance(error, NEEDS_FLOATS):
+                    raise
+    return found

@@ -1,8 +1,8 @@
 """The two kinds of numbers in which a gradient is checked: floats, and mpmath's numbers with hundreds of digits.
 
-With many digits a step can be so small that only the point itself matters, and there is no noise. Each `Precision` has
-the number system for the rules, the steps for differences, and its rounding. Differences are left to `_differences.py`,
-conclusions to `check.py`.
+With many digits an interval can be so narrow that only the point itself matters, and there is no noise. Each
+`Precision` has the number system for the rules, the widths of the intervals on which f is sampled, and its rounding.
+What is made of the samples is left to `_differences.py`, conclusions to `check.py`.
 """
 
 import math
@@ -15,8 +15,10 @@ from typing import Any, NoReturn
 
 from tinygrad_edu.rules import FLOATS, OPS, Number, NumberSystem
 
-from ._differences import RATIO, geometric_steps
+from ._differences import Stencil, make_stencils
 
+RATIO = 32  # of one width to the next
+LEAST_WIDTH = 2.0**-35  # relative to x: narrower intervals see too few digits
 INSTALL_MPMATH = "pip install 'tinygrad-edu[test]'"
 
 
@@ -29,28 +31,32 @@ class Precision:
     to_float: Callable[[Number], float]
     rounding: Number
     digits: int
+    stencils: tuple[Stencil, Stencil, Stencil]  # left, right, central
 
     @property
     def is_exact(self) -> bool:
         """Whether the rounding is too small to matter."""
         return self.digits > 17
 
-    def steps(self, x: float) -> list[Number]:
-        """Steps for differences at x: from far to near for floats, as the scale of f is not known; else tiny ones."""
-        if not self.is_exact:
-            return self.wide_steps(x)
-        near = self.number(abs(x)) * self.number(10) ** -40 if x else self.number(10) ** -80
-        return [near / self.number(RATIO) ** k for k in range(4)]
+    def widths(self, x: float) -> list[Number]:
+        """Widths of intervals at x, from wide to narrow.
 
-    def wide_steps(self, x: float) -> list[Number]:
-        """Steps from 0.73·max(|x|, 1) down to the last digits of x. A whole number could be a period of f."""
-        last = (
-            self.number(2) ** -48 * self.number(abs(x) or 1.0) or sys.float_info.min
-        )  # of tiny floats the last digits are 0
-        return geometric_steps(self.number(0.73 * max(abs(x), 1.0)), last)
+        With many digits all are tiny. With floats they go from 0.73·max(|x|, 1), as a whole number could be a period of
+        f, down to the last digits of x: the scale of f is not known.
+        """
+        if self.is_exact:
+            powers = [40, 50, 60, 70] if x else [80, 600, 1120, 1640]
+            return [self.number(abs(x) or 1.0) * self.number(10) ** -power for power in powers]
+        widths = [0.73 * max(abs(x), 1.0)]
+        while widths[-1] > LEAST_WIDTH * (abs(x) or 1.0) and widths[-1] > sys.float_info.min:
+            narrower = widths[-1] / RATIO
+            if 0 < abs(x) < narrower < LEAST_WIDTH:
+                narrower = 0.73 * abs(x)  # nothing is expected between the scale of 1 and that of x
+            widths.append(narrower)
+        return widths if x else [*widths, 1e-70, 1e-130, 1e-190, 1e-250]  # 0 has no last digit
 
 
-FLOAT_PRECISION = Precision(FLOATS, float, float, 2.0**-52, 16)
+FLOAT_PRECISION = Precision(FLOATS, float, float, 2.0**-52, 16, make_stencils(FLOATS))
 
 
 class MpmathNumbers(NumberSystem):
@@ -98,4 +104,5 @@ def _make_precision(digits: int, thread: int) -> Precision:
         return number
 
     context.mpf.__float__ = refuse  # this class belongs to this context alone
-    return Precision(MpmathNumbers(context), context.mpf, as_float, context.mpf(10) ** (10 - digits), digits)
+    system, rounding = MpmathNumbers(context), context.mpf(10) ** (10 - digits)
+    return Precision(system, context.mpf, as_float, rounding, digits, make_stencils(system))

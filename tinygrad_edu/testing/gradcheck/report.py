@@ -10,7 +10,7 @@ from html import escape
 
 from tinygrad_edu._display import Sheet, clean_text
 
-from ._differences import RATIO
+from ._differences import DEGREE
 from ._local import LocalDerivative
 from ._precision import FLOAT_PRECISION
 from .verdicts import ERROR_FACTOR, SAME, Derivative, Verdict
@@ -21,7 +21,7 @@ ORDINALS = ("first", "second", "third")
 MAX_FACTOR = 10  # that a wrong rule is told to have too much or too little
 LEGEND = (
     "By the rules: the chain rule, as backward() applies it.",
-    "By trying: (f(x + h) − f(x − h)) / 2h, for smaller and smaller h.",
+    "By trying: the slope of a curve through values of f, nearer and nearer to x.",
 )
 
 
@@ -30,15 +30,13 @@ class GradientCheck:
     """The result of `gradcheck`. It is true if the gradient is correct; a terminal and a notebook show a report.
 
     Args:
-        verdict: "correct", "wrong", "kink", "outside the domain" or "too noisy"; see `gradcheck`.
+        verdict: "correct", "wrong", "kink", "outside the domain", "too noisy" or "not repeatable"; see `gradcheck`.
         reason: Why, in one sentence.
         derivatives: One `Derivative` for each input and each parameter.
         faults: The local derivatives that are wrong: which operation, which input, at which numbers.
         kinks: The local derivatives of operations at a kink.
         noise: The error of one value of f.
         digits: The number of decimal digits in the computation: 16 for floats.
-        remainder: The power of the step with which the Taylor remainder vanishes: 2 for a right gradient, 1 for a wrong
-            one, None if nothing remains.
         notes: What else is good to know, as why only floats were used.
     """
 
@@ -49,11 +47,16 @@ class GradientCheck:
     kinks: tuple[LocalDerivative, ...] = ()
     noise: float = 0.0
     digits: int = FLOAT_PRECISION.digits
-    remainder: float | None = None
     notes: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         return self.verdict == "correct"
+
+    @property
+    def is_right_by_chance(self) -> bool:
+        """Whether a rule is wrong and the gradient is right all the same: an error times 0, or errors that cancel."""
+        is_first_order = all(fault.again is None for fault in self.faults)
+        return bool(self.faults) and is_first_order and all(d.verdict == "correct" for d in self.derivatives)
 
     def __str__(self) -> str:
         return _write_text(self)
@@ -93,12 +96,16 @@ def explain(check: GradientCheck) -> str:
             if not check.derivatives:
                 return f"The gradient is right: {check.reason}."
             return "The gradient is right. For each variable, the rules and trying give the same number."
+        case "wrong" if check.is_right_by_chance:
+            return f"The gradient is right at this point, but only by chance: a rule is wrong. {_explain_fault(check)}"
         case "wrong":
             return f"The gradient is wrong. {_explain_fault(check)}"
         case "kink":
             return _explain_kink(check)
         case "outside the domain":
             return f"There is no gradient at this point: {check.reason}."
+        case "not repeatable":
+            return f"{check.reason[0].upper()}{check.reason[1:]}."
     noise = f" Each value of f is off by about {check.noise:.1g}." if check.noise else ""
     return f"It cannot be told whether the gradient is right: at this point f has too few digits.{noise}"
 
@@ -192,15 +199,14 @@ def describe_details(check: GradientCheck) -> list[str]:
     lines = [_describe_derivative(d) for d in check.derivatives[:MAX_LISTED]]
     lines += [line.strip() for line in _list_more(check)]
     if check.derivatives:
-        lines.append(f"differences: steps h, h/{RATIO}, h/{RATIO**2}, …, extrapolated to 0 (Ridders, 1982) ± the error")
+        lines.append(
+            f"differences: the slope of a polynomial of degree {DEGREE} through Chebyshev points around x, or to its "
+            "left and right, as near as it takes; ± the error, from the last coefficients"
+        )
         lines.append(f"tolerance: {ERROR_FACTOR} times the error, and {SAME:g} of the derivative")
         if check.noise:
             lines.append(f"the error of one value of f: {check.noise:.1g}")
-        how = f"decided with {check.digits} digits"
-        if check.remainder is not None:
-            power = f"{check.remainder:g}"
-            how += f"; the Taylor remainder vanishes with power {power} of the step (right: 2, wrong: 1)"
-        lines.append(how)
+        lines.append(f"decided with {check.digits} digits")
     return [*lines, *[f"note: {note}" for note in check.notes]]
 
 

@@ -1,28 +1,29 @@
-"""The verdict on one derivative, from the number that is given and from what differences find.
+"""The verdict on one derivative, from the number that is given and from the slopes that f has.
 
-All bounds are relative to the derivatives themselves, so a function in other units gets the same verdict. Differences
-are left to `_differences.py`. Whose derivative it is, is left to `_local.py` and `check.py`.
+All bounds are relative to the derivatives themselves, so a function in other units gets the same verdict. Slopes are
+left to `_differences.py`. Whose derivative it is, is left to `_local.py` and `check.py`.
 """
 
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Literal
 
 from tinygrad_edu.rules import Number
 
-from ._differences import LineFunction, Slope, Slopes, estimate_slopes, fit_remainder, value_at
+from ._differences import Estimate, LineFunction, Slope, choose_slope, estimate_slopes, value_at
 from ._precision import Precision
 
-Verdict = Literal["correct", "wrong", "kink", "outside the domain", "too noisy"]
+Verdict = Literal["correct", "wrong", "kink", "outside the domain", "too noisy", "not repeatable"]
 
 SAME = 1e-7  # relative: two slopes that differ by less are equal
-CERTAIN = 1e-4  # relative: the error of a difference that is good enough to confirm a derivative
+CERTAIN = 1e-4  # relative: the error of a slope that is good enough to confirm a derivative
 FLAT_SLOPE = 1e-6  # relative to the slopes farther away: a smaller slope counts as 0
-FAR_STEPS = 5  # so many wide steps are far from the point: the last of them is a few thousandths of |x|, or of 1
-ERROR_FACTOR = 10  # the true error of a difference may be so many times the estimated one
+SMALLEST = sys.float_info.min * sys.float_info.epsilon  # no float is finer
+FAR = (0.73, -0.73, 0.02, -0.02)  # times |x| or 1: distances that are far from the point
+ERROR_FACTOR = 10  # the true error of a slope may be so many times the estimated one
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,8 @@ class Derivative:
 
     `given` is None where there is no gradient. `expected` is None where the sides differ, or where no difference could
     be taken. `left` and `right` are the one-sided derivatives, None where the function is not defined on that side.
-    `remainder` is the power of the step with which the Taylor remainder vanishes: 2 for a right derivative, 1 for a
-    wrong one, None where nothing remains.
+    `noise` is the error of one value of the function. `rounding` is how far off rounding alone can move the given
+    number; it is 0 where nobody had to ask.
     """
 
     name: str
@@ -42,19 +43,13 @@ class Derivative:
     error: float
     left: float | None
     right: float | None
-    remainder: float | None = None
+    noise: float = 0.0
+    rounding: float = 0.0
 
     @property
     def sides(self) -> str:
         """The one-sided derivatives in words."""
         return f"{_format_slope(self.left)} from the left, {_format_slope(self.right)} from the right"
-
-    def is_close(self, scale: float) -> bool:
-        """Whether given and expected differ only by rounding, for a function that can be as steep as `scale`."""
-        if self.given is None or self.expected is None:
-            return False
-        size = max(abs(self.given), abs(self.expected))
-        return abs(self.given - self.expected) <= max(CERTAIN * size, SAME * scale)
 
     def __str__(self) -> str:
         given = "no gradient" if self.given is None else f"gradient {self.given:.12g}"
@@ -77,56 +72,69 @@ def judge(
     x: float,
     precision: Precision,
     noise: Number = 0.0,
-    size: float = 0.0,
-    with_remainder: bool = False,
+    rounding_of_given: Callable[[], float] = lambda: 0.0,
 ) -> Derivative:
-    """Compares a given derivative at the point x with differences of f, where f(0) = y is the value at x.
+    """Compares a given derivative at the point x with the slope of f, where f(0) = y is the value at x.
 
-    `size` is the size of the numbers inside f, if it is larger than y: it decides what counts as flat. The Taylor
-    remainder is a second witness. It is asked where the differences disagree, or with `with_remainder`: where it leaves
-    no room for an error, a derivative is not called wrong.
+    `noise` is the least error of a value of f. Intervals around the point come first, and one may be enough;
+    else both sides are looked at on their own. Where the derivatives differ, it is asked how far off
+    `given` is by rounding.
     """
-    f = cache(f)
-    slopes = estimate_slopes(f, y, precision.steps(x), noise, precision.rounding, precision.rounding * abs(x))
-    best = min([s for s in slopes if s], key=lambda s: s.error, default=None)
+    f, scale = cache(f), max(abs(x), 1.0)
+    noise = noise if precision.is_exact else max(noise, SMALLEST)
 
-    def far_changes() -> list[tuple[Number, Number]]:
-        """Distances from the point, each with the change of f there."""
-        distances = [t for h in precision.wide_steps(x)[:FAR_STEPS] for t in (h, -h)]
-        return [(abs(t), abs(value - y)) for t in distances if (value := value_at(f, t)) is not None]
+    left, right, central = [
+        partial(estimate_slopes, f, y, stencil=stencil, noise=noise, rounding=precision.rounding)
+        for stencil in precision.stencils
+    ]
 
-    def largest_flat_slope() -> Number:
-        far_slopes = [change / distance for distance, change in far_changes()]
-        return FLAT_SLOPE * max([max(abs(y), size) / max(abs(x), 1.0), *far_slopes])
+    @cache
+    def flat() -> Number:
+        """A slope that counts as 0, as f has so much larger ones farther away."""
+        changes = [(t * scale, value_at(f, precision.number(t * scale))) for t in FAR]
+        return FLAT_SLOPE * max([abs(y) / scale, *[abs((value - y) / t) for t, value in changes if value is not None]])
 
-    def is_lost_in_noise() -> bool:
-        is_large = noise > 1000 * precision.rounding * abs(y)
-        expected_change = abs(given or 0.0) * precision.wide_steps(x)[FAR_STEPS]
-        return bool(is_large and 100 * noise > max([expected_change, *[change for _, change in far_changes()]]))
+    def settles(e: Estimate) -> bool:
+        """Whether one interval is enough: with many digits a precise slope, else one that confirms what is given."""
+        off = 0 if precision.is_exact else math.inf if given is None else abs(given - e.value)
+        return bool(off + e.error <= SAME * max(abs(e.value), FLAT_SLOPE * abs(y) / scale))
 
-    remainder = None
-    verdict = _verdict(given, slopes, best, largest_flat_slope)
-    if given is not None and (with_remainder or verdict != "correct"):
-        remainder = fit_remainder(f, y, given, precision.wide_steps(x), noise, precision.rounding)
-    off = abs(given - best.value) if verdict == "wrong" and best else 0
-    if off and (is_lost_in_noise() or (remainder and remainder.max_error < off / 2)):
-        verdict = "too noisy"
+    around: list[Estimate] = []
+    sides: list[Slope | None]
+    widths = precision.widths(x)
+    for e in central(widths):
+        around.append(e)
+        if settles(e):
+            sides = [Slope(e.value, e.error, 2 * e.residual)] * 2
+            middle = sides[0]
+            break
+    else:
+        sides = [choose_slope([*side(widths)]) for side in (left, right)]
+        middle = choose_slope(around)
+    best = min([s for s in (*sides, middle) if s], key=lambda s: s.error, default=None)
+    verdict = _verdict(given, sides, best, flat)
+    rounding = 0.0
+    if verdict == "wrong" and best and given is not None:
+        off, rounding = abs(best.value - given), rounding_of_given()
+        if off <= ERROR_FACTOR * (best.error + rounding):
+            is_close = off <= max(CERTAIN * max(abs(given), abs(best.value)), flat())
+            verdict = "correct" if is_close else "too noisy"
 
     def to_float(number: Number | None) -> float | None:
         return None if number is None else precision.to_float(number)
 
-    estimates = slopes.left, slopes.right, None if verdict == "kink" else best
-    left, right, expected = (to_float(s.value) if s else None for s in estimates)
-    error = precision.to_float(best.error) if best else math.inf
-    return Derivative(name, verdict, to_float(given), expected, error, left, right, remainder and remainder.power)
+    from_left, from_right = (to_float(s.value) if s else None for s in sides)
+    expected = None if best is None or verdict == "kink" else to_float(best.value)
+    error, noise = (precision.to_float(best.error), precision.to_float(best.noise)) if best else (math.inf, 0.0)
+    return Derivative(name, verdict, to_float(given), expected, error, from_left, from_right, noise, rounding)
 
 
 def _verdict(
-    given: Number | None, slopes: Slopes, best: Slope | None, largest_flat_slope: Callable[[], Number]
+    given: Number | None, sides: Sequence[Slope | None], best: Slope | None, flat: Callable[[], Number]
 ) -> Verdict:
     if best is None or given is None:
         return "outside the domain"
-    left, right = slopes.left, slopes.right
+    left, right = sides
     if left and right:
         apart, size = abs(left.value - right.value), max(abs(left.value), abs(right.value))
         if size == math.inf or apart > ERROR_FACTOR * (left.error + right.error) + SAME * size:
@@ -136,5 +144,5 @@ def _verdict(
     off, size = abs(given - best.value), max(abs(given), abs(best.value), sys.float_info.min)  # smaller: fewer digits
     if off > ERROR_FACTOR * best.error + SAME * size:
         return "wrong"
-    is_certain = best.error <= CERTAIN * size or off + best.error <= largest_flat_slope()
+    is_certain = off == 0 or best.error <= CERTAIN * size or off + best.error <= flat()
     return "correct" if is_certain else "too noisy"
