@@ -352,14 +352,14 @@ def test_predict_writes_a_file_and_says_what_was_missing():
 
 def test_a_cell_cannot_steer_the_terminal_that_predict_prints_to(monkeypatch: pytest.MonkeyPatch):
     """A file or a pipe gets the table as it is."""
-    from tinygrad_edu.cli import commands
+    from tinygrad_edu.cli import _terminal
 
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
             return True
 
     monkeypatch.setattr(sys, "stdout", Terminal())
-    commands._print_table("kind,prediction\n\x1b[2Jcat\x07,1.5\n")
+    _terminal.hand_out("kind,prediction\n\x1b[2Jcat\x07,1.5\n")
     assert sys.stdout.getvalue() == "kind,prediction\n\ufffd[2Jcat\ufffd,1.5\n"
 
 

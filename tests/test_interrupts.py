@@ -1,4 +1,4 @@
-"""Ctrl-C at any moment: in `backward()`, `grad()`, an optimizer's step, `no_grad` and `fit` nothing is left half done.
+"""Ctrl-C at any moment: nothing is left half done in `backward()`, `grad()`, a step, a block, a picture, `fit`.
 
 Python calls the handler of a signal between two instructions: where a function begins, where one written in C has
 returned, and where a loop goes round. A run is watched once, to count these moments; then it is repeated for each of
@@ -7,22 +7,36 @@ them, or for some, with Ctrl-C pressed there. What Ctrl-C means to the history o
 
 import _thread
 import gc
+import io
 import random
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import matplotlib
 import pytest
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 from profiles import IN_CI
+from threads import in_threads
 
-from tinygrad_edu import Value, dot, grad, nn, no_grad, optim, total
+from tinygrad_edu import Value, _io, dot, draw, explore, grad, nn, no_grad, optim, record, total
+from tinygrad_edu._interrupts import handle_signals
+from tinygrad_edu.cli._folder import write_all_or_none
+from tinygrad_edu.cli.commands import _exit_on_signals, _open_closed_streams
+from tinygrad_edu.data.tables import make_options, open_csv
 from tinygrad_edu.graph import no_cycle_collection
 from tinygrad_edu.modes import enable_grad, open_modes
+from tinygrad_edu.testing import detect_anomaly
 from tinygrad_edu.train import History, fit
+from tinygrad_edu.train.progress import open_progress_bar
+from tinygrad_edu.viz import plots
+from tinygrad_edu.viz._render import rendering_lock
 
 MANY = 300 if IN_CI else 8  # moments of a long run
 
@@ -197,6 +211,143 @@ def test_a_block_ends_when_it_is_interrupted(block: Callable[[], Any]) -> None:
     for moment in moments_of(run):
         assert interrupted(run, moment)[0]
         assert surroundings()[:3] == before[:3]
+
+
+# ---- blocks ----------------------------------------------------------------------------------------------------------
+MODEL = nn.Linear(1, init="zeros")
+HISTORY = History()
+HISTORY.loss, HISTORY.seconds = [2.0, 1.0], [1.0, 2.0]
+HISTORY.parameters = {name: [0.0, 2.0] for name, _ in MODEL.named_parameters()}
+WEIGHT = Value(2.0)
+
+
+def in_modes() -> None:
+    with no_grad(), enable_grad(), detect_anomaly():
+        Value(2.0).exp()
+
+
+def at_an_epoch() -> None:
+    with plots.parameters_at(MODEL, HISTORY, 1):
+        MODEL([1.0])
+
+
+def with_signals() -> None:
+    with handle_signals([signal.SIGINT, signal.SIGTERM], signal.default_int_handler), _exit_on_signals():
+        Value(2.0).exp()
+
+
+def with_a_bar() -> None:
+    stream, sys.stderr = sys.stderr, io.StringIO()
+    try:
+        with open_progress_bar(True, 2) as bar:
+            bar.update()
+    finally:
+        sys.stderr = stream
+
+
+def with_a_table() -> None:
+    Path("table.csv").write_text("a,b\n1,2\n")
+    with open_csv("table.csv", make_options()) as file:
+        file.read()
+
+
+def write_a_file() -> None:
+    _io.write("written", "new" * 100)
+
+
+def write_a_folder() -> None:
+    with write_all_or_none(Path("folder"), ["a", "b"]) as folder:
+        (folder / "a").write_text("new")
+        (folder / "b").write_text("new")
+
+
+def with_closed_streams() -> None:
+    with _open_closed_streams():
+        sys.stdin.read()
+
+
+def while_it_is_traced() -> None:
+    record(lambda a: a * WEIGHT, 1.0)
+
+
+def save_a_plot() -> None:
+    plots.save(PLOT[0], "plot.png")
+
+
+def draw_a_graph() -> None:
+    draw(Value(2.0) * Value(3.0)).save("graph.svg")
+
+
+def explore_a_graph() -> None:
+    explore(Value(2.0) * Value(3.0), "page.html")
+
+
+PLOT: list[Any] = []  # the axes, made when they are needed
+BLOCKS = {  # and how many moments a quick run tries
+    in_modes: 8,
+    at_an_epoch: 8,
+    with_signals: 8,
+    with_a_bar: 8,
+    with_a_table: 8,
+    write_a_file: 8,
+    write_a_folder: 8,
+    with_closed_streams: 8,
+    while_it_is_traced: 8,
+    save_a_plot: 2,
+    draw_a_graph: 4,
+    explore_a_graph: 3,
+}
+
+
+def everything() -> dict[str, Any]:
+    """What has to be the same before and after, and what is whole or not there."""
+    files = {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()}
+    return {
+        "surroundings": surroundings(),
+        "signals": [signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGHUP)],
+        "streams": (sys.stdin, sys.stdout, sys.stderr),
+        "model": MODEL.state_dict(),
+        "weight": (type(WEIGHT), WEIGHT.data),
+        "settings": dict(matplotlib.rcParams),
+        "filters": warnings.filters[:],
+        "fonts": {*[tuple(text.get_fontfamily()) for ax in PLOT for text in ax.figure.findobj(Text)]},
+        "lock": rendering_lock.locked(),
+        "files": {**files, Path("table.csv"): b""},  # which the test itself writes
+        "folders": [path for path in Path().rglob("*") if path.is_dir() and path.name != "folder"],
+    }
+
+
+# An object that is freed is the affair of its library: tqdm's says that it has not been made to its end.
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("run", BLOCKS, ids=lambda run: run.__name__)
+def test_every_block_and_every_picture_ends_when_it_is_interrupted(
+    run: Callable[[], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if run is with_closed_streams:
+        monkeypatch.setattr(sys, "stdin", None)
+    if run is save_a_plot:
+        PLOT[:] = [Figure((1, 1)).add_subplot()]
+        PLOT[0].text(0, 0, "中")
+        PLOT[0].set_axis_off()
+    empty = everything()
+    run()
+    full = everything()
+    assert {**full, "files": 0} == {**empty, "files": 0}
+    moments, through = moments_of(run, at_most=300 if IN_CI else BLOCKS[run]), 0
+    for moment in moments:
+        for path in full["files"].keys() - {Path("table.csv")}:
+            path.write_bytes(b"old")
+        old = everything()
+        through += interrupted(run, moment)[0]
+        after = everything()
+        assert {**after, "files": 0} == {**old, "files": 0}
+        assert after["files"] in (old["files"], full["files"])
+    assert through > len(moments) / 2  # Python swallows what is raised while it frees an object
+    if run is not with_signals:  # which are for the main thread
+        assert in_threads(lambda: run() or "done") == ["done"]  # a lock that is still held is one to this thread only
+    run()
+    assert everything() == full
 
 
 # ---- updates ---------------------------------------------------------------------------------------------------------

@@ -41,7 +41,7 @@ def _values_are_left_as_they_were() -> Iterator[None]:
     """Whatever happens while a function is traced, the Values that it uses are guarded no more when it is over."""
     yield
     assert type(V) is Value
-    assert not trace._guard_counts
+    assert not trace._guarded
 
 
 def tracing(f: Callable[..., Any], *numbers: float) -> Traced:

@@ -13,6 +13,7 @@ from math import sqrt
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from . import _io, functional
+from ._interrupts import set_atomically
 from ._samples import by_position, is_array, to_array
 from ._validate import common_length, is_number, look_up, require_ints, require_names, require_random, to_float
 from .engine import Value, make_constant, make_node
@@ -226,8 +227,7 @@ class Module(metaclass=_ModuleMeta):
         parameters = dict(self.named_parameters())
         require_names(f"these are not the parameters of this {type(self).__name__}", state, parameters)
         numbers = {name: to_float(x, f"parameter {name!r}") for name, x in state.items()}
-        for name, p in parameters.items():
-            p.data = numbers[name]
+        set_atomically([(p, "data", numbers[name]) for name, p in parameters.items()])
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the parameters to a JSON file, in one step.

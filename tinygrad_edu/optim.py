@@ -13,10 +13,10 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from inspect import signature
-from itertools import starmap
 from typing import Any, ClassVar
 
 from ._display import Sheet
+from ._interrupts import set_atomically
 from ._validate import look_up, require_finite, require_ints, require_names, to_float, to_float_within
 from .engine import Value
 from .errors import api_boundary, describe, short_repr
@@ -26,7 +26,6 @@ from .rules import Number
 Schedule = Callable[[int], float]  # the number of updates made so far -> the learning rate of the next one
 Parameters = Iterable[Value | tuple[str, Value]]
 ParameterState = tuple[Number, ...]  # what an optimizer remembers of a parameter: a number for each of its `buffers`
-Changes = Sequence[tuple[object, str, object]]  # objects, each with the name of an attribute and its new value
 
 
 class Optimizer:
@@ -875,13 +874,3 @@ def _read_gradients(params: Sequence[Value], names: Sequence[str]) -> dict[int, 
     """The gradients by the positions of their parameters; a gradient of None is left out, as in PyTorch."""
     present = {i: p.grad for i, p in enumerate(params) if p.grad is not None}
     return {i: to_float(g, f"the gradient of {_quote_parameter(i, names)}") for i, g in present.items()}
-
-
-# ---- changes that belong together ------------------------------------------------------------------------------------
-def set_atomically(changes: Changes) -> None:
-    """Sets every attribute, or none where Ctrl-C comes in between.
-
-    Python looks for Ctrl-C between its own instructions, and never within one. Here one instruction makes all changes,
-    in C code.
-    """
-    any(starmap(setattr, changes))  # setattr returns None, so that `any` goes on to the last

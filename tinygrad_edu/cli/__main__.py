@@ -3,4 +3,4 @@
 from .commands import main
 
 if __name__ == "__main__":
-    main(prog_name="tinygrad-edu")
+    main()

@@ -6,10 +6,10 @@ What the files hold is left to `experiment.py`.
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from secrets import token_hex
 
 from tinygrad_edu import _io
 
@@ -19,7 +19,7 @@ except ImportError:  # there is no such thing on Windows, and nothing is cleared
     fcntl = None  # type: ignore[assignment]
 
 _PREFIX = ".unfinished-"
-_OURS = re.compile(rf"{re.escape(_PREFIX)}[a-z0-9_]{{8}}")  # as `tempfile` names a folder
+_OURS = re.compile(rf"{re.escape(_PREFIX)}[a-z0-9_]{{8}}")
 
 
 @contextmanager
@@ -34,12 +34,12 @@ def write_all_or_none(folder: Path, names: Collection[str]) -> Iterator[Path]:
     made = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _in_use(folder), tempfile.TemporaryDirectory(prefix=_PREFIX, dir=folder) as temporary:
-            longest = Path(temporary, max(names, key=len))
+        with _in_use(folder), _make_temporary(folder / f"{_PREFIX}{token_hex(4)}") as temporary:
+            longest = temporary / max(names, key=len)
             _io.write(longest, "")  # whether there is room for a file and its name is known before the work begins
             longest.unlink()
-            yield Path(temporary)
-            _replace(folder, Path(temporary), names)
+            yield temporary
+            _replace(folder, temporary, names)
     except BaseException as error:
         for path in made:
             with suppress(OSError):
@@ -47,6 +47,30 @@ def write_all_or_none(folder: Path, names: Collection[str]) -> Iterator[Path]:
         if isinstance(error, OSError) and _PREFIX in Path(str(error.filename)).parent.name:
             error.filename = os.fspath(folder / Path(str(error.filename)).name)  # the user named no temporary folder
         raise
+
+
+@contextmanager
+def _make_temporary(folder: Path) -> Iterator[Path]:
+    """Makes a folder, which is gone at the end, also after Ctrl-C: `tempfile` and `rmtree` may leave it then."""
+    try:
+        folder.mkdir(mode=0o700)
+        yield folder
+    finally:
+        try:
+            _remove(folder)
+        except KeyboardInterrupt:
+            _remove(folder)
+            raise
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):
+        if path.is_dir() and not path.is_symlink():
+            for inner in path.iterdir():
+                _remove(inner)
+            path.rmdir()
+        else:
+            path.unlink()
 
 
 def _replace(folder: Path, temporary: Path, names: Collection[str]) -> None:
@@ -64,14 +88,15 @@ def _replace(folder: Path, temporary: Path, names: Collection[str]) -> None:
             if place.exists() or place.is_symlink():
                 if place.name in new and place.exists():
                     shutil.copymode(place, new[place.name])  # a private file stays private
-                os.rename(place, aside / place.name)
                 moved.append((place, aside / place.name))
+                os.rename(*moved[-1])
             if place.name in new:
-                os.rename(new[place.name], place)
                 moved.append((new[place.name], place))
+                os.rename(*moved[-1])
     except BaseException:
         for before, after in reversed(moved):
-            os.rename(after, before)
+            with suppress(FileNotFoundError):  # the last one, where it has not been moved
+                os.rename(after, before)
         raise
 
 
@@ -90,7 +115,7 @@ def _in_use(folder: Path) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             for path in folder.iterdir():
                 if _OURS.fullmatch(path.name) and path.is_dir():
-                    shutil.rmtree(path, ignore_errors=True)
+                    _remove(path)
         with suppress(OSError):
             fcntl.flock(handle, fcntl.LOCK_SH)
         yield

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple, NoReturn
 import click
 
 from tinygrad_edu import __version__, _io, data
-from tinygrad_edu._display import clean_text
+from tinygrad_edu._interrupts import atomic_setter, handle_signals, set_atomically
 from tinygrad_edu.data.tables import Table, make_options, open_csv
 from tinygrad_edu.errors import quote_list, short_repr
 from tinygrad_edu.graph import topological_order
@@ -34,6 +34,7 @@ from tinygrad_edu.train.predictor import CLASSIFICATION_LOSSES, REGRESSION_LOSSE
 
 from . import expressions, report
 from ._folder import write_all_or_none
+from ._terminal import hand_out, say
 from .experiment import (
     LEARNING_RATES,
     MAX_VALIDATION_ROWS,
@@ -48,6 +49,7 @@ from .experiment import (
 )
 from .notes import MAX_CATEGORIES
 
+PROGRAM = "tinygrad-edu"
 ERROR, INTERRUPTED = 2, 130  # exit codes; the second is what shells report after Ctrl-C
 MAX_WIDTH = 1000
 MAX_NOTES = 20  # on single rows
@@ -97,9 +99,9 @@ class Commands(click.Group):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="replace")  # a terminal that has no ² or → is no reason to fail
         try:
-            sys.exit(super().main(*args, **{**options, "standalone_mode": False}))
+            sys.exit(super().main(*args, **{"prog_name": PROGRAM, **options, "standalone_mode": False}))
         except click.UsageError as error:
-            path = error.ctx.command_path if error.ctx else "tinygrad-edu"
+            path = error.ctx.command_path if error.ctx else PROGRAM
             problem, code = f"{error.format_message()} (see {path} --help)", ERROR
         except click.ClickException as error:
             problem, code = error.format_message(), ERROR
@@ -109,7 +111,7 @@ class Commands(click.Group):
             problem, code = f"{error.filename}: {error.strerror}" if error.filename else str(error), ERROR
         except (ValueError, ArithmeticError, ImportError) as error:
             problem, code = str(error.args[-1] if error.args else type(error).__name__), ERROR
-        click.echo(f"Error: {clean_text(' '.join(problem.split()))}", err=True)
+        say(f"Error: {' '.join(problem.split())}", err=True)
         sys.exit(code)
 
 
@@ -120,17 +122,19 @@ def _open_closed_streams() -> Iterator[None]:
     Otherwise the next file to be opened would get the number of that stream, and whatever a library writes there.
     """
     closed = [name for name in ("stdin", "stdout", "stderr") if getattr(sys, name) is None]
+    opened: list[tuple[object, str, object]] = []
     with ExitStack() as stack:
         for name in closed:  # in this order, as each gets the lowest number that is free
             stream = stack.enter_context(open(os.devnull, "r" if name == "stdin" else "w"))
             if stream.fileno() <= 2:
                 os.set_inheritable(stream.fileno(), True)  # a program that is started here must not get it closed
-            setattr(sys, name, stream)
+            opened.append((sys, name, stream))
+        close = atomic_setter([(sys, name, None) for name in closed])
         try:
+            set_atomically(opened)
             yield
         finally:
-            for name in closed:
-                setattr(sys, name, None)
+            close()
 
 
 def _parse_patience(context: click.Context, parameter: click.Parameter, text: str) -> int | None:
@@ -208,7 +212,7 @@ def _format_defaults(settings: dict[str, float]) -> str:
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "show_default": True, "max_content_width": 100},
 )
-@click.version_option(__version__, prog_name="tinygrad-edu", message="%(prog)s %(version)s")
+@click.version_option(__version__, prog_name=PROGRAM, message="%(prog)s %(version)s")
 @click.pass_context
 def main(context: click.Context) -> None:
     """Gradient descent on a table of data: a trained model and its pictures come out. And on an expression, to look at.
@@ -217,7 +221,7 @@ def main(context: click.Context) -> None:
     error, which is one line, and 130 after Ctrl-C.
     """
     if context.invoked_subcommand is None:
-        click.echo(context.get_help())
+        say(*context.get_help().split("\n"))
 
 
 @main.command()
@@ -235,8 +239,8 @@ def demo(out: Path, seed: int) -> int:
         code = _run_experiment(title, experiment, out / name)
         if code:
             return code
-    program = "tinygrad-edu" if shutil.which("tinygrad-edu") else sys.argv[0]  # which may be in .venv/bin
-    click.echo(f"Next, a table of your own: {clean_text(program)} fit data.csv --target COLUMN")
+    program = PROGRAM if shutil.which(PROGRAM) else sys.argv[0]  # which may be in .venv/bin
+    say(f"Next, a table of your own: {program} fit data.csv --target COLUMN")
     return 0
 
 
@@ -457,21 +461,13 @@ def predict(
         way_out = "--ignore-unseen predicts as if the category were missing"
         notes.append(f"{format_count(len(unseen), 'row')} of {len(rows)} without a prediction: {way_out}")
     for note in notes:
-        click.echo(f"Note: {clean_text(note)}", err=True)
+        say(f"Note: {note}", err=True)
     if out:
         _io.write(out, text)
-        click.echo(f"{clean_text(str(out))} is written", err=True)
+        say(f"{out} is written", err=True)
     else:
-        _print_table(text)
+        hand_out(text)
     return 1 if unseen else 0
-
-
-def _print_table(text: str) -> None:
-    """Prints a table as it is, but for a terminal without what could steer it: cells come from other people's files."""
-    if sys.stdout.isatty():
-        click.echo("\n".join(map(clean_text, text.split("\n"))), nl=False)
-    else:
-        click.echo(text.encode(), nl=False)
 
 
 # ---- an expression ---------------------------------------------------------------------------------------------------
@@ -517,7 +513,7 @@ def explore(expression: str | None, numbers: tuple[str, ...], out: Path, paramet
         if unknown:
             raise ValueError(f"{quote_list(unknown)} cannot be a parameter: the expression has no such name")
         explore(y, out, [leaves[name] for name in parameters or ()])
-    click.echo(f"{clean_text(str(out))} is written: open it in a browser")
+    say(f"{out} is written: open it in a browser")
 
 
 @main.command(**_EXPRESSION)
@@ -541,7 +537,7 @@ def draw(expression: str, numbers: tuple[str, ...], out: Path) -> None:
     if y._rule is not CONSTANT:
         y.backward()
     draw(y).save(out)
-    click.echo(f"{clean_text(str(out))} is written")
+    say(f"{out} is written")
 
 
 @main.command(**_EXPRESSION)
@@ -561,7 +557,7 @@ def animate(expression: str, numbers: tuple[str, ...], out: Path, seconds: float
 
     y = expressions.parse(expression, expressions.parse_assignments(numbers))
     animate_graph(y, seconds=seconds).save(out)
-    click.echo(f"{clean_text(str(out))} is written")
+    say(f"{out} is written")
 
 
 @main.command(**_EXPRESSION)
@@ -583,7 +579,7 @@ def check(expression: str, numbers: tuple[str, ...], order: int) -> int:
         expressions.parse(expression, {leaf.label: leaf for leaf in leaves})
     found = gradcheck(lambda *xs: expressions.parse(expression, {x.label: x for x in xs}), *leaves, order=order)
     point = ", ".join([f"{leaf.label} = {leaf.data:g}" for leaf in leaves])
-    click.echo(f"f = {clean_text(expression)}{point and f', at {point}'}\n\n{found}")
+    say(f"f = {expression}{point and f', at {point}'}", "", *str(found).split("\n"))
     return 0 if found else 1
 
 
@@ -626,7 +622,7 @@ def grade(engine: Path, as_json: bool, gradescope: Path | None, **choices: Any) 
         found = grade_file(engine, **choices)
     if gradescope:
         _io.write(gradescope, found.gradescope() + "\n")
-    click.echo(found.json() if as_json else found.report(colour=True))
+    say(*(found.json() if as_json else found.report(colour=True)).split("\n"), coloured=True)
     return 0 if found.passed else 1
 
 
@@ -662,7 +658,7 @@ def _draw_pictures(experiment: Experiment, out: Path) -> int:
         with write_all_or_none(out, PICTURES) as folder:
             failed = experiment.write_pictures(folder)
     except KeyboardInterrupt:
-        click.echo(f"Error: interrupted while the pictures were drawn; {clean_text(kept)}", err=True)
+        say(f"Error: interrupted while the pictures were drawn; {kept}", err=True)
         return INTERRUPTED
     except OSError as error:
         raise ValueError(f"the pictures could not be written: {error.strerror or error}; {kept}") from None
@@ -682,10 +678,5 @@ def _exit_on_signals() -> Iterator[None]:
     is_main_thread = threading.current_thread() is threading.main_thread()
     numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if is_main_thread and hasattr(signal, name)]
     ours = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]  # nohup ignores SIGHUP
-    for number in ours:
-        signal.signal(number, end)
-    try:
+    with handle_signals(ours, end):
         yield
-    finally:
-        for number in ours:
-            signal.signal(number, signal.SIG_DFL)

@@ -1,6 +1,6 @@
 """What the command shows of an experiment in the terminal: its plan, its results, its files.
 
-Names from a table are quoted. Characters that are not printable, as in the name of a file, do not reach the terminal.
+Names from a table are quoted; how they reach the terminal is left to `_terminal.py`.
 """
 
 import shutil
@@ -8,11 +8,9 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-import click
-
-from tinygrad_edu._display import clean_text
 from tinygrad_edu.errors import quote_list, short_repr
 
+from ._terminal import say
 from .experiment import PICTURES, Experiment, Rival, format_count
 from .notes import describe_uncertainty
 
@@ -22,7 +20,7 @@ MOST_CLASSES, MOST_COEFFICIENTS = 8, 12  # in a table; the others are in a file,
 def show_plan(title: str, experiment: Experiment) -> None:
     """Shows the task, the data, the model, and how it is trained."""
     predictor, settings = experiment.predictor, experiment.settings
-    click.secho(clean_text(title), bold=True)
+    say(title, bold=True)
     show_line(
         "task", f"{predictor.task}: {short_repr(predictor.target.name)} from {quote_list(predictor.features.columns)}"
     )
@@ -143,11 +141,11 @@ def show_table(name: str, lines: Sequence[Sequence[str]]) -> None:
     widths = [max(map(len, column)) for column in zip(*cells)]
     for i, (first, *others) in enumerate(cells):
         row = first.ljust(widths[0]) + "".join("  " + cell.rjust(width) for cell, width in zip(others, widths[1:]))
-        click.echo(f"  {name if not i else '':<10}{row}".rstrip())
+        say(f"  {name if not i else '':<10}{row}".rstrip())
 
 
 def _one_line(text: str) -> str:
-    return " ".join(clean_text(text).split())
+    return " ".join(text.split())
 
 
 def _shorten(text: str, width: int) -> str:
@@ -164,14 +162,14 @@ def show_files(experiment: Experiment, folder: Path, pictures: bool) -> None:
     width = 2 + max(len(", ".join(names)) for names in files)
     for names, what in files.items():
         show_line("", f"{', '.join(names):<{width}}{what}", indent=width)
-    click.echo()
+    say()
 
 
 def show_line(name: str, text: str, indent: int = 0) -> None:
     """Shows a text beside its name, in as many lines as it takes; from the second on they are indented."""
     wrapper = textwrap.TextWrapper(_terminal_width(), break_long_words=False, break_on_hyphens=False)
     wrapper.initial_indent, wrapper.subsequent_indent = f"  {name:<10}", " " * (12 + indent)
-    click.echo(wrapper.fill(clean_text(text)))
+    say(*wrapper.wrap(text))
 
 
 def _terminal_width() -> int:

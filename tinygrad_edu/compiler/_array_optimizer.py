@@ -12,9 +12,10 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from tinygrad_edu._interrupts import set_atomically
 from tinygrad_edu._validate import to_float
 from tinygrad_edu.engine import Value, add_to_gradients
-from tinygrad_edu.optim import Optimizer, set_atomically
+from tinygrad_edu.optim import Optimizer
 
 from ._reach import RandomStates, Reach
 from ._snapshot import Snapshot

@@ -14,13 +14,14 @@ advise to `_advice.py`.
 
 import math
 import operator
+import os
 import sys
 from array import array
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from numbers import Integral
+from threading import get_ident
 from types import CodeType, FrameType
 from typing import Any, NamedTuple, NoReturn
 
@@ -582,7 +583,7 @@ def _guarded_class(cls: type[Value]) -> type[Value]:
     return guard
 
 
-_guard_counts: Counter[Value] = Counter()  # by how many traces each is guarded: they may overlap
+_guarded: dict[int, tuple[int, list[Value]]] = {}  # the thread of each trace that is open, and what it guards
 
 
 @contextmanager
@@ -591,14 +592,34 @@ def _guard_values(values: Iterable[Value]) -> Iterator[None]:
     values = [v for v in values if not isinstance(v, Tracing)]  # those of a trace around this one are unreadable anyway
     try:
         with engine.backward_lock:
-            _guard_counts.update(values)
+            _guarded[id(values)] = get_ident(), values
             for v in values:
                 v.__class__ = _guarded_class(class_of(v))
         yield
     finally:
         with engine.backward_lock:
-            for v in values:
-                _guard_counts[v] -= 1
-                if _guard_counts[v] <= 0:
-                    _guard_counts.pop(v)
-                    v.__class__ = class_of(v)
+            try:
+                _end_guard(values)
+            except KeyboardInterrupt:
+                _end_guard(values)
+                raise
+
+
+def _end_guard(values: list[Value]) -> None:
+    """Traces may overlap: what another one guards stays guarded."""
+    others = {v for _, guarded in _guarded.values() if guarded is not values for v in guarded}
+    for v in values:
+        if v not in others:
+            v.__class__ = class_of(v)
+    _guarded.pop(id(values), None)
+
+
+def _end_guards_of_others() -> None:
+    """In a forked process the other threads do not exist, and nobody else would end what their traces guard."""
+    for thread, values in [*_guarded.values()]:
+        if thread != get_ident():
+            _end_guard(values)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_end_guards_of_others)

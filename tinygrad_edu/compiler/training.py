@@ -12,7 +12,7 @@ made of. How samples become numbers is left to `_data_rows.py`, the loop over ba
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from math import isfinite
 from typing import Any, NamedTuple
 
@@ -406,27 +406,30 @@ class Executable:
     ) -> None:
         self.program, self.inputs, self.parameters = program, inputs, parameters
         self._make_function = backends.choose(backend) or partial(backends.make_function, language=backend)
+        self._with_gradients: Program | None = None  # made when needed, as the functions are
+        self._functions: dict[bool, Callable[..., Sequence[Any]]] = {}  # by whether they give the gradients, too
 
-    @cached_property
+    @property
     def with_gradients(self) -> Program:
         """The program whose outputs are the gradients, too."""
-        return differentiate(self.program, self.program.parameters)
+        if self._with_gradients is None:
+            self._with_gradients = differentiate(self.program, self.program.parameters)
+        return self._with_gradients
 
-    @cached_property
-    def _forward(self) -> Callable[..., Sequence[Any]]:
-        return self._make_function(self.program)
-
-    @cached_property
-    def _with_gradients(self) -> Callable[..., Sequence[Any]]:
-        return self._make_function(self.with_gradients)
+    def _function(self, with_gradients: bool) -> Callable[..., Sequence[Any]]:
+        if with_gradients not in self._functions:
+            self._functions[with_gradients] = self._make_function(
+                self.with_gradients if with_gradients else self.program
+            )
+        return self._functions[with_gradients]
 
     def outputs(self, tables: Sequence[Array], at: Array) -> Sequence[Any] | None:
         """The outputs at those numbers of all leaves; None where something is not defined or too large."""
-        return self._run(self._forward, tables, at)
+        return self._run(self._function(with_gradients=False), tables, at)
 
     def value_and_slopes(self, tables: Sequence[Array], at: Array) -> tuple[Any, Array] | None:
         """The first output, and its gradient in all leaves; None as for `outputs`."""
-        found = self._run(self._with_gradients, tables, at)
+        found = self._run(self._function(with_gradients=True), tables, at)
         if found is None:
             return None
         slopes = np.zeros(len(at))

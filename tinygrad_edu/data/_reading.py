@@ -8,7 +8,6 @@ made of in `_csv.py`; the arguments and the errors are those of `read_csv` (`tab
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import pairwise
 from math import nan
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -37,11 +36,7 @@ class Options:
     thousands: str = ""
     marks: frozenset[str] = frozenset()
     words: frozenset[str] = frozenset()  # those of the marks that may be texts, and that nobody has asked for
-
-    @cached_property
-    def numeric_marks(self) -> list[float]:
-        """The marks that are numbers, such as -999; they count however they are written."""
-        return [x for x in map(read_plain, self.marks) if x is not None]
+    numeric_marks: frozenset[float] = frozenset()  # such as -999, which count however they are written
 
     def is_missing(self, text: str) -> bool:
         """Whether a text is the mark of a missing value."""
@@ -134,7 +129,7 @@ class _Column:
         self.missing: set[str] = set()  # the marks of missing numbers, in lower case
         self.is_lost = False  # it began as numbers, and goes on as something else: it must be read again as texts
         self._spellings = {m: "nan" for mark in options.marks for m in (mark, mark.upper(), mark.title())}
-        self._numeric_marks = options.numeric_marks
+        self._numeric_marks = [*options.numeric_marks]
         self._may_begin_otherwise = not as_texts
 
     def add(self, cells: Sequence[str]) -> None:

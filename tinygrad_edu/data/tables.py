@@ -19,6 +19,7 @@ from tinygrad_edu.errors import api_boundary, quote_list, short_repr
 
 from ._columns import Column, Numbers, Texts, number_texts
 from ._csv import Records
+from ._numbers import read_plain
 from ._reading import Content, Options, read_columns, require_column
 
 if TYPE_CHECKING:
@@ -524,7 +525,9 @@ def make_options(
         decimal = "," if thousands == "." else "."
     asked, kept = {_fold(mark) for mark in missing}, {_fold(mark) for mark in keep}
     words = {mark for mark in MISSING if mark[:1].isalpha()} - asked - kept
-    return Options(sep, header, decimal or "", thousands or "", (MISSING | asked) - kept, frozenset(words))
+    marks = (MISSING | asked) - kept
+    numbers = frozenset([x for x in map(read_plain, marks) if x is not None])
+    return Options(sep, header, decimal or "", thousands or "", marks, frozenset(words), numbers)
 
 
 def _fold(mark: str) -> str:

@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from math import isnan, nan
 from typing import Any
 
+from tinygrad_edu._interrupts import set_atomically
 from tinygrad_edu._validate import require_finite
 from tinygrad_edu.errors import short_repr
-from tinygrad_edu.optim import Optimizer, set_atomically
+from tinygrad_edu.optim import Optimizer
 
 
 class BestNumbers:

@@ -5,6 +5,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from tinygrad_edu._interrupts import handle_signals
+
 
 class StopTraining(Exception):
     """Ends the loops over epochs and batches after Ctrl-C, between two updates."""
@@ -24,8 +26,5 @@ def catch_ctrl_c() -> Iterator[list[int]]:
     if not is_main_thread or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield pressed  # signals go elsewhere: to another thread, or to a handler of the user's own
         return
-    try:
-        signal.signal(signal.SIGINT, handle)  # inside of `try`, as Ctrl-C may come right after it
+    with handle_signals([signal.SIGINT], handle):
         yield pressed
-    finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,8 +1,12 @@
 """A progress bar, in a terminal or a notebook; the bar itself is tqdm's."""
 
+import os
 import sys
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from functools import cache
 from importlib import import_module
+from threading import RLock
 from typing import Any, Protocol
 
 
@@ -32,11 +36,38 @@ def open_progress_bar(
         wanted = in_notebook or (sys.stderr is not None and sys.stderr.isatty())
     if not wanted:
         return nullcontext(_NoProgressBar())
+    file: Any = _OutputLine() if in_notebook else None  # None is standard error, which a notebook shows in red
+    return _open(total=total, initial=done, unit=unit, dynamic_ncols=True, file=file)
+
+
+@contextmanager
+def _open(**options: Any) -> Iterator[ProgressBar]:
+    make_bar = _load_bar()
+    try:
+        with make_bar(**options) as bar:
+            yield bar
+    except KeyboardInterrupt:  # tqdm may have been about to give its lock back
+        with suppress(RuntimeError):  # this thread does not hold it any more
+            while True:
+                make_bar.get_lock().release()
+        raise
+
+
+@cache
+def _load_bar() -> Any:
+    """A class of bars with a lock of its own, which a forked process has anew: that of tqdm could be held for ever."""
     from tqdm import tqdm
 
-    file: Any = _OutputLine() if in_notebook else None  # None is standard error, which a notebook shows in red
-    bar: AbstractContextManager[ProgressBar] = tqdm(total=total, initial=done, unit=unit, dynamic_ncols=True, file=file)
-    return bar
+    class Bar(tqdm):  # type: ignore[type-arg]
+        pass
+
+    def renew_lock() -> None:
+        Bar.set_lock(RLock())
+
+    renew_lock()
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=renew_lock)
+    return Bar
 
 
 def _is_notebook() -> bool:

@@ -7,6 +7,7 @@ without any font.
 """
 
 import atexit
+import os
 import re
 import shutil
 import subprocess
@@ -33,6 +34,10 @@ MimeBundle: TypeAlias = tuple[dict[str, Any], dict[str, Any]]  # pictures by the
 # One thread at a time. Graphviz in WebAssembly has one memory, and a second thread in it would crash the process.
 # Matplotlib's settings belong to the process, and a second thread that changes them would restore the wrong ones.
 rendering_lock = Lock()
+if hasattr(os, "register_at_fork"):  # a fork waits for the picture in hand: in the new process nobody would end it
+    os.register_at_fork(
+        before=rendering_lock.acquire, after_in_parent=rendering_lock.release, after_in_child=rendering_lock.release
+    )
 
 
 def to_svg(dot_source: str) -> str:
@@ -210,6 +215,9 @@ def _run_webassembly(dot_source: str) -> str:
                 raise ValueError("Graphviz cannot draw this graph: it is too large or too deep") from None
             except RenderError as error:
                 raise ValueError(f"Graphviz cannot draw this graph: {error}") from None
+            except KeyboardInterrupt:
+                _load_graphviz.cache_clear()
+                raise
     except ImportError as error:
         raise ImportError(
             "drawing a graph needs Graphviz: `pip install tinygrad-edu` brings it along, or install its program `dot`"

@@ -8,8 +8,8 @@ import math
 import os
 import sys
 import textwrap
-import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -18,7 +18,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.font_manager import fontManager
 from matplotlib.lines import Line2D
+from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 
 from tinygrad_edu._io import write
@@ -34,6 +36,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 STYLES = ("-", "--", "-.", ":")  # of lines, if there are more lines than colours
 MARKERS = "osD^vPX"
 MAX_LABELLED = 8  # lines with their names at their ends; more have a legend
+LAST_RESORT = "Last Resort High-Efficiency"  # a font that comes with Matplotlib
 INK, LIGHT_INK = "#333333", "#E6E6E6"  # of letters and lines, on a light background and on a dark one
 
 Look: TypeAlias = dict[str, Any]  # of one of Matplotlib's artists
@@ -56,13 +59,42 @@ def save(ax: Axes, path: str | os.PathLike[str]) -> None:
     if suffix not in (".svg", ".png"):
         raise ValueError(f"cannot save a plot as {os.fspath(path)!r}: its suffix must be .svg or .png")
     file = io.BytesIO()
-    # text in an SVG stays text, which can be searched and read aloud; the same plot is always the same file
-    style: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "tinygrad_edu"}
-    with rendering_lock, matplotlib.rc_context(style), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from")  # a name may be in any script
+    with rendering_lock, _settings_of_files(ax.figure.findobj(Text)):
         metadata = {"Date": None} if suffix == ".svg" else None
         ax.figure.canvas.print_figure(file, format=suffix[1:], dpi=150, metadata=metadata)
     write(path, file.getvalue())
+
+
+@contextmanager
+def _settings_of_files(texts: Sequence[Any]) -> Iterator[None]:
+    """Inside the block Matplotlib writes files as we want them, and its texts may be in any script.
+
+    Text in an SVG stays text, which can be searched and read aloud; the same plot is always the same file. The last
+    font of each text is one that has a box for each letter. Matplotlib, from 3.11 on, takes it by itself, but warns of
+    each letter; and warnings cannot be turned off for one thread, as their filters belong to the process.
+    """
+    settings = {"svg.fonttype": "none", "svg.hashsalt": "tinygrad_edu"}
+    rc: Any = matplotlib.rcParams
+    former = {name: rc[name] for name in settings}
+    families = [text.get_fontfamily() for text in texts]
+    fonts = [LAST_RESORT] if LAST_RESORT in fontManager.get_font_names() else []
+
+    def restore() -> None:
+        rc.update(former)
+        for text, family in zip(texts, families):
+            text.set_fontfamily(family)
+
+    try:
+        rc.update(settings)
+        for text, family in zip(texts, families):
+            text.set_fontfamily([*family, *fonts])
+        yield
+    finally:
+        try:
+            restore()
+        except KeyboardInterrupt:
+            restore()
+            raise
 
 
 def prepare_axes(

@@ -7,7 +7,6 @@ file formats to `_render.py`.
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -224,11 +223,13 @@ class Drawing:
         self.dot = dot
         self.nodes = nodes
         self.caption = caption
+        self._svg = ""
 
-    @cached_property
+    @property
     def svg(self) -> str:
         """The picture as an `<svg>` element."""
-        return to_svg(self.dot)
+        self._svg = self._svg or to_svg(self.dot)  # no `cached_property`: its lock, in Python 3.11, outlives a fork
+        return self._svg
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the picture to a file. If writing fails, an older file stays as it was.

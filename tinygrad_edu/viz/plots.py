@@ -17,6 +17,7 @@ from typing import Any, Literal
 import numpy as np
 from matplotlib.axes import Axes
 
+from tinygrad_edu._interrupts import atomic_setter
 from tinygrad_edu._validate import require_finite, to_float
 from tinygrad_edu.errors import api_boundary, describe
 from tinygrad_edu.nn import Module
@@ -273,15 +274,15 @@ def parameters_at(model: Module, history: History, epoch: float) -> Iterator[Non
         ...     model([1.0]).data
         2.0
     """
-    paths, before = read_parameters(history), model.state_dict()
+    paths, restore = read_parameters(history), atomic_setter([(p, "data", p.data) for p in model.parameters()])
     last = min(map(len, paths.values())) - 1
     if not 0 <= epoch <= last:
         raise ValueError(f"the history has the parameters of the epochs 0 to {last}, not of {epoch}")
-    model.load_state_dict({name: float(np.interp(epoch, range(len(p)), p)) for name, p in paths.items()})
     try:
+        model.load_state_dict({name: float(np.interp(epoch, range(len(p)), p)) for name, p in paths.items()})
         yield
     finally:
-        model.load_state_dict(before)
+        restore()
 
 
 # ---- a model ---------------------------------------------------------------------------------------------------------

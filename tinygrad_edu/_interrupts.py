@@ -1,0 +1,47 @@
+"""Ctrl-C: how nothing is left half done, wherever it comes.
+
+Python looks for Ctrl-C between its own instructions, and never within one that is written in C. So changes that belong
+together are made by one instruction. What takes more of them to be put back, at the end of a block, is put back once
+more where Ctrl-C has come in between: a `try` around it says so. What Ctrl-C means to a training run is left to
+`train/`.
+"""
+
+import signal
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from itertools import starmap
+from typing import Any, TypeAlias
+
+Changes: TypeAlias = Sequence[tuple[object, str, object]]  # objects, each with the name of an attribute and its value
+
+
+def atomic_setter(changes: Changes) -> Callable[[], object]:
+    """Returns a function that sets every attribute, once, by one instruction. It is C code itself."""
+    return partial(any, starmap(setattr, changes))
+
+
+def set_atomically(changes: Changes) -> None:
+    """Sets every attribute, or none where Ctrl-C comes in between."""
+    any(starmap(setattr, changes))  # setattr returns None, so that `any` goes on to the last
+
+
+@contextmanager
+def handle_signals(numbers: Iterable[int], handler: Callable[[int, Any], object]) -> Iterator[None]:
+    """Gives signals a handler, inside a `with` block of the main thread."""
+    before = {number: signal.getsignal(number) for number in numbers}
+
+    def restore() -> None:
+        for number, former in before.items():
+            signal.signal(number, former)
+
+    try:
+        for number in before:
+            signal.signal(number, handler)  # inside of `try`, as Ctrl-C may come right after it
+        yield
+    finally:
+        try:
+            restore()
+        except KeyboardInterrupt:
+            restore()
+            raise
