@@ -1535,9 +1535,9 @@ def a_softmax(x: Any) -> Any:
     """
     t0(2) = logsumexp[j<4](x[4i+j])
     t1(2, 4) = x[4i+j] - t0[i]
-    t2(2) = logsumexp[j<4](t1[4i+j])
-    t3(2, 4) = t1[4i+j] - t2[i]
-    t4(2, 4) = exp(t3[4i+j])
+    t2(2, 4) = exp(t1[4i+j])
+    t3(2) = sum[j<4](t2[4i+j])
+    t4(2, 4) = t2[4i+j] / t3[i]
     return t4[i] over 8
     """
     return [tg.softmax(row) for row in x]
@@ -1911,9 +1911,9 @@ def one_of_results(x: Any, at: Any) -> Any:
     """
     t0 = logsumexp[i<4](x[i])
     t1(4) = x[i] - t0
-    t2 = logsumexp[i<4](t1[i])
-    t3(4) = t1[i] - t2
-    t4(4) = exp(t3[i])
+    t2(4) = exp(t1[i])
+    t3 = sum[i<4](t2[i])
+    t4(4) = t2[i] / t3
     t5 = take[i<4](t4[i], at)
     return t5
     """
