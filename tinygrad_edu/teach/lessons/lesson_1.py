@@ -47,8 +47,7 @@ EXERCISES = (
         "the limit of the learning rate",
         "limit",
         shows="a step jumps over the lowest point of the parabola when the learning rate is above 1 divided by its "
-        "second "
-        "derivative, and lands further up than it came from when it is above 2 divided by it.",
+        "second derivative, and lands further up than it came from when it is above 2 divided by it.",
         hints=[
             "Hold a fixed. What kind of curve is the loss as a function of b alone?",
             "It is a parabola, L = Σ (b − …)². What is its second derivative for 20 points?",
