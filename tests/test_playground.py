@@ -329,6 +329,24 @@ def test_each_example_opens_at_its_first_step_and_is_seen_whole(opened: Callable
         assert all(math.isfinite(g) for _, g in shown.numbers().values())
 
 
+def test_what_is_not_computed_is_not_seen_in_the_pictures_either(opened: Callable[..., Page]):
+    shown = opened()
+    shown.tab.get_by_label("Open", exact=True).select_option("a line through data")
+    places = ("#plot .point", "#plot .curve", "#map .cells")  # the data, the prediction, the loss
+    shown.until(lambda: all(shown.tab.locator(place).count() for place in places))
+
+    def seen() -> list[bool]:
+        style = "e => getComputedStyle(e).visibility"
+        return [shown.tab.locator(place).first.evaluate(style) == "visible" for place in places]
+
+    assert seen() == [True, False, False]
+    for _ in range(2):  # v1, and the prediction p
+        shown.button("One step forward")
+    assert seen() == [True, True, False]
+    shown.button("To the end")
+    assert seen() == [True, True, True]
+
+
 def test_the_example_of_the_wrong_order_says_what_is_wrong(opened: Callable[..., Page]):
     shown = opened()
     title = next(example["title"] for example in EXAMPLES if "way" in example)

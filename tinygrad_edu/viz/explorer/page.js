@@ -410,7 +410,8 @@ function sentence() {
   const lines = variables(node).map(([k, x]) => {
     const words = slopeFormula(node, k), because = words && `, as ${partial(node, x)} = ${words}`;
     if (nodeAt(node).perRow && !nodeAt(x).perRow) {
-      const added = text(isAssigned ? sums[x] : sums[x] - before.sums[x]), here = `${bracketed(grad)} × ${bracketed(slope(node, k))}`;
+      const added = text(isAssigned ? sums[x] : sums[x] - before.sums[x]);
+      const here = `${bracketed(grad)} × ${bracketed(slope(node, k))}`;
       return (
         `${partial(graph.root, x)} ${sign} the sum over ${run.rows} rows of ${partial(graph.root, node)} · ` +
         `${partial(node, x)} = ${added}; in row ${state.row + 1} ${here}${because}`
@@ -456,7 +457,8 @@ function whatComesNext() {
   if (!step) return "Nothing: all gradients are known. A step of gradient descent could follow.";
   const { kind, node } = step;
   if (kind === "forward") return `${called(node)} = ${formula(node, called)}: its inputs are known.`;
-  if (kind === "seed") return `The backward pass: it begins ${state.way === "seed" ? "with nothing" : `with ∂${L}/∂${L} = 1`}.`;
+  const beginning = state.way === "seed" ? "nothing" : `∂${L}/∂${L} = 1`;
+  if (kind === "seed") return `The backward pass: it begins with ${beginning}.`;
   const many = graph.uses[node].length;
   let why = many > 1 ? `all ${many} terms of its gradient have arrived` : "its gradient has arrived";
   if (node === graph.root) why = "it is the root";
@@ -660,7 +662,8 @@ function descend() {
   $("eta").setAttribute("aria-invalid", !isRate);
   if (!isRate) return stopRun("η is a number of 0 or more.");
   if (!moving().length) return stopRun("Tick θ at one leaf or more: these are what a step changes.");
-  const gradients = gradientsAfter(graph, run, steps, state.row, state.way).sums, moved = new Map(), remembered = new Map();
+  const gradients = gradientsAfter(graph, run, steps, state.row, state.way).sums;
+  const moved = new Map(), remembered = new Map();
   const update = UPDATES.get(state.optimizer);
   for (const i of graph.leaves.filter(isMarked)) {
     const { name } = nodeAt(i), before = memory.get(name) ?? Array(OPTIMIZER_TEXTS[state.optimizer].states).fill(0);
@@ -829,6 +832,7 @@ function paint() {
   paintLeaves();
   paintDescent();
   paintPlots();
+  hideUnknown();
   $("python").value = python();
   saveAddress();
 }
@@ -841,6 +845,7 @@ function go(to) {
   paintWords();
   paintNode();
   paintLeaves();
+  hideUnknown();
   intoView(selected);
 }
 

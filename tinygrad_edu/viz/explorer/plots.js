@@ -70,7 +70,7 @@ function mixed(share) {
 const cellsOf = ([low, high], n) => Array.from({ length: n }, (_, k) => low + ((k + 0.5) / n) * (high - low));
 /** Cells in the colours of their shares, row by row; those of one colour beside each other are one rectangle. */
 function cellMap({ x, y }, xs, ys, shares, opacity) {
-  const [w, h] = [x(xs[1]) - x(xs[0]), y(ys[0]) - y(ys[1])], drawn = shape("g", { opacity });
+  const [w, h] = [x(xs[1]) - x(xs[0]), y(ys[0]) - y(ys[1])], drawn = shape("g", { class: "cells", opacity });
   ys.forEach((v, j) => {
     const colors = shares.slice(j * xs.length, (j + 1) * xs.length).map(mixed), top = y(v) - h / 2;
     for (let i = 0, end; i < xs.length; i = end) {
@@ -115,6 +115,7 @@ function paintData() {
   const { node, inputs, target } = found, { columns } = state.table, ys = [...columns[target]], name = called(node);
   const predicted = [...run.values[node]];
   svg.setAttribute("aria-label", `${target} of the table, and ${name}, which is predicted`);
+  svg.classList.toggle("against", inputs.length > 2);
   const point = (cx, cy, r, color) => {
     const [kind, size] = r === state.row ? ["point chosen", 5.5] : ["point", 3.8];
     return shape("circle", { class: kind, cx, cy, r: size, ...(color && { style: `fill: ${color}` }) });
@@ -222,6 +223,15 @@ function paintPlots() {
     if (rest > 0) one.waiting = setTimeout(paintNow, rest);
     else paintNow();
   }
+}
+
+/** What is not computed at the step that is shown is not seen in the pictures either. */
+function hideUnknown() {
+  const found = state.table && findPrediction(), isComputed = isKnown(graph.root);
+  $("plot").classList.toggle("unknown", Boolean(found) && !isKnown(found.node));
+  $("map").classList.toggle("unknown", !isComputed);
+  const legend = "Orange is low, blue is high; the line is the way of the descent.";
+  say("map-words", isComputed ? legend : "It is seen when the forward pass has come to its end.");
 }
 
 // ---- the picture as a file ------------------------------------------------------------------------------------------
