@@ -431,7 +431,7 @@ CALLS: dict[str, list[tuple[Any, ...]]] = {
         ("tg.trace([a])", TypeError, "one Value", "list"),
         ("tg.explore('a*b', 'page.html')", TypeError, "one Value", "str"),
         ("tg.explore(a * b, 'page.png')", ValueError, "page.png", ".html"),
-        ("tg.explore(a * b, 'page.html', ['a'])", ValueError, "'a' cannot be a parameter"),
+        ("tg.explore(a * b, 'page.html', ['a'])", TypeError, "parameters are Values", "str 'a'"),
         ("tg.explore(a * b, 'page.html', a)", TypeError, "parameters are Values in a list", "[w, b]"),
         ("plots.plot_loss([1.0, 2.0])", TypeError, "a history", "fit(…)", "list"),
         ("plots.plot_loss(train.History())", ValueError, "no epoch has been run"),

@@ -391,6 +391,19 @@ def test_in_the_wrong_order_a_gradient_comes_too_late(scripts: PageScripts):
     assert wrong.steps == right.steps
 
 
+def test_a_negative_base_keeps_its_brackets(scripts: PageScripts):
+    a = Value(2.0, label="a")
+    for y in ((-2.0) ** a, 1.0 - (-2.0) ** a):
+        text = "\n".join(write_graph(topological_order(y)).lines)
+        assert scripts.read(text, {"a": 2.0}).value == y.data
+
+
+def test_a_name_before_an_equals_sign_within_brackets_is_no_line(scripts: PageScripts):
+    with pytest.raises(Wrong) as error:
+        scripts.read("clamp(a, lo=1)")
+    assert "further down" not in str(error.value)
+
+
 @pytest.mark.parametrize(
     ("way", "text", "passes", "gradients"),
     [

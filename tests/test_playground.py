@@ -19,7 +19,7 @@ from profiles import sample
 
 import tinygrad_edu as tg
 from tinygrad_edu.viz._pages import read_page
-from tinygrad_edu.viz.explorer import make_playground, write_page
+from tinygrad_edu.viz.explorer import MAX_EXPLORED_NODES, make_playground, write_page
 
 EXAMPLES = json.loads(read_page("tinygrad_edu.viz.explorer", "examples.json"))
 LINE = "x, y\n0, 1\n1, 3\n2, 5\n3, 7"  # y = 2x + 1
@@ -98,7 +98,7 @@ def test_an_error_shows_its_place_and_the_graph_stays(opened: Callable[..., Page
 def test_a_text_of_too_many_nodes_is_an_error_like_others(opened: Callable[..., Page]):
     shown = opened()
     shown.write("+".join(["x*2"] * 4000))
-    assert shown.text("#problem") == "column 1: The graph has more than 10000 nodes."
+    assert shown.text("#problem") == f"column 1: The graph has more than {MAX_EXPLORED_NODES} nodes."
     shown.button("One step forward")
     assert shown.words.startswith("Forward: v1 = w·x")
 

@@ -11,6 +11,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from tinygrad_edu._interrupts import handle_signals
+
+_AGAIN = 0.1  # seconds after which it rings again, as a function may catch everything
+
 
 class TimeIsOverError(BaseException):
     """The function has run too long. It is no Exception, as the function may catch those."""
@@ -26,13 +30,13 @@ def limit_time(seconds: float) -> Iterator[None]:
     def ring(number: int, frame: object) -> None:
         raise TimeIsOverError
 
-    handler = signal.signal(signal.SIGALRM, ring)
-    timer = signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, *timer)  # of another program, as a test runner
-        signal.signal(signal.SIGALRM, handler)
+    with handle_signals([signal.SIGALRM], ring):
+        before = signal.getitimer(signal.ITIMER_REAL)  # of another program, as a test runner
+        try:
+            signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN)
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, *before)
 
 
 @contextmanager

@@ -139,12 +139,10 @@ def pair(name: str, given: Any, right: Any, point: str = "") -> Iterator[Pair]:
     if isinstance(right, (list, tuple)):
         numbers = to_list(given)
         if numbers is None:
-            wanted = f"a sequence of {len(right)} numbers is asked for"
+            wanted = f"a sequence of the length {len(right)} is asked for"
             raise NotComparableError(f"{name} is {write_kind(given)}{at}, and {wanted}.")
         if len(numbers) != len(right):
-            raise NotComparableError(
-                f"{name} has the length {len(numbers)}{at}, and {len(right)} numbers are asked for."
-            )
+            raise NotComparableError(f"{name} has the length {len(numbers)}{at}, and {len(right)} is asked for.")
         for i, (one, other) in enumerate(zip(numbers, right)):
             yield from pair(f"{name}[{i}]", one, other, point)
     elif isinstance(right, bool):

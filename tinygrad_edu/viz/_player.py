@@ -17,6 +17,7 @@ from PIL import Image, PngImagePlugin
 
 from tinygrad_edu._io import write
 from tinygrad_edu._validate import to_float
+from tinygrad_edu.errors import api_boundary
 from tinygrad_edu.train.progress import open_progress_bar
 
 from ._pages import embed_json, fill_template, read_page
@@ -68,6 +69,7 @@ class Animation:
         self.title = title
         ((self.width, self.height),) = sizes
 
+    @api_boundary
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes a GIF, a PNG that moves, or an HTML page with a player, which makes no request.
 

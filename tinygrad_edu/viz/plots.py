@@ -18,6 +18,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from tinygrad_edu._interrupts import atomic_setter
+from tinygrad_edu._samples import by_position
 from tinygrad_edu._validate import require_finite, to_float
 from tinygrad_edu.errors import api_boundary, describe
 from tinygrad_edu.nn import Module
@@ -631,7 +632,7 @@ def plot_boundary(
         >>> [text.get_text() for text in ax.get_legend().get_texts()]
         ['-1', '1']
     """
-    a, b, labels = *_split_two_features(X), [*y]
+    a, b, labels = *_split_two_features(X), [*by_position("y", y)]
     require_equal_lengths(X=a, y=labels)
     require_resolution(resolution)
     threshold = to_float(threshold, "threshold")

@@ -332,7 +332,7 @@ def _replay_function(case: _Case, fine: Precision) -> Evaluate:
     if not stand_ins.keys() >= {*parameters}:
         raise TypeError("it uses other Values at each call")
     y = Expression(tape)(*[stand_ins[leaf] for leaf in parameters])
-    y = f.differentiate(y, stand_ins.__getitem__)
+    y = f.differentiate(y if isinstance(y, Value) else make_constant(y), stand_ins.__getitem__)
     graph = topological_order(y, *stand_ins.values())
 
     def evaluate(numbers: Sequence[Number]) -> Number:

@@ -188,15 +188,20 @@ def _time_limit(seconds: float) -> Iterator[None]:
                 has_rung = True
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, ctypes.py_object(TimeLimitError))
 
-    timer = threading.Timer(max(seconds, 1e-3), ring)
-    timer.daemon = True
-    timer.start()
+    def ring_until_it_is_over() -> None:  # again and again, as a class may catch everything
+        wait = max(seconds, 1e-3)
+        while not ended.wait(wait):
+            ring()
+            wait = 0.1
+
+    ended = threading.Event()
+    threading.Thread(target=ring_until_it_is_over, daemon=True).start()
     try:
         yield
     finally:
         with lock:
             is_over = True
-        timer.cancel()
+        ended.set()
         if has_rung:  # just now: it comes here. To take it back would leave CPython 3.11 unfit for a profiler
             with suppress(TimeLimitError):
                 for _ in range(1000):

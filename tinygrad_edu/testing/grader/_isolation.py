@@ -139,7 +139,7 @@ class FileRunner:
         }
         self.process = _Process(self.file, self.folder, self.printed)
         try:
-            answer = self.process.ask(request, left)
+            answer = self.process.ask(request, max(left, 0.001))
             methods, refused = answer.get("methods"), answer.get("refused")
             if isinstance(methods, list) and isinstance(refused, list):
                 self.methods = {str(name) for name in methods}

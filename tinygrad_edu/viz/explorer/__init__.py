@@ -11,28 +11,33 @@ the places of the boxes, is not ours.
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from tinygrad_edu import _io
 from tinygrad_edu.compiler.printers.notation import PYTHON
 from tinygrad_edu.engine import Value
-from tinygrad_edu.errors import describe
+from tinygrad_edu.errors import api_boundary
 from tinygrad_edu.graph import topological_order
+from tinygrad_edu.nn import Module
 from tinygrad_edu.ops import CONSTANT, LEAF
+from tinygrad_edu.optim import Optimizer
 from tinygrad_edu.rules import OPS, Op
 from tinygrad_edu.viz._pages import embed_json, fill_template, read_page
 from tinygrad_edu.viz._views import NodeGroup, collapse, view_all
+from tinygrad_edu.viz.graph import Parameters, read_parameters
 
 from ._operations import describe_functions, describe_operations, describe_optimizers
 from ._text import is_of_the_reader, read_label, write_graph
 
-MAX_EXPLORED_NODES = 5000  # the page goes through all of them at each step
+MAX_EXPLORED_NODES = 5000  # the page goes through all of them at each step; each use of a constant is one there
+MAX_CHARACTERS = 400_000  # of the text of a graph
 MAX_SINGLE_BOXES = 120  # a larger graph is drawn with a box for each neuron, layer or module
 
 
-def explore(value: Value, path: str | os.PathLike[str], parameters: Iterable[Value] = ()) -> None:
+@api_boundary
+def explore(value: Value, path: str | os.PathLike[str], parameters: Parameters = None) -> None:
     """Writes an HTML page on which a reader explores the graph behind a Value.
 
     On the page the reader goes through the forward and the backward pass node by node; changes any leaf and sees new
@@ -41,14 +46,14 @@ def explore(value: Value, path: str | os.PathLike[str], parameters: Iterable[Val
     fails, an older file stays as it was.
 
     Args:
-        value: The root L of the graph, of at most 5000 nodes.
+        value: The root L of the graph, of at most 5000 nodes, each use of a constant being one.
         path: The name of the file, with the suffix .html.
-        parameters: The leaves that are marked as parameters when the page opens.
+        parameters: What is marked as a parameter when the page opens: a model, an optimizer, or leaves of the graph.
 
     Raises:
         TypeError: `value` is not a Value, or the rule of an operation looks at its numbers.
-        ValueError: `value` is a constant; the graph has more than 5000 nodes; a parameter is not a leaf of the graph;
-            or the suffix is not .html.
+        ValueError: `value` is a constant; the graph has more than 5000 nodes, or its text more than 400,000 characters;
+            a parameter in a list is not a leaf of the graph; or the suffix is not .html.
         OSError: The file cannot be written.
 
     Example:
@@ -67,21 +72,29 @@ def write_page(path: str | os.PathLike[str], make: Callable[[], str]) -> None:
     _io.write(path, make())
 
 
-def make_page(value: Value, parameters: Iterable[Value] = ()) -> str:
+def make_page(value: Value, parameters: Parameters = None) -> str:
     """Makes the text of the file that `explore` writes."""
     if not isinstance(value, Value):
         raise TypeError(f"explore takes one Value, the root of a graph, not {type(value).__name__}")
     nodes = topological_order(value)
     if value._rule is CONSTANT:
         raise ValueError(f"{value!r} is a constant: there is no graph behind it, and nothing to explore")
-    if len(nodes) > MAX_EXPLORED_NODES:
-        raise ValueError(
-            f"the graph has {len(nodes)} nodes, and a page with more than {MAX_EXPLORED_NODES} would be slow: explore "
-            "a part of it, the loss of one sample for example"
-        )
+    count = sum(v._rule is not CONSTANT for v in nodes) + sum(x._rule is CONSTANT for v in nodes for x in v._prev)
     marked = _find_parameters(nodes, parameters)
-    is_large = len(nodes) > MAX_SINGLE_BOXES
+    is_large = count > MAX_SINGLE_BOXES
     written = write_graph(nodes, every_node=is_large)
+    length = sum(map(len, written.lines)) + len(written.lines)
+    part = "explore a part of it, the loss of one sample for example"
+    if count > MAX_EXPLORED_NODES:
+        raise ValueError(
+            f"the graph has {count} nodes, each use of a constant being one, and a page with more than "
+            f"{MAX_EXPLORED_NODES} would be slow: {part}"
+        )
+    if length > MAX_CHARACTERS:
+        raise ValueError(
+            f"the text of the graph has {length} characters, and a page with more than {MAX_CHARACTERS} would be "
+            f"slow: {part}"
+        )
     state = {
         "title": "this graph",
         "text": "\n".join(written.lines),
@@ -111,7 +124,9 @@ def _fill(state: dict[str, Any], labels: dict[str, str], groups: dict[str, str],
         "functions": describe_functions(),
         "optimizers": optimizers,
         "examples": _read_examples(),
-        "most": 2 * MAX_EXPLORED_NODES,  # on the page each use of a constant is a node
+        "most": MAX_EXPLORED_NODES,
+        "characters": MAX_CHARACTERS,
+        "boxes": MAX_SINGLE_BOXES,
         "reserved": sorted({"tg", "optimizer", *PYTHON.reserved}),
     }
     scripts = ("engine.js", "parser.js", "layout.js", "plots.js", "page.js")
@@ -153,13 +168,10 @@ def _find_groups(nodes: Sequence[Value], names: dict[Value, str]) -> dict[str, s
     return {names[member]: group.name for group in groups for member in group.members if member in names}
 
 
-def _find_parameters(nodes: Sequence[Value], parameters: Iterable[Value]) -> list[Value]:
-    """The parameters, which have to be leaves of the graph."""
-    leaves = {v for v in nodes if v._rule is LEAF}
-    if not isinstance(parameters, Iterable):
-        raise TypeError(f"parameters are Values in a list, as [w, b], not {describe(parameters)}")
-    parameters = list(parameters)
-    for p in parameters:
-        if p not in leaves:
+def _find_parameters(nodes: Sequence[Value], parameters: Parameters) -> list[Value]:
+    """The leaves that are parameters. Those in a list have to be in the graph; a model may have more than it uses."""
+    leaves, known = {v for v in nodes if v._rule is LEAF}, read_parameters(parameters)
+    for p in known:
+        if p not in leaves and not isinstance(parameters, (Module, Optimizer)):
             raise ValueError(f"{p!r} cannot be a parameter: it is no leaf of the graph that is explored")
-    return parameters
+    return [p for p in known if p in leaves]

@@ -122,13 +122,13 @@ def write_call(op: Op, inputs: Sequence[Text], module: str = "", parameters: Seq
         ('x ** 2', 'tg.tanh(x)')
     """
     number = VALUES.number if module else _write_number
-    numbers = parameters or [number(x)[0] for x in op.parameters]
+    numbers = [(text, ATOM) for text in parameters] or [number(x) for x in op.parameters]
     form = VALUES.form(op)
     if form:
-        return form.filled(inputs, numbers), form.level
+        return form.filled([*inputs, *numbers]), form.level
     if is_of_the_reader(op):
         module = "" if module else "own."
-    arguments = ", ".join([list_arguments(op, [text for text, _ in inputs]), *numbers])
+    arguments = ", ".join([list_arguments(op, [text for text, _ in inputs]), *[text for text, _ in numbers]])
     return f"{module}{op.function}({arguments})", ATOM
 
 

@@ -22,9 +22,10 @@ const inRow = (x, r) => (typeof x === "number" ? x : x[r]);
 /**
  * The forward pass: the value of each node, and its derivative by each of its inputs. Where a value is no finite number
  * though the inputs are, an operation is not defined, or its value too large for a float, and the value is NaN; the
- * problem is the first such node. Steep is the first one with an infinite derivative.
+ * problem is the first such node. Steep is the first one with an infinite derivative. Where `sums` are given, they are
+ * the values of what adds up the rows.
  */
-function forward(graph, numbers, table) {
+function forward(graph, numbers, table, sums) {
   const values = [], slopes = [], rows = table?.rows ?? 0;
   let problem = null, steep = null;
   const look = (node, i, r) => {
@@ -43,7 +44,7 @@ function forward(graph, numbers, table) {
     else if (node.kind === "data") values[i] = table.columns[node.name];
     else if (node.overRows) {
       const x = values[node.inputs[0]];
-      values[i] = x.reduce((sum, term) => sum + term, 0) / (node.overRows === "mean" ? rows : 1);
+      values[i] = sums?.[i] ?? x.reduce((sum, term) => sum + term, 0) / (node.overRows === "mean" ? rows : 1);
       slopes[i] = [node.overRows === "mean" ? 1 / rows : 1];
       look({ inputs: [] }, i, 0);
     } else if (!node.perRow) {

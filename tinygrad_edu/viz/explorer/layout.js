@@ -2,7 +2,7 @@
 // way that leaves more room for letters. A large graph is drawn with a box for each group that the page came with, or
 // for each line of the text, and one of thousands of lines with a box for several.
 
-const MOST_SINGLE_BOXES = 120, MOST_SHARED_BOXES = 60;
+const MOST_SHARED_BOXES = 60;
 const SIZES = { constant: [54, 24], leaf: [104, 40], data: [104, 40], operation: [104, 54] }; // width and height
 
 /** Which box a node is in: nodes of one group share one, those of so many lines too; leaves may stand apart. */
@@ -20,9 +20,9 @@ function keysOf({ nodes, uses, lineOf }, lines, isApart) {
 /** The boxes: the nodes of each, and the title of those with several; the node whose numbers it shows is its output. */
 function boxesOf(graph) {
   const { nodes, rank, lines } = graph;
-  if (nodes.length <= MOST_SINGLE_BOXES) return nodes.map((_, i) => ({ title: "", nodes: [i], shown: i }));
+  if (nodes.length <= page.boxes) return nodes.map((_, i) => ({ title: "", nodes: [i], shown: i }));
   let keys = keysOf(graph, 1, true);
-  if (new Set(keys).size > MOST_SINGLE_BOXES) keys = keysOf(graph, Math.ceil(lines.length / MOST_SHARED_BOXES), false);
+  if (new Set(keys).size > page.boxes) keys = keysOf(graph, Math.ceil(lines.length / MOST_SHARED_BOXES), false);
   const groups = new Map();
   nodes.forEach((node, i) => {
     if (!groups.has(keys[i])) groups.set(keys[i], { title: "", nodes: [] });

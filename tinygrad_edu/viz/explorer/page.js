@@ -158,10 +158,10 @@ const SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹";
 
 /** A formula whose gaps are filled: ⟦0⟧, ⟦1⟧, … with inputs of a node, ⟦y⟧ with its value, ⟦p0⟧ with a parameter. */
 function filled(template, i, write) {
-  const { inputs, parameters } = nodeAt(i);
+  const { op, inputs, parameters } = nodeAt(i), number = op === "exponential" ? bracketed : text; // of a base
   return template
     .replace(/⟦[^⟧]*…$/, "…")
-    .replace(/⟦(p?)(\d+|y)⟧/g, (_, p, k) => (p ? text(parameters[k]) : write(k === "y" ? i : inputs[k])));
+    .replace(/⟦(p?)(\d+|y)⟧/g, (_, p, k) => (p ? number(parameters[k]) : write(k === "y" ? i : inputs[k])));
 }
 function symbolOf(i) {
   const { op, overRows, parameters } = nodeAt(i), [n] = parameters;
@@ -729,14 +729,12 @@ function inPython(x) {
 const escaped = (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`;
 const asString = (words) => JSON.stringify(words).replace(/[\u007f-\uffff]/g, escaped);
 function pythonOf(i) {
-  const { overRows, inputs, parameters, perRow } = nodeAt(i);
-  const write = (x) => {
-    if (nodeAt(x).kind !== "constant") return variable(x);
-    return nodeAt(x).number < 0 ? `(${inPython(nodeAt(x).number)})` : inPython(nodeAt(x).number);
-  };
+  const { op, overRows, inputs, parameters, perRow } = nodeAt(i);
+  const inBrackets = (x) => (x < 0 ? `(${inPython(x)})` : inPython(x));
+  const write = (x) => (nodeAt(x).kind === "constant" ? inBrackets(nodeAt(x).number) : variable(x));
   if (overRows) return `tg.${overRows === "mean" ? "mean" : "total"}(${write(inputs[0])})`;
   const expression = textsOf(nodeAt(i)).python
-    .replace(/⟦p(\d+)⟧/g, (_, k) => inPython(parameters[k]))
+    .replace(/⟦p(\d+)⟧/g, (_, k) => (op === "exponential" ? inBrackets : inPython)(parameters[k])) // the base
     .replace(/⟦(\d+)⟧/g, (_, k) => write(inputs[k]));
   if (!perRow) return expression;
   const lists = [...new Set(inputs.filter((x) => nodeAt(x).perRow).map(variable))].join(", ");

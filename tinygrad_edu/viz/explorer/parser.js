@@ -9,13 +9,13 @@ class TextError extends Error {
   }
 }
 
-const MOST_NESTED = 200, MOST_CHARACTERS = 400_000;
+const MOST_NESTED = 200;
 const CONSTANTS = { pi: Math.PI, e: Math.E, inf: Infinity, nan: NaN };
 const NAME = /[\p{XID_Start}_](?:(?!·)\p{XID_Continue})*/u; // as in Python, where a·b would be a name too
 const TOKEN = new RegExp(
   [
     /[ \t\r]+|#[^\n]*|(\n|;)/,
-    /((?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)/,
+    /((?:\d+(?:_\d+)*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)/,
     `(${NAME.source})`,
     /(\*\*|[-+*/()[\],=.^])/,
   ].map((part) => part.source ?? part).join("|"),
@@ -24,7 +24,8 @@ const TOKEN = new RegExp(
 const isFunction = (name) => Object.hasOwn(FUNCTIONS, name) || name === "sum";
 
 function tokensOf(text) {
-  if (text.length > MOST_CHARACTERS) throw new TextError(`The text has more than ${MOST_CHARACTERS} characters.`, 0);
+  const most = page.characters;
+  if (text.length > most) throw new TextError(`The text has more than ${most} characters.`, 0);
   const tokens = [];
   let depth = 0;
   TOKEN.lastIndex = 0;
@@ -51,7 +52,8 @@ function tokensOf(text) {
 function parse(text, columns, isNumber) {
   const tokens = tokensOf(text);
   const nodes = [], named = new Map(), lines = [];
-  const defined = new Set(tokens.filter((t, k) => t.kind === "name" && tokens[k + 1].kind === "=").map((t) => t.text));
+  const beginsLine = (k) => (k === 0 || tokens[k - 1].kind === "end") && tokens[k + 1]?.kind === "=";
+  const defined = new Set(tokens.filter((t, k) => t.kind === "name" && beginsLine(k)).map((t) => t.text));
   let place = 0, nested = 0;
   const next = () => tokens[place];
   const is = (...kinds) => kinds.includes(next().kind);

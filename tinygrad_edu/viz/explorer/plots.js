@@ -106,7 +106,7 @@ function predictAt(node, columns, rows) {
     const here = state.table.columns[name][state.row];
     if (!Object.hasOwn(columns, name)) table.columns[name] = new Float64Array(rows).fill(here);
   }
-  return forward(graph, state.numbers, table).values[node];
+  return forward(graph, state.numbers, table, run.values).values[node]; // sums are those of the table's own rows
 }
 function paintData() {
   const svg = $("plot"), found = state.table && findPrediction();
