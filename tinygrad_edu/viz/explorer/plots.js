@@ -28,7 +28,7 @@ function paintCurve() {
 }
 
 // ---- axes -----------------------------------------------------------------------------------------------------------
-const FRAME = { width: 340, height: 230, left: 62, right: 10, top: 8, bottom: 34 };
+const FRAME = { width: 340, height: 230, left: 74, right: 10, top: 8, bottom: 34 };
 /** A picture with axes from low to high; it returns where a point is. */
 function axes(svg, [xLow, xHigh], [yLow, yHigh], xName, yName) {
   const { width, height, left, right, top, bottom } = FRAME;
