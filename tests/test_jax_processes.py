@@ -139,6 +139,23 @@ def test_a_process_that_dies_ends_the_others_and_the_run_goes_on_with_any_number
     assert losses("again")[:30] == [pytest.approx(pair, rel=1e-9) for pair in losses("alone")]
 
 
+@real
+@pytest.mark.parametrize(("number", "codes"), [(signal.SIGINT, [130, 130]), (signal.SIGTERM, [3, 3])])
+def test_a_signal_to_one_process_ends_all_of_them(number: signal.Signals, codes: list[int]) -> None:
+    processes = start_together(2, "--epochs", 4000, "--checkpoint", "state.json", "--out", "together")
+    deadline = time.monotonic() + 200
+    while count_epochs() < 5 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    processes[1].send_signal(number)
+    results = wait(processes)
+    assert [code for code, *_ in results] == codes, results
+    if number == signal.SIGINT:  # after the same step: what has been learned is written
+        assert losses("together")
+        assert results[1][2] == ""
+    else:
+        assert results[0][2].startswith("Error: process 1 of 2 has ended, and the others with it.")
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -419,9 +419,10 @@ def fit(
             reading["decimal"] = ","
     experiment = Experiment(rows, target, features, Settings(**settings))
     experiment.predictor.reading = reading
-    if process:
-        experiment.run(checkpoint)
-        return 0
+    if process:  # the first one tells and writes
+        with _exit_on_signals(), suppress(TrainingInterrupted):
+            experiment.run(checkpoint)
+        return INTERRUPTED if experiment.history.stopped == "interrupted" else 0
     return _run_experiment(f"Learning from {table}", experiment, out, checkpoint, pictures)
 
 

@@ -1,13 +1,16 @@
 """Processes that train together on JAX: how they meet, and how they notice that one of them has ended.
 
-While it waits for one that has ended, JAX would wait for a minute and more, and then abort with pages about its own
-affairs. Here each process keeps a connection to the first one. What is computed is left to `jax_training.py`.
+While it waits for one that has ended, JAX would wait for minutes, and then abort with pages about its own affairs. Here
+each process keeps a connection to the first one, and says on it that it is about to end. What is computed is left to
+`jax_training.py`.
 """
 
+import atexit
 import os
 import socket
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -18,6 +21,7 @@ from jax._src.distributed import global_state  # JAX has no public way to its st
 
 LOST = 3  # the exit code
 TIMEOUT = 300  # seconds in which all processes must have come
+GRACE = 5  # seconds in which what has been sent, or that a process has ended, arrives everywhere
 KEY = "tinygrad_edu/port"
 
 
@@ -42,12 +46,20 @@ def join_processes(coordinator: str, processes: int, process: int) -> None:
 
 
 class _Watch:
-    """The connections of this process, and the first one of them that has ended."""
+    """The connections of this process, and the first one of them that has ended.
+
+    A process that comes to its end by itself says so, by a byte, and waits until all others have said it. It may have
+    all results, and another one still wait for what was sent; or it ends by an error, and the others wait for ever.
+    """
 
     def __init__(self) -> None:
         self.lost = ""
         self.is_waiting = False
+        self._has_lost_one_at_once = False
+        self._is_leaving = threading.Event()
         self._lock = threading.Lock()
+        self._connections: list[socket.socket] = []
+        self._threads: list[threading.Thread] = []
         index, count = jax.process_index(), jax.process_count()
         client: Any = global_state.client
         if index == 0:
@@ -72,20 +84,41 @@ class _Watch:
             connection = socket.create_connection((host.strip("[]"), int(port)), timeout=TIMEOUT)
             connection.sendall(index.to_bytes(4, "big"))
             self._listen(connection, 0)
+        atexit.register(self._leave)  # before JAX does, which was imported before
 
     def _listen(self, connection: socket.socket, peer: int) -> None:
-        """Waits in the background for the end of a connection: nothing is ever sent."""
+        """Waits in the background for what the other process says, or for the end of the connection."""
         connection.settimeout(None)
 
         def wait() -> None:
+            said = b""
             with suppress(OSError):
-                connection.recv(1)
+                said = connection.recv(1)
+            if said and self._is_leaving.wait(GRACE):
+                return
             with self._lock:
+                self._has_lost_one_at_once |= not said
                 self.lost = self.lost or f"process {peer} of {jax.process_count()}"
                 if self.is_waiting:
                     self.end()
 
-        threading.Thread(target=wait, daemon=True).start()
+        self._connections.append(connection)
+        self._threads.append(threading.Thread(target=wait, daemon=True))
+        self._threads[-1].start()
+
+    def _leave(self) -> None:
+        """At the end of this process: it says so, and waits for the others, and ends at once if one is lost."""
+        self._is_leaving.set()
+        for connection in self._connections:
+            with suppress(OSError):
+                connection.sendall(b"x")
+        for thread in self._threads:
+            thread.join()
+        if self._has_lost_one_at_once:  # JAX would wait for it
+            with suppress(OSError, ValueError):
+                sys.stdout.flush()
+            self._drop()
+            os._exit(LOST)
 
     def set_waiting(self, is_waiting: bool) -> None:
         """Whether this process is about to wait for the others, and cannot go on without one of them."""
@@ -101,7 +134,15 @@ class _Watch:
             "last epoch when it is started again, on any number of processes.\n"
         )
         sys.stderr.flush()
+        self._drop()
         os._exit(LOST)
+
+    def _drop(self) -> None:
+        """Ends all connections: the others learn it here, and not from JAX, which they lose with the first process."""
+        for connection in self._connections:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        time.sleep(0.5)
 
 
 @cache
@@ -120,5 +161,8 @@ def wait_for_processes() -> Iterator[None]:
     watch.set_waiting(True)
     try:
         yield
+    except jax.errors.JaxRuntimeError:
+        time.sleep(GRACE)  # JAX may notice sooner than the watch that a process has ended
+        raise
     finally:
         watch.set_waiting(False)

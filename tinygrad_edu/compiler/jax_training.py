@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.experimental.multihost_utils import process_allgather
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from tinygrad_edu.optim import Optimizer
@@ -78,6 +79,13 @@ class JaxTraining(ArrayTraining):
             return None
         states = tuple([a if len(a) > 1 else float(a[0]) for a in states])
         return Steps(losses.tolist(), lambda: self.optimizer.take_state(numbers, gradients, states, len(batches)))
+
+    def is_wanted_anywhere(self, wanted: bool) -> bool:
+        """Whether one of the processes wants it."""
+        if jax.process_count() == 1:
+            return wanted
+        with wait_for_processes():
+            return bool(np.any(process_allgather(np.array(wanted))))
 
     def _put_on_device(self) -> tuple[Any, Any]:
         """All samples and targets as arrays of JAX, which stay on the devices for as long as they are the same."""

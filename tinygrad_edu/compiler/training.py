@@ -114,6 +114,10 @@ class ArrayTraining:
         """Gives all numbers back, as somebody may change them now."""
         self.optimizer.release()
 
+    def is_wanted_anywhere(self, wanted: bool) -> bool:
+        """Whether one of the processes wants it: here there is one."""
+        return wanted
+
     # ---- losses ------------------------------------------------------------------------------------------------------
     def try_steps(self, batches: Sequence[Sequence[int]]) -> "Steps | None":
         """Steps in one program: here there is none."""

@@ -5,6 +5,7 @@ Full batch, mini-batches and one sample at a time are one loop with another batc
 """
 
 import os
+import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import isfinite, isnan
 from time import perf_counter
@@ -44,6 +45,9 @@ class Executor(Protocol):
     optimizer: Any  # has `zero_grad()`, `step()` and `lr`
     most_steps: int  # that it can take at once, with nobody looking in between
     writes: bool  # whether this process writes the checkpoints, where several train together
+
+    def is_wanted_anywhere(self, wanted: bool) -> bool:
+        """Whether one of the processes that train together wants to stop here: all of them stop then, or none."""
 
     def try_steps(self, batches: Sequence[Sequence[int]]) -> Any:
         """Steps on batches of one size: `losses` before each of them, and `accept()`, which makes them count.
@@ -251,7 +255,8 @@ def fit(
                 numbers = range(history.epochs, min(history.epochs + at_once, epochs))
                 of_epochs = ((number, batch) for number in numbers for batch in feed.epoch(number))
                 for group in _group(of_epochs, executor.most_steps):
-                    if ctrl_c:
+                    if executor.is_wanted_anywhere(bool(ctrl_c)):
+                        ctrl_c.append(signal.SIGINT)  # it may have come to another process
                         raise StopTraining
                     samples, targets, rows = group[0][1]
                     look = None
@@ -379,6 +384,9 @@ class _ValueExecutor:
     def loss(self, rows: Sequence[int]) -> Any:
         batch, targets = [self._X[i] for i in rows], [self._y[i] for i in rows]
         return self._loss([self._model(x) for x in batch], targets)
+
+    def is_wanted_anywhere(self, wanted: bool) -> bool:
+        return wanted
 
     def use(self, X: Sequence[Any], y: Sequence[Any]) -> None:
         self._X, self._y = X, y
