@@ -21,8 +21,12 @@ TEXTS = sorted(HERE.glob("[0-9]_*.py"))
 
 
 def parsed(text: Path) -> nbformat.NotebookNode:
-    """The notebook of a text, without outputs; the same text gives the same notebook, byte by byte."""
+    """The notebook of a text, without outputs; the same text gives the same notebook, byte by byte.
+
+    Below a text stands its translation, where there is one: it is left to `chinese/translation.py`.
+    """
     notebook = jupytext.read(text)
+    notebook.cells = [cell for cell in notebook.cells if "lang" not in cell.metadata]
     notebook.metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
