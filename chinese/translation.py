@@ -15,6 +15,7 @@ so on. So nothing of it can be wrong in Chinese, and a paragraph that does not f
 import re
 import sys
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import jupytext
@@ -105,10 +106,9 @@ def show(english: str) -> str:
     """The text with `{n:thing}` for each thing that is not to be translated: so a translator sees the numbers."""
     blocks = []
     for block in split(english):
-        numbers = iter(range(1, 1000))
-        if has_words(block):
-            block = SAME.sub(lambda match: f"{{{next(numbers)}:{match[0]}}}", block)
-        blocks.append(block)
+        number = count(1)
+        name = lambda match, number=number: f"{{{next(number)}:{match[0]}}}"
+        blocks.append(SAME.sub(name, block) if has_words(block) else block)
     return "\n\n".join(blocks)
 
 
