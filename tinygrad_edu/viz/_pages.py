@@ -28,4 +28,5 @@ def embed_json(content: object) -> str:
     >>> embed_json(["</script>"])
     '["\\u003c/script>"]'
     """
-    return json.dumps(content, separators=(",", ":")).replace("<", r"\u003c")
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":")).replace("<", r"\u003c")
+    return text.encode(errors="backslashreplace").decode()  # half a surrogate pair is escaped: UTF-8 has none
