@@ -33,7 +33,7 @@ HOSTILE = [
     '<img src=x onerror="alert(1)">',
     "<!-- <script>",
     "{{tape}} {{script}}",
-    "⟦0⟧ ⟦y⟧ ${alert(1)} `",
+    "⟦0⟧ ⟦y⟧ ${alert(1)} ` {0} $& $1",
     "\u202eturned around\u2028\x00\ud800",
     "'); alert(1); ('",
     "if",
@@ -245,7 +245,7 @@ def test_keys_the_slider_and_play_move_the_steps(opened: Callable[..., Page]):
     keys.press("End")
     keys.press("ArrowRight")
     assert shown.step == "7 / 7"
-    shown.tab.get_by_label("Step", exact=True).first.fill("3")
+    shown.tab.get_by_label("Which step", exact=True).fill("3")
     assert shown.step == "3 / 7"
     assert shown.words.startswith("Forward: L")
     shown.button("To the end")
@@ -533,6 +533,11 @@ def test_hostile_labels_are_inert(opened: Callable[..., Page], capsys: Any):
     for i in range(1, len(HOSTILE)):
         shown.tab.locator(".leaf-row input[type=number]").nth(i).focus()
     shown.button("One step back")
+    words = shown.words
+    shown.button("中文")
+    assert shown.words.startswith("反向传播：")
+    shown.button("English")
+    assert shown.words == words
     assert HOSTILE[1][-17:] in shown.text("#leaves")
     assert shown.tab.get_by_title(HOSTILE[1], exact=True).count() == 1
     value, *_ = printed(shown.python, capsys)

@@ -43,8 +43,9 @@ def opened(loaded: Page, file: Path) -> Iterator[Callable[..., Page]]:
     """Opens the page as it came, or with an address behind #. It is loaded once, as that takes longer than a test."""
 
     def open_page(address: str = "") -> Page:
-        loaded.tab.get_by_label("Open", exact=True).select_option(index=0)
+        loaded.tab.locator("#examples").select_option(index=0)
         loaded.tab.evaluate("history.replaceState(null, '', location.pathname)")
+        loaded.tab.evaluate("dispatchEvent(new Event('hashchange'))")  # the language is the one of the browser again
         if address:
             loaded.tab.evaluate(
                 "(address) => new Promise((done) => {"
@@ -336,8 +337,8 @@ def test_what_is_not_computed_is_not_seen_in_the_pictures_either(opened: Callabl
     shown.until(lambda: all(shown.tab.locator(place).count() for place in places))
 
     def seen() -> list[bool]:
-        style = "e => getComputedStyle(e).visibility"
-        return [shown.tab.locator(place).first.evaluate(style) == "visible" for place in places]
+        style = "(places) => places.map((place) => getComputedStyle(document.querySelector(place)).visibility)"
+        return [found == "visible" for found in shown.tab.evaluate(style, places)]  # at once: pictures are painted anew
 
     assert seen() == [True, False, False]
     for _ in range(2):  # v1, and the prediction p
@@ -439,6 +440,123 @@ def test_hostile_addresses_are_inert(address: str, opened: Callable[..., Page]):
     assert shown.text("#progress")
     shown.write("a*b")
     assert shown.text("#summary") == "L: 3 nodes, 2 of them leaves"
+
+
+# ---- the language ----------------------------------------------------------------------------------------------------
+SEEN = """(() => {
+    const seen = [];
+    for (const place of document.querySelectorAll("title, body :not(script, noscript, mark, #language, #shown)")) {
+        for (const name of ["aria-label", "aria-valuetext", "title", "placeholder"]) {
+            if (place.hasAttribute(name)) seen.push(place.getAttribute(name));
+        }
+        for (const { nodeType, data } of place.childNodes) if (nodeType === 3 && data.trim()) seen.push(data.trim());
+    }
+    return seen;
+})()"""
+
+
+def seen_on(shown: Page) -> list[str]:
+    """All that is seen or heard, but code."""
+    return shown.tab.evaluate(SEEN)
+
+
+def test_another_language_loses_nothing(opened: Callable[..., Page]):
+    text = "p = w*x + b\nL = mean((p - y)**2)\n"
+    shown = opened(urlencode({"e": text, "t": LINE, "n": "w:0.125,b:0", "p": "w,b", "b": "2"}))
+    for _ in range(3):
+        shown.button("Step")
+    shown.button("One step back")
+    shown.until(lambda: "has 4 points" in shown.tab.locator("#map").get_attribute("aria-label"))
+
+    def state() -> tuple[Any, ...]:
+        curve = shown.tab.locator("#curve polyline").get_attribute("points")
+        return shown.step, shown.numbers(), shown.value("#text"), shown.value("#table"), shown.python, curve
+
+    before, english, address = state(), seen_on(shown), address_of(shown)
+    shown.tab.get_by_role("button", name="中文").focus()
+    shown.tab.keyboard.press("Enter")
+    assert state() == before
+    assert shown.tab.evaluate("[document.documentElement.lang, language.lang]") == ["zh-Hans", "en"]
+    assert shown.tab.title() == "探索器：计算图"
+    assert re.fullmatch(r"3 步：L 从 [\d.]+ 变为 [\d.]+", shown.text("#progress"))
+    assert address_of(shown) == {**address, "lang": "zh"}
+    shown.until(lambda: "有 4 个点" in shown.tab.locator("#map").get_attribute("aria-label"))
+    shown.tab.keyboard.press("Enter")  # it has kept the focus
+    assert state() == before
+    assert shown.tab.evaluate("[document.documentElement.lang, language.lang]") == ["en", "zh-Hans"]
+    shown.until(lambda: seen_on(shown) == english)
+    assert address_of(shown) == {**address, "lang": "en"}
+
+
+def test_what_is_wrong_is_said_in_another_language_too(opened: Callable[..., Page]):
+    shown = opened(urlencode({"e": "log(x)", "n": "x:-1", "p": "x"}))
+    for _ in range(2):
+        shown.button("One step forward")
+    shown.tab.locator("#table").evaluate("(table) => (table.value = 'x\\n1, 2')")
+    shown.write("(x")
+    shown.button("Step")
+    places = ("#problem", "#table-problem", "#progress", "#words li")
+    english = [shown.text(place) for place in places]
+    assert english[0] == "column 3: A bracket ( has to be closed by ), not the end."
+    shown.button("中文")
+    assert [shown.text(place) for place in places] == [
+        "第 3 列：括号 ( 要用 ) 闭合，这里却是“结尾”。",
+        "第 1 行有 2 个单元格，而第一行有 1 个。",
+        "这里有梯度没有定义，或者是无穷大：请试更小的 η，或者重置。",
+        "L：log 没有定义（x = −1）：它的定义域是大于 0 的数。后面的节点没有值，梯度也都没有定义。",
+    ]
+    shown.button("English")
+    assert [shown.text(place) for place in places] == english
+
+
+WAYS = ["order", "assign", "again", "seed", "keep"]
+TOUR = """([example, way, passes]) => {
+    const by = (id) => document.getElementById(id), seen = new Set();
+    const set = (id, change) => (change(by(id)), by(id).dispatchEvent(new Event("change")));
+    set("examples", (choice) => (choice.selectedIndex = example));
+    if (passes) set("passes", (choice) => (choice.value = passes));
+    if (way) set("way", (choice) => (choice.value = way));
+    const look = () => SEEN.forEach((words) => seen.add(words));
+    for (look(); by("step").value < by("step").max; look()) by("forward").click();
+    for (const id of ["play", "descend", "run", "run", "descend"]) by(id).click(), look();
+    return [...seen];
+}""".replace("SEEN", SEEN)
+
+
+def test_in_chinese_nothing_but_code_is_in_latin_letters(opened: Callable[..., Page]):
+    """Names, operations and keys. Each example is gone through, and each wrong way; then it descends."""
+    shown = opened("lang=zh")
+    code = {"backward", "sum", "mean", "SGD", "Adam", "SVG", "Python", "Home", "End", "Aa"}
+    code |= {"mul", "add", "sub", "neg", "power", "total", "dot", "tanh", "sigmoid", "log", "relu", "ReLU"}
+    tours = [(k, "", "") for k in range(len(EXAMPLES))] + [(0, way, "2") for way in WAYS]
+    for tour in tours:
+        for words in shown.tab.evaluate(TOUR, tour):
+            assert {*re.findall("[A-Za-z]{2,}", words)} <= code, (tour, words)
+    assert shown.tab.locator("#language").text_content() == "English"
+
+
+@pytest.mark.parametrize(("locale", "own", "other"), [("zh-TW", "zh-Hans", "en"), ("de-DE", "en", "zh-Hans")])
+def test_the_language_is_that_of_the_browser_unless_the_address_has_another_one(
+    locale: str, own: str, other: str, tab: Any, file: Path
+):
+    context = tab.context.browser.new_context(locale=locale)
+    page = context.new_page()
+    with watched(page, file):
+        addresses = {"": own, f"#lang={other[:2]}": other, "#lang=constructor": own, f"#e=x&lang={other}": other}
+        for address, expected in addresses.items():
+            page.goto(file.as_uri() + address)
+            Page(page).until(lambda expected=expected: page.evaluate("document.documentElement.lang") == expected)
+            assert page.locator("h1").text_content() == {"en": "Explorer", "zh-Hans": "探索器"}[expected]
+        assert page.evaluate("[localStorage.length, document.cookie]") == [0, ""]
+    context.close()
+
+
+def test_in_chinese_nothing_is_wider_than_the_window(opened: Callable[..., Page]):
+    shown = opened("lang=zh")
+    for width in (1280, 360):
+        shown.tab.set_viewport_size({"width": width, "height": 800})
+        assert shown.tab.evaluate("document.documentElement.scrollWidth") <= width
+    shown.tab.set_viewport_size(WINDOW)
 
 
 # ---- sizes, and the picture as a file --------------------------------------------------------------------------------

@@ -4,8 +4,8 @@ The page has a small engine of its own: it reads expressions, lays out their gra
 So a reader types other expressions into it, pastes a table, and lets gradient descent learn it, all without Python.
 `explore` writes the page with the graph behind a Value, whose text is made in `_text.py`. What the page computes with
 are functions that `_operations.py` prints from the table of rules; no derivative is written again. The page itself is
-in `page.html` and `page.css`, `engine.js`, `parser.js`, `layout.js`, `plots.js` and `page.js`; `dagre.js`, which finds
-the places of the boxes, is not ours.
+in `page.html` and `page.css`, `words.js`, `engine.js`, `parser.js`, `layout.js`, `plots.js` and `page.js`; `dagre.js`,
+which finds the places of the boxes, is not ours. It speaks English and Chinese: `chinese.json` has the Chinese words.
 """
 
 import json
@@ -107,7 +107,7 @@ def make_page(value: Value, parameters: Parameters = None) -> str:
 
 def make_playground() -> str:
     """Makes the page with the first of its examples in it, for those who have no graph yet."""
-    return _fill({**_read_examples()[0], "title": "…"}, {}, {}, [])
+    return _fill(_read_examples()[0], {}, {}, [])
 
 
 def _fill(state: dict[str, Any], labels: dict[str, str], groups: dict[str, str], used: list[tuple[Op, int]]) -> str:
@@ -123,13 +123,13 @@ def _fill(state: dict[str, Any], labels: dict[str, str], groups: dict[str, str],
         "texts": texts,
         "functions": describe_functions(),
         "optimizers": optimizers,
-        "examples": _read_examples(),
+        "examples": [example for example in _read_examples() if example != state],
         "most": MAX_EXPLORED_NODES,
         "characters": MAX_CHARACTERS,
         "boxes": MAX_SINGLE_BOXES,
         "reserved": sorted({"tg", "optimizer", *PYTHON.reserved}),
     }
-    scripts = ("engine.js", "parser.js", "layout.js", "plots.js", "page.js")
+    scripts = ("words.js", "engine.js", "parser.js", "layout.js", "plots.js", "page.js")
     return fill_template(
         read_page(__name__, "page.html"),
         style=read_page(__name__, "page.css"),
@@ -137,6 +137,7 @@ def _fill(state: dict[str, Any], labels: dict[str, str], groups: dict[str, str],
         data=embed_json(content),
         operations=operations,
         updates=updates,
+        chinese=read_page(__name__, "chinese.json"),
         script="\n".join([read_page(__name__, name) for name in scripts]),
     )
 

@@ -1,5 +1,5 @@
 // How the page looks and reacts. What it computes stands in engine.js, how a text becomes a graph in parser.js, where
-// the boxes are in layout.js, the pictures of data and losses in plots.js.
+// the boxes are in layout.js, the pictures of data and losses in plots.js, what is said in words.js and chinese.json.
 const $ = (id) => document.getElementById(id);
 const MOST_LINES = 100; // that are shown of anything
 const MOST_ROWS_OF_TEXT = 9;
@@ -55,16 +55,17 @@ function read() {
   wrongAt = undefined;
   try {
     const made = parse(words, table?.names ?? [], (name) => name in state.numbers);
-    if (made.nodes.length > page.most) throw new TextError(`The graph has more than ${page.most} nodes.`, 0);
+    if (made.nodes.length > page.most) throw new TextError(say`The graph has more than ${page.most} nodes.`, 0);
     graph = made;
     state.table = table;
     prepare();
-    say("problem", notes().join(" "));
+    show("problem", notes());
   } catch (error) {
     if (!(error instanceof TextError)) throw error;
     wrongAt = error.at;
-    const before = words.slice(0, wrongAt).split("\n"), column = `column ${before.at(-1).length + 1}`;
-    say("problem", `${before.length > 1 ? `line ${before.length}, ` : ""}${column}: ${error.message}`);
+    const before = words.slice(0, wrongAt).split("\n"), line = before.length, column = before.at(-1).length + 1;
+    const isFirst = line === 1, { message } = error;
+    show("problem", isFirst ? say`column ${column}: ${message}` : say`line ${line}, column ${column}: ${message}`);
     paintText();
   }
   $("text").setAttribute("aria-invalid", wrongAt !== undefined);
@@ -73,11 +74,11 @@ function read() {
 /** What can be read, and yet may not be meant. */
 function notes() {
   const { nodes, root, unused } = graph;
-  return [
-    ...unused.map((name) => `${name} is not used.`),
-    nodes[root].perRow && `${called(root)} differs from row to row: add up the rows with sum(…) or mean(…).`,
-    state.table && !nodes.some(({ kind }) => kind === "data") && "No column of the table is used.",
-  ].filter(Boolean);
+  return sentences(
+    ...unused.map((name) => (name ? say`${name} is not used.` : say`A line is not used.`)),
+    nodes[root].perRow && say`${called(root)} differs from row to row: add up the rows with sum(…) or mean(…).`,
+    state.table && !nodes.some(({ kind }) => kind === "data") && say`No column of the table is used.`,
+  );
 }
 
 /** All that follows from a graph that is new. */
@@ -99,17 +100,22 @@ function prepare() {
   drawGraph();
   makeLeaves();
   choosePair();
-  const count = nodes.length;
-  const parts = layout.boxes.length < count ? `; collapsed into ${layout.boxes.length} boxes` : "";
-  const kinds = `${count} node${count === 1 ? "" : "s"}, ${graph.leaves.length} of them leaves`;
-  say("summary", `${called(root)}: ${kinds}${parts}`);
   for (const where of document.querySelectorAll(".root-name")) where.textContent = short(called(root), 16);
   $("row-choice").hidden = !rowsOf();
   $("row").max = rowsOf();
   $("row").value = state.row + 1;
-  $("row-count").textContent = `of ${rowsOf()}`;
   document.body.classList.toggle("has-table", Boolean(state.table));
+  paintSizes();
   paint();
+}
+/** How large the graph and the table are. */
+function paintSizes() {
+  const count = graph.nodes.length, leaves = graph.leaves.length, drawn = layout.boxes.length, L = called(graph.root);
+  const nodes = count === 1
+    ? say`${L}: 1 node, ${leaves} of them leaves`
+    : say`${L}: ${count} nodes, ${leaves} of them leaves`;
+  show("summary", drawn < count ? say`${nodes}; collapsed into ${drawn} boxes` : nodes);
+  show("row-count", say`of ${rowsOf()}`);
 }
 
 function makeSteps() {
@@ -135,12 +141,12 @@ function forget() {
   losses = [];
   trail = [];
   memory = new Map();
-  ended = "";
+  ended = null;
 }
 
 // ---- numbers and formulas as text -----------------------------------------------------------------------------------
 function text(x, digits = 6) {
-  if (Number.isNaN(x)) return "undefined";
+  if (Number.isNaN(x)) return say`undefined`;
   if (!Number.isFinite(x)) return x > 0 ? "∞" : "−∞";
   const size = Math.abs(x), least = 10 ** Math.min(2 - digits, -2);
   const isPlain = size === 0 || (size >= least && size < 10 ** digits);
@@ -185,33 +191,39 @@ function slopeFormula(i, k) {
 /** The inputs that are no constants, each with its place among the inputs. */
 const variables = (i) => [...nodeAt(i).inputs.entries()].filter(([, x]) => nodeAt(x).kind !== "constant");
 
+// Why an operation f, whose value is y, is not defined at some numbers.
+const noLog = (y, f, at) => say`${y}: ${f} is not defined at ${at}: it takes numbers above 0.`;
+const noAngle = (y, f, at) => say`${y}: ${f} is not defined at ${at}: it takes numbers from −1 to 1.`;
+const noPower = (y, f, at) =>
+  say`${y}: ${f} is not defined at ${at}: a negative number takes whole exponents, and 0 takes those of 0 or more.`;
 const DOMAINS = {
   __proto__: null,
-  log: "takes numbers above 0", log2: "takes numbers above 0", log10: "takes numbers above 0",
-  log1p: "takes numbers above −1", sqrt: "takes numbers of 0 or more",
-  asin: "takes numbers from −1 to 1", acos: "takes numbers from −1 to 1",
-  acosh: "takes numbers of 1 or more", atanh: "takes numbers between −1 and 1", div: "cannot divide by 0",
-  power: "has no real value at a negative number with a fraction as exponent, nor at 0 with a negative one",
-  pow: "has no real value at a negative number with a fraction as exponent, nor at 0 with a negative one",
+  log: noLog, log2: noLog, log10: noLog, asin: noAngle, acos: noAngle, power: noPower, pow: noPower,
+  log1p: (y, f, at) => say`${y}: ${f} is not defined at ${at}: it takes numbers above −1.`,
+  sqrt: (y, f, at) => say`${y}: ${f} is not defined at ${at}: it takes numbers of 0 or more.`,
+  acosh: (y, f, at) => say`${y}: ${f} is not defined at ${at}: it takes numbers of 1 or more.`,
+  atanh: (y, f, at) => say`${y}: ${f} is not defined at ${at}: it takes numbers between −1 and 1.`,
+  div: (y, f, at) => say`${y}: ${f} is not defined at ${at}: it cannot divide by 0.`,
 };
+const noValue = (y, f, at) => say`${y}: ${f} is not defined at ${at}.`;
 const SIGNS = {
   __proto__: null, add: "+", sub: "−", mul: "·", div: "/", neg: "−", pow: "**", power: "**", exponential: "**",
 };
 
 /** Which operation is not defined, or has an infinite derivative, where, and why. */
 function problemOf({ node, row, xs }, isSlope) {
-  const { op, perRow, overRows, f } = nodeAt(node), y = overRows ? Infinity : f(...xs)[0];
-  const symbol = overRows ? "the sum of the rows" : SIGNS[op] ?? op;
-  const where = overRows ? "" : variables(node).map(([k, x]) => `${called(x)} = ${text(xs[k])}`).join(", ");
-  const place = (where && ` at ${short(where, 120)}`) + (perRow ? ` in row ${row + 1}` : "");
+  const { op, perRow, overRows, f } = nodeAt(node), y = called(node), symbol = SIGNS[op] ?? op;
+  const follows = say`What follows has no value, and no gradient is defined.`;
+  if (overRows) return sentences(say`${y}: the sum of the rows is too large for a float.`, follows);
+  const numbers = short(variables(node).map(([k, x]) => `${called(x)} = ${text(xs[k])}`).join(", "), 120);
+  const place = perRow ? say`${numbers} in row ${row + 1}` : numbers;
   if (isSlope) {
-    return `${called(node)}: the derivative of ${symbol} is infinite${place}: gradients through it are undefined.`;
+    return say`${y}: the derivative of ${symbol} is infinite at ${place}: gradients through it are undefined.`;
   }
   const isPole = xs.includes(0) || op.startsWith("log") || op === "atanh"; // an infinite value, and yet not too large
-  const isOutside = Number.isNaN(y) || (op in DOMAINS && isPole);
-  const what = isOutside ? "is not defined" : "is too large for a float", why = isOutside && DOMAINS[op];
-  const words = `${called(node)}: ${symbol} ${what}${place}${why ? `: it ${why}` : ""}`;
-  return `${words}. What follows has no value, and no gradient is defined.`;
+  const isOutside = Number.isNaN(f(...xs)[0]) || (op in DOMAINS && isPole);
+  if (isOutside) return sentences((DOMAINS[op] ?? noValue)(y, symbol, place), follows);
+  return sentences(say`${y}: ${symbol} is too large for a float at ${place}.`, follows);
 }
 
 // ---- elements; text that they get is never read as HTML -------------------------------------------------------------
@@ -229,7 +241,7 @@ function withAttributes(made, attributes, children) {
 function put(where, words) {
   if (where.textContent !== words) where.textContent = words;
 }
-const say = (id, words) => put($(id), words);
+const show = (id, words) => put($(id), words);
 
 // ---- the text, in which the part that is computed lights up ---------------------------------------------------------
 function paintText() {
@@ -332,23 +344,25 @@ function paintGraph() {
       ].filter(Boolean).join(" "),
     );
     drawn.setAttribute("tabindex", box.nodes.includes(selected) ? 0 : -1);
-    const name = isGroup && box.title ? `${box.title}, ${box.nodes.length} nodes, output ${node.label}` : called(shown);
-    const spoken = [name, node.kind === "operation" ? node.op : node.kind];
+    const members = box.nodes.length, isNamed = isGroup && box.title;
+    const name = isNamed ? say`${box.title}, ${members} nodes, output ${node.label}` : called(shown);
+    const spoken = [name, kindOf(shown)];
     drawn.dataset.node = shown;
     drawn.dataset.name = node.name ?? "";
     drawn.dataset.value = isComputed ? value(shown) : "";
     drawn.dataset.gradient = hasGradient ? gradient(shown) : "";
     if (!isFixed) {
       const isLeaf = numbers.classList.contains("end"), many = graph.uses[shown].length, arrived = terms[shown];
-      put(numbers, `${isLeaf ? "" : "data "}${isComputed ? text(value(shown), 4) : "?"}`);
-      put(slopes, `grad ${hasGradient ? text(gradient(shown), many > 1 ? 3 : 4) : "?"}`);
+      const x = isComputed ? text(value(shown), 4) : "?";
+      put(numbers, isLeaf ? x : say`data ${x}`);
+      put(slopes, say`grad ${hasGradient ? text(gradient(shown), many > 1 ? 3 : 4) : "?"}`);
       put(part, many > 1 && arrived ? (arrived < many ? `Σ ${arrived}/${many}` : `Σ ${many}`) : "");
       size.setAttribute("width", hasGradient && largest ? ((w - 6) * Math.abs(gradient(shown))) / largest || 0 : 0);
-      if (isComputed) spoken.push(`data ${text(value(shown))}`);
-      const share = many > 1 ? `, ${arrived} of ${many} terms` : "";
-      if (hasGradient) spoken.push(`gradient ${text(gradient(shown))}${share}`);
+      if (isComputed) spoken.push(say`data ${text(value(shown))}`);
+      if (hasGradient) spoken.push(say`gradient ${text(gradient(shown))}`);
+      if (hasGradient && many > 1) spoken.push(say`${arrived} of ${many} terms`);
     }
-    drawn.setAttribute("aria-label", spoken.join(", "));
+    drawn.setAttribute("aria-label", listed(spoken));
   }
   const after = new Set([selected]); // the nodes on the paths from the selected one to the root
   for (let i = selected; i <= graph.root; i++) if (nodeAt(i).inputs.some((x) => after.has(x))) after.add(i);
@@ -357,6 +371,14 @@ function paintGraph() {
     const isPath = of.some(([i, k]) => after.has(nodeAt(i).inputs[k]));
     drawn.setAttribute("class", `edge${isNow ? (isReturning ? " returning" : " active") : isPath ? " path" : ""}`);
   }
+}
+
+/** What a node is: the operation, or which kind of a beginning. */
+function kindOf(i) {
+  const { kind, op } = nodeAt(i);
+  if (kind === "leaf") return isMarked(i) ? say`leaf, a parameter θ` : say`leaf`;
+  if (kind === "constant") return say`constant`;
+  return kind === "data" ? say`column of the table` : op;
 }
 
 let scale = 1;
@@ -385,85 +407,87 @@ function intoView(i) {
 
 // ---- the step in words and numbers ----------------------------------------------------------------------------------
 function sentence() {
-  const { kind, node, pass } = steps[state.at], L = called(graph.root);
-  const inRows = rowsOf() ? ` Shown is row ${state.row + 1}.` : "";
+  const { kind, node, pass } = steps[state.at], { root } = graph;
   if (kind === "start") {
-    return [`The leaves have their numbers. The forward pass computes node after node.${inRows}`, []];
+    const beginning = say`The leaves have their numbers. The forward pass computes node after node.`;
+    return [sentences(beginning, rowsOf() && say`Shown is row ${state.row + 1}.`), []];
   }
   if (kind === "forward") {
     const { problem } = run;
     const why = problem && (problem.node === node || Number.isNaN(value(node))) ? [problemOf(problem)] : [];
     const computed = `${formula(node, called)} = ${formula(node, known)} = ${text(value(node))}`;
-    return [`Forward: ${called(node)} = ${computed}`, why];
+    return [say`Forward: ${called(node)} = ${computed}`, why];
   }
   if (kind === "seed") {
-    const kept = state.way === "keep" ? "so are those of operations: too much" : "those of operations begin at 0 again";
-    const added = ` Gradients of leaves are added to what is there; ${kept}.`;
     const why = run.problem ? [problemOf(run.problem)] : run.steep ? [problemOf(run.steep, true)] : [];
-    const start = `${pass > 1 ? `Backward, pass ${pass}` : "Backward"}: ∂${L}/∂${L} = 1`;
-    if (state.way === "seed") return [`${start.slice(0, -4)} should be 1, and stays 0: all gradients will be 0.`, why];
-    return [`${start}. From here gradients flow back to the leaves.${pass > 1 ? added : ""}`, why];
+    const one = partial(node, node), begun = pass > 1 ? say`Backward, pass ${pass}: ${one}` : say`Backward: ${one}`;
+    if (state.way === "seed") return [say`${begun} should be 1, and stays 0: all gradients will be 0.`, why];
+    const added = state.way === "keep"
+      ? say`Gradients of leaves are added to what is there; so are those of operations: too much.`
+      : say`Gradients of leaves are added to what is there; those of operations begin at 0 again.`;
+    return [sentences(say`${begun} = 1. From here gradients flow back to the leaves.`, pass > 1 && added), why];
   }
   const before = gradientsAfter(graph, run, steps.slice(0, state.at), state.row, state.way);
   const grad = inRow(before.sums[node], state.row), sum = new Map();
   const isAssigned = state.way === "assign", sign = isAssigned ? "=" : "+=";
   const lines = variables(node).map(([k, x]) => {
-    const words = slopeFormula(node, k), because = words && `, as ${partial(node, x)} = ${words}`;
+    const words = slopeFormula(node, k), [dx, dy, dydx] = [partial(root, x), partial(root, node), partial(node, x)];
+    const because = (line) => (words ? say`${line}, as ${dydx} = ${words}` : line);
+    const product = `${bracketed(grad)} × ${bracketed(slope(node, k))}`;
     if (nodeAt(node).perRow && !nodeAt(x).perRow) {
-      const added = text(isAssigned ? sums[x] : sums[x] - before.sums[x]);
-      const here = `${bracketed(grad)} × ${bracketed(slope(node, k))}`;
-      return (
-        `${partial(graph.root, x)} ${sign} the sum over ${run.rows} rows of ${partial(graph.root, node)} · ` +
-        `${partial(node, x)} = ${added}; in row ${state.row + 1} ${here}${because}`
+      const added = text(isAssigned ? sums[x] : sums[x] - before.sums[x]), row = state.row + 1;
+      return because(
+        say`${dx} ${sign} the sum over ${run.rows} rows of ${dy} · ${dydx} = ${added}; in row ${row} ${product}`,
       );
     }
     const term = grad * slope(node, k);
     sum.set(x, isAssigned ? term : (sum.get(x) ?? inRow(before.sums[x], state.row)) + term);
-    const total = graph.uses[x].length > 1 || pass > 1 ? `, in sum ${text(sum.get(x))}` : "";
-    return (
-      `${partial(graph.root, x)} ${sign} ${partial(graph.root, node)} · ${partial(node, x)} = ` +
-      `${bracketed(grad)} × ${bracketed(slope(node, k))} = ${text(term)}${total}${because}`
-    );
+    const line = `${dx} ${sign} ${dy} · ${dydx} = ${product} = ${text(term)}`;
+    const isSum = graph.uses[x].length > 1 || pass > 1;
+    return because(isSum ? say`${line}, in sum ${text(sum.get(x))}` : line);
   });
   const constants = nodeAt(node).inputs.filter((x) => nodeAt(x).kind === "constant").map(called);
-  if (constants.length) lines.push(`No gradient for ${constants.slice(0, 8).join(", ")}: constant.`);
+  if (constants.length) lines.push(say`No gradient for ${constants.slice(0, 8).join(", ")}: constant.`);
   const many = graph.uses[node].length;
-  if (node !== graph.root && before.terms[node] < many) {
-    const arrived = `${before.terms[node]} of ${many} terms have arrived at ${called(node)}`;
-    lines.push(`Too early: ${arrived}. What comes later is not passed on.`);
+  if (node !== root && before.terms[node] < many) {
+    const arrived = before.terms[node], y = called(node);
+    lines.push(say`Too early: ${arrived} of ${many} terms have arrived at ${y}. What comes later is not passed on.`);
   }
   if (steps.slice(0, state.at).some((step) => step.kind === "backward" && step.pass === pass && step.node === node)) {
-    lines.push(`Again: what ${called(node)} has passed on before is passed on once more.`);
+    lines.push(say`Again: what ${called(node)} has passed on before is passed on once more.`);
   }
   if (isAssigned && variables(node).some(([, x]) => graph.uses[x].length > 1)) {
-    lines.push("= in place of +=: what had arrived there before is lost.");
+    lines.push(say`= in place of +=: what had arrived there before is lost.`);
   }
-  const passed = `${partial(graph.root, node)} = ${text(grad)}`;
-  return [`Backward: ${called(node)} = ${formula(node, called)} passes ${passed} on`, lines];
+  const passed = `${partial(root, node)} = ${text(grad)}`;
+  return [say`Backward: ${called(node)} = ${formula(node, called)} passes ${passed} on`, lines];
 }
 function paintWords() {
   const [head, lines] = sentence();
   const shown = lines.slice(0, MOST_LINES);
-  if (shown.length < lines.length) shown.push(`and ${lines.length - shown.length} more`);
+  if (shown.length < lines.length) shown.push(say`and ${lines.length - shown.length} more lines`);
   const list = element("ul", { class: "scroll" }, ...shown.map((line) => element("li", {}, line)));
   $("words").replaceChildren(element("b", {}, head), ...(lines.length ? [list] : []));
   $("step").value = state.at;
-  $("step").setAttribute("aria-valuetext", `${state.at} of ${steps.length - 1}: ${head}`);
+  $("step").setAttribute("aria-valuetext", say`${state.at} of ${steps.length - 1}: ${head}`);
   put($("count"), `${state.at} / ${steps.length - 1}`);
-  say("answer", whatComesNext());
+  show("answer", whatComesNext());
 }
 function whatComesNext() {
-  const step = steps[state.at + 1], L = called(graph.root);
-  if (!step) return "Nothing: all gradients are known. A step of gradient descent could follow.";
-  const { kind, node } = step;
-  if (kind === "forward") return `${called(node)} = ${formula(node, called)}: its inputs are known.`;
-  const beginning = state.way === "seed" ? "nothing" : `∂${L}/∂${L} = 1`;
-  if (kind === "seed") return `The backward pass: it begins with ${beginning}.`;
-  const many = graph.uses[node].length;
-  let why = many > 1 ? `all ${many} terms of its gradient have arrived` : "its gradient has arrived";
-  if (node === graph.root) why = "it is the root";
-  if (["order", "again"].includes(state.way)) why = "it is the next one that is met";
-  return `${called(node)} passes its gradient on to its inputs, as ${why}.`;
+  const step = steps[state.at + 1];
+  if (!step) return say`Nothing: all gradients are known. A step of gradient descent could follow.`;
+  const { kind, node } = step, y = called(node), many = graph.uses[node].length;
+  if (kind === "forward") return say`${y} = ${formula(node, called)}: its inputs are known.`;
+  if (kind === "seed") {
+    if (state.way === "seed") return say`The backward pass: it begins with nothing.`;
+    return say`The backward pass: it begins with ${partial(node, node)} = 1.`;
+  }
+  if (["order", "again"].includes(state.way)) {
+    return say`${y} passes its gradient on to its inputs, as it is the next one that is met.`;
+  }
+  if (node === graph.root) return say`${y} passes its gradient on to its inputs, as it is the root.`;
+  if (many === 1) return say`${y} passes its gradient on to its inputs, as its gradient has arrived.`;
+  return say`${y} passes its gradient on to its inputs, as all ${many} terms of its gradient have arrived.`;
 }
 
 // ---- one node in detail ---------------------------------------------------------------------------------------------
@@ -487,24 +511,25 @@ function paintNode() {
   const details = element("dl");
   const row = (term, ...content) => details.append(element("dt", {}, term), element("dd", {}, ...content));
   const exact = (words, x) => element("span", { title: String(x) }, words);
-  row("name", called(i));
+  row(say`name`, called(i));
   if (node.kind === "operation") {
-    row("operation", node.overRows ? `${node.overRows} of the rows` : node.op);
-    row("formula", `${called(i)} = ${formula(i, called)}`);
-    row("numbers", `${called(i)} = ${formula(i, known)}`);
-  } else row("kind", isMarked(i) ? "leaf, a parameter θ" : node.kind === "data" ? "column of the table" : node.kind);
-  row("data", isComputed ? exact(text(value(i)), value(i)) : "?");
-  if (node.perRow) row("row", `${state.row + 1} of ${run.rows}: each row has a value of its own`);
+    row(say`operation`, node.overRows ? { sum: say`sum of the rows`, mean: say`mean of the rows` }[node.op] : node.op);
+    row(say`formula`, `${called(i)} = ${formula(i, called)}`);
+    row(say`numbers`, `${called(i)} = ${formula(i, known)}`);
+  } else row(say`kind`, kindOf(i));
+  row(say`data`, isComputed ? exact(text(value(i)), value(i)) : "?");
+  if (node.perRow) row(say`row`, say`${state.row + 1} of ${run.rows}: each row has a value of its own`);
   if (node.kind !== "constant") {
-    const many = graph.uses[i].length, partly = terms[i] < many ? ` so far, ${terms[i]} of ${many} terms` : "";
-    const done = isReached(i) ? `${text(gradient(i))}${i === graph.root ? "" : partly}` : "?";
-    row("gradient", exact(`${partial(graph.root, i)} = ${done}`, isReached(i) ? gradient(i) : "not known yet"));
+    const many = graph.uses[i].length, isPart = isReached(i) && i !== graph.root && terms[i] < many;
+    const sum = `${partial(graph.root, i)} = ${isReached(i) ? text(gradient(i)) : "?"}`;
+    const words = isPart ? say`${sum} so far, ${terms[i]} of ${many} terms` : sum;
+    row(say`gradient`, exact(words, isReached(i) ? gradient(i) : say`not known yet`));
   }
   const slopes = variables(i).slice(0, 40).map(([k, x]) => {
     const words = slopeFormula(i, k), number = isComputed ? text(slope(i, k)) : "?";
     return element("li", {}, `${partial(i, x)} = ${words ? `${words} = ${number}` : number}`);
   });
-  if (slopes.length) row("local derivatives", element("ul", {}, ...slopes));
+  if (slopes.length) row(say`local derivatives`, element("ul", {}, ...slopes));
   if (i !== graph.root && node.kind !== "constant") {
     const { many, found } = paths(i), all = isKnown(graph.root);
     const items = found.map((path) => {
@@ -513,13 +538,13 @@ function paintNode() {
       const factors = path.map(([j, k]) => bracketed(slope(j, k))).join(" × ");
       return element("li", {}, `${short(chain, 300)}: ${all ? `${short(factors, 300)} = ${text(product)}` : "?"}`);
     });
-    const more = many > found.length ? [element("li", {}, `and ${text(many - found.length)} more`)] : [];
-    const title = many > 1 ? `paths to ${called(graph.root)}: ${text(many)}` : `path to ${called(graph.root)}`;
+    const more = many > found.length ? [element("li", {}, say`and ${text(many - found.length)} more`)] : [];
+    const L = called(graph.root), title = many > 1 ? say`paths to ${L}: ${text(many)}` : say`path to ${L}`;
     row(title, element("ul", {}, ...items, ...more));
   }
-  const members = element("div", { class: "members", role: "group", "aria-label": `Nodes of ${box.title}` });
+  const members = element("div", { class: "members", role: "group", "aria-label": say`Nodes of ${box.title}` });
   if (box.nodes.length > 1) {
-    if (box.nodes.length > MOST_MEMBERS) members.append(`The last ${MOST_MEMBERS} of ${box.nodes.length}: `);
+    if (box.nodes.length > MOST_MEMBERS) members.append(say`The last ${MOST_MEMBERS} of ${box.nodes.length}:`);
     for (const j of box.nodes.slice(-MOST_MEMBERS)) {
       const name = called(j), inside = name.startsWith(`${box.title}.`) ? name.slice(box.title.length + 1) : name;
       const button = element("button", { type: "button", "aria-pressed": j === i }, tail(inside, 24));
@@ -530,7 +555,8 @@ function paintNode() {
       members.append(button);
     }
   }
-  $("node").replaceChildren(...(box.nodes.length > 1 ? [element("p", {}, `In ${box.title}:`), members] : []), details);
+  const group = box.nodes.length > 1 ? [element("p", {}, say`In ${box.title}:`), members] : [];
+  $("node").replaceChildren(...group, details);
 }
 function select(i) {
   if (i === selected && $("node").childElementCount) return;
@@ -549,10 +575,10 @@ function makeLeaves() {
 function makeLeaf(i) {
   const { name, label } = nodeAt(i), reach = Math.max(2, 2 * Math.abs(state.original[name]));
   const range = Number.isFinite(reach) ? reach : 10;
-  const slider = element("input", { type: "range", "aria-label": `${label}, slider` });
+  const slider = element("input", { type: "range", "aria-label": say`${label}, slider` });
   stretch(slider, range);
-  const number = element("input", { type: "number", step: "any", "aria-label": `${label}, number` });
-  const box = element("input", { type: "checkbox", "aria-label": `${label} is a parameter` });
+  const number = element("input", { type: "number", step: "any", "aria-label": say`${label}, number` });
+  const box = element("input", { type: "checkbox", "aria-label": say`${label} is a parameter` });
   const slopeText = element("span", { class: "gradient" });
   const title = element("span", { class: "name", title: label }, tail(label, 18));
   const row = element("div", { class: "leaf-row" }, title, element("label", {}, box, " θ"), number, slider, slopeText);
@@ -594,8 +620,8 @@ function paintLeaves() {
     if (document.activeElement !== slider && Number.isFinite(x)) slider.value = x;
     if (document.activeElement !== number) number.value = Number.isFinite(x) ? Number(x.toPrecision(8)) : "";
     box.checked = state.marked.has(name);
-    put(slopeText, `grad ${isReached(i) ? text(gradient(i), 4) : "?"}`);
-    slopeText.title = isReached(i) ? gradient(i) : "not known yet";
+    put(slopeText, say`grad ${isReached(i) ? text(gradient(i), 4) : "?"}`);
+    slopeText.title = isReached(i) ? gradient(i) : say`not known yet`;
   }
 }
 function markAll(isAll) {
@@ -613,12 +639,13 @@ const WHOLE_NAME = new RegExp(`^${NAME.source}$`, "u");
 function readTable() {
   try {
     const table = tableOf($("table").value);
-    say("table-problem", "");
-    say("table-summary", table ? `${table.rows} rows of ${table.names.join(", ")}: change them` : "Paste a table");
+    const words = table && say`${table.rows} rows of ${table.names.join(", ")}: change them`;
+    show("table-problem", "");
+    show("table-summary", words ?? say`Paste a table`);
     return table;
   } catch (error) {
     if (!(error instanceof TextError)) throw error;
-    say("table-problem", error.message);
+    show("table-problem", error.message);
     $("table-box").open = true;
     return state.table;
   }
@@ -634,17 +661,18 @@ function tableOf(words) {
   const cells = (line) => line.split(signOf(line)).map((cell) => cell.trim());
   const names = cells(head).map((name) => name.normalize("NFKC"));
   const wrong = names.find((name) => !WHOLE_NAME.test(name) || isFunction(name));
-  if (wrong !== undefined) fail(`The first line has the names of the columns: ${JSON.stringify(wrong)} cannot be one.`);
-  if (new Set(names).size < names.length) fail("Two columns have the same name.");
-  if (rows > MOST_ROWS) fail(`The table has ${rows} rows; up to ${MOST_ROWS} are drawn and learned here.`);
-  if (!rows) fail("Below the names stand the rows, one a line.");
+  const quoted = JSON.stringify; // "" is seen as well
+  if (wrong !== undefined) fail(say`The first line has the names of the columns: ${quoted(wrong)} cannot be one.`);
+  if (new Set(names).size < names.length) fail(say`Two columns have the same name.`);
+  if (rows > MOST_ROWS) fail(say`The table has ${rows} rows; up to ${MOST_ROWS} are drawn and learned here.`);
+  if (!rows) fail(say`Below the names stand the rows, one a line.`);
   const columns = Object.fromEntries(names.map((name) => [name, new Float64Array(rows)]));
   for (const [r, line] of rest.entries()) {
     const row = cells(line);
-    if (row.length !== names.length) fail(`Row ${r + 1} has ${row.length} cells, the first line ${names.length}.`);
+    if (row.length !== names.length) fail(say`Row ${r + 1} has ${row.length} cells, the first line ${names.length}.`);
     for (const [c, cell] of row.entries()) {
       const x = cell === "" ? NaN : Number(cell);
-      if (!Number.isFinite(x)) fail(`Row ${r + 1}, column ${names[c]}: ${JSON.stringify(cell)} is no number.`);
+      if (!Number.isFinite(x)) fail(say`Row ${r + 1}, column ${names[c]}: ${quoted(cell)} is no number.`);
       columns[names[c]][r] = x;
     }
   }
@@ -653,22 +681,24 @@ function tableOf(words) {
 
 // ---- gradient descent -----------------------------------------------------------------------------------------------
 const MOST_STEPS = 2000;
-let running = 0, ended = ""; // why the run has ended
+let running = 0, ended = null; // the words that say why the run has ended, in the language of the page
 
 function descend() {
-  ended = "";
+  ended = null;
   const eta = Number($("eta").value);
   const isRate = $("eta").value.trim() !== "" && Number.isFinite(eta) && eta >= 0;
   $("eta").setAttribute("aria-invalid", !isRate);
-  if (!isRate) return stopRun("η is a number of 0 or more.");
-  if (!moving().length) return stopRun("Tick θ at one leaf or more: these are what a step changes.");
+  if (!isRate) return stopRun(() => say`η is a number of 0 or more.`);
+  if (!moving().length) return stopRun(() => say`Tick θ at one leaf or more: these are what a step changes.`);
   const gradients = gradientsAfter(graph, run, steps, state.row, state.way).sums;
   const moved = new Map(), remembered = new Map();
   const update = UPDATES.get(state.optimizer);
   for (const i of graph.leaves.filter(isMarked)) {
     const { name } = nodeAt(i), before = memory.get(name) ?? Array(OPTIMIZER_TEXTS[state.optimizer].states).fill(0);
     const [x, ...after] = update(state.numbers[name], gradients[i], eta, ...before);
-    if (!Number.isFinite(x)) return stopRun("A gradient is undefined or infinite here: try a smaller η, or Reset.");
+    if (!Number.isFinite(x)) {
+      return stopRun(() => say`A gradient is undefined or infinite here: try a smaller η, or Reset.`);
+    }
     moved.set(name, x);
     remembered.set(name, after);
   }
@@ -685,12 +715,14 @@ function descend() {
   trail.push({ ...state.numbers });
   paint();
   const L = called(graph.root);
-  if (!Number.isFinite(now)) return stopRun(`${L} is ${text(now)} now: η is too large. Reset.`);
+  if (!Number.isFinite(now)) return stopRun(() => say`${L} is ${text(now)} now: η is too large. Reset.`);
   if (hasDiverged()) {
-    const why = `η = ${text(eta)} is too large. Take a smaller one, and Reset.`;
-    return stopRun(`${L} grows and grows, to ${text(now)}: ${why}`);
+    const [high, rate] = [text(now), text(eta)];
+    return stopRun(
+      () => say`${L} grows and grows, to ${high}: η = ${rate} is too large. Take a smaller one, and Reset.`,
+    );
   }
-  if (losses.length > MOST_STEPS) return stopRun(`${MOST_STEPS} steps: enough for one run.`);
+  if (losses.length > MOST_STEPS) return stopRun(() => say`${MOST_STEPS} steps: enough for one run.`);
   return true;
 }
 /** Whether the loss has grown five times in a row, and to ten times what it was at first: it will not come back. */
@@ -702,22 +734,24 @@ function hasDiverged() {
 function speak(aloud) {
   for (const place of ["words", "progress"]) $(place).setAttribute("aria-live", aloud ? "polite" : "off");
 }
-function stopRun(words = "") {
+function stopRun(why = null) {
   clearInterval(running);
   running = 0;
-  put($("run"), "Run");
   speak(true);
-  ended = words;
+  ended = why;
   paintDescent();
   return false;
 }
 function paintDescent() {
   const last = losses.length - 1, labels = graph.leaves.filter(isMarked).map(called);
-  let words = "Tick θ at a leaf to mark it as a parameter.";
+  let words = say`Tick θ at a leaf to mark it as a parameter.`;
   if (labels.length) words = `θ: ${labels.slice(0, 6).join(", ")}${labels.length > 6 ? ", …" : ""}`;
-  const done = `${last} step${last === 1 ? "" : "s"}`;
-  if (last > 0) words = `${done}: ${called(graph.root)} from ${text(losses[0])} to ${text(losses[last])}`;
-  say("progress", ended || words);
+  if (last > 0) {
+    const L = called(graph.root), [from, to] = [losses[0], losses[last]].map((loss) => text(loss));
+    words = last === 1 ? say`1 step: ${L} from ${from} to ${to}` : say`${last} steps: ${L} from ${from} to ${to}`;
+  }
+  show("progress", ended?.() ?? words);
+  show("run", running ? say`Stop` : say`Run`);
   paintCurve();
 }
 
@@ -790,6 +824,7 @@ function addressOf() {
   if ($("eta").value !== String(came.eta ?? 0.1)) parts.set("eta", $("eta").value);
   if (state.passes !== (came.passes ?? 1)) parts.set("b", state.passes);
   if (state.way !== (came.way ?? "right")) parts.set("s", state.way);
+  if (state.language) parts.set("lang", state.language);
   return parts.toString();
 }
 let saving = 0;
@@ -808,6 +843,7 @@ function openAddress() {
     const [name, number] = part.split(":");
     if (name && number !== undefined && number !== "" && !Number.isNaN(Number(number))) numbers[name] = Number(number);
   }
+  speakIn(/^(en|zh)/.exec(parts.get("lang"))?.[0]);
   open({
     ...came,
     text: parts.get("e") ?? came.text,
@@ -819,6 +855,46 @@ function openAddress() {
     passes: parts.get("b") ?? came.passes,
     way: parts.get("s") ?? came.way,
   });
+}
+
+// ---- the language ---------------------------------------------------------------------------------------------------
+/** All words that are written in the page, each with what puts others in their place. */
+function wordsOf(page) {
+  const found = [];
+  for (const place of page.querySelectorAll("title, body :not(script, noscript)")) {
+    for (const name of ["aria-label", "title"].filter((name) => place.hasAttribute(name))) {
+      found.push({ words: place.getAttribute(name), write: (words) => place.setAttribute(name, words) });
+    }
+    for (const text of [...place.childNodes].filter(({ nodeType }) => nodeType === Node.TEXT_NODE)) {
+      const [, before, words, after] = /^(\s*)([^]*?)(\s*)$/.exec(text.data);
+      if (words) found.push({ words, write: (words) => (text.data = `${before}${words}${after}`) });
+    }
+  }
+  return found;
+}
+/** Writes the page in a language: the one that is asked for, "en" or "zh", else that of the browser. */
+function speakIn(asked) {
+  state.language = asked;
+  language = asked ?? (navigator.language.startsWith("zh") ? "zh" : "en");
+  const [here, other, name] = language === "zh" ? ["zh-Hans", "en", "English"] : ["en", "zh-Hans", "中文"];
+  document.documentElement.lang = here;
+  for (const { words, write } of WRITTEN) write(translated(words.replace(/\s+/g, " ")));
+  show("language", name);
+  $("language").lang = other;
+}
+/** Another language: all is said again, and nothing else changes. */
+function changeLanguage() {
+  speakIn(language === "zh" ? "en" : "zh");
+  if (wrongAt !== undefined) read();
+  else {
+    readTable();
+    show("problem", notes());
+  }
+  show("done", "");
+  paintSizes();
+  paintPlay();
+  makeLeaves();
+  paint();
 }
 
 // ---- everything together, and the controls --------------------------------------------------------------------------
@@ -851,16 +927,18 @@ let playing = 0;
 function pause() {
   clearInterval(playing);
   playing = 0;
-  put($("play"), "▶");
-  $("play").setAttribute("aria-label", "Play");
+  paintPlay();
+}
+function paintPlay() {
+  show("play", playing ? "❚❚" : "▶");
+  $("play").setAttribute("aria-label", playing ? say`Pause` : say`Play`);
 }
 function play() {
   if (playing) return pause();
   if (state.at === steps.length - 1) go(0);
   const tick = () => (state.at < steps.length - 1 ? go(state.at + 1) : pause());
   playing = setInterval(tick, Math.min(Math.max(30000 / steps.length, 80), 1100));
-  put($("play"), "❚❚");
-  $("play").setAttribute("aria-label", "Pause");
+  paintPlay();
 }
 function byHand(to) {
   pause();
@@ -876,7 +954,7 @@ async function copy(words, done) {
     document.execCommand("copy");
     place.remove();
   }
-  put(done, "Copied.");
+  put(done, say`Copied.`);
   setTimeout(() => put(done, ""), 2000);
 }
 const onClick = (id, act) => $(id).addEventListener("click", act);
@@ -905,9 +983,9 @@ onClick("descend", () => {
 onClick("run", () => {
   if (running) return stopRun();
   if (!descend()) return;
-  put($("run"), "Stop");
   speak(false);
   running = setInterval(descend, 50);
+  paintDescent();
 });
 onClick("reset", () => {
   stopRun();
@@ -974,9 +1052,10 @@ onClick("large", () => {
   drawGraph();
   paint();
 });
+onClick("language", changeLanguage);
 onClick("link", () => {
   const address = addressOf();
-  if (address.length > LONGEST_ADDRESS) return say("done", "Too long for a link: send the file.");
+  if (address.length > LONGEST_ADDRESS) return show("done", say`Too long for a link: send the file.`);
   copy(`${location.href.split("#")[0]}${address ? `#${address}` : ""}`, $("done"));
 });
 onClick("copy", () => copy($("python").value, $("copied")));
@@ -1006,6 +1085,7 @@ document.addEventListener("keydown", (event) => {
 });
 
 $("examples").append(...[page.state, ...page.examples].map(({ title }) => element("option", {}, title)));
-$("optimizer").append(...Object.keys(OPTIMIZER_TEXTS).map((name) => element("option", {}, name)));
+$("optimizer").append(...Object.keys(OPTIMIZER_TEXTS).map((name) => element("option", { value: name }, name)));
+const WRITTEN = wordsOf(document);
 openAddress();
 intoView(selected);

@@ -25,7 +25,7 @@ const isFunction = (name) => Object.hasOwn(FUNCTIONS, name) || name === "sum";
 
 function tokensOf(text) {
   const most = page.characters;
-  if (text.length > most) throw new TextError(`The text has more than ${most} characters.`, 0);
+  if (text.length > most) throw new TextError(say`The text has more than ${most} characters.`, 0);
   const tokens = [];
   let depth = 0;
   TOKEN.lastIndex = 0;
@@ -33,18 +33,18 @@ function tokensOf(text) {
     const from = TOKEN.lastIndex, found = TOKEN.exec(text);
     if (!found) {
       const character = JSON.stringify(String.fromCodePoint(text.codePointAt(from)));
-      throw new TextError(`${character} has no meaning here.`, from);
+      throw new TextError(say`${character} has no meaning here.`, from);
     }
     const [whole, end, number, name, sign] = found;
     const to = from + whole.length;
-    if (sign === "^") throw new TextError("A power is written **, as in x**2.", from);
-    if (end && depth <= 0) tokens.push({ kind: "end", text: "the end of the line", from, to });
+    if (sign === "^") throw new TextError(say`A power is written **, as in x**2.`, from);
+    if (end && depth <= 0) tokens.push({ kind: "end", text: say`the end of the line`, from, to });
     if (number) tokens.push({ kind: "number", text: whole, from, to });
     if (name) tokens.push({ kind: "name", text: whole.normalize("NFKC"), from, to });
     if (sign) tokens.push({ kind: sign, text: whole, from, to });
     depth += { "(": 1, "[": 1, ")": -1, "]": -1 }[sign] ?? 0;
   }
-  const end = { kind: "end", text: "the end", from: text.length, to: text.length };
+  const end = { kind: "end", text: say`the end`, from: text.length, to: text.length };
   return [...tokens, end];
 }
 
@@ -61,7 +61,7 @@ function parse(text, columns, isNumber) {
   const fail = (message, token = next()) => {
     throw new TextError(message, token.from);
   };
-  const expect = (kind, why) => (is(kind) ? take() : fail(`${why}, not ${next().text}.`));
+  const expect = (kind, why) => (is(kind) ? take() : fail(why(next().text)));
 
   // A part of an expression is a plain number or the number of a node; plain numbers are computed at once.
   const isPlain = (part) => part.node === undefined;
@@ -75,11 +75,11 @@ function parse(text, columns, isNumber) {
   };
   function operation(op, parts, from, to, at, parameters = []) {
     const f = operationOf(op, parameters, parts.length);
-    if (!f) fail(`${op} of ${parts.length} numbers is not on this page: take fewer.`, { from: at });
+    if (!f) fail(say`${op} of ${parts.length} numbers is not on this page: take fewer.`, { from: at });
     if (parts.every(isPlain)) {
       const xs = parts.map((part) => part.number), [number] = f(...xs), given = [...xs, ...parameters];
       if (!Number.isFinite(number) && given.every(Number.isFinite)) {
-        fail(`${op} is not defined at ${given.join(", ")}, or too large.`, { from: at });
+        fail(say`${op} is not defined at ${given.join(", ")}, or too large.`, { from: at });
       }
       return { number };
     }
@@ -90,7 +90,7 @@ function parse(text, columns, isNumber) {
 
   /** Reads a part of a part: so many in one another have an end before the stack of the browser has one. */
   function inner(read) {
-    if (++nested > MOST_NESTED) fail("Too many brackets or signs in one another.");
+    if (++nested > MOST_NESTED) fail(say`Too many brackets or signs in one another.`);
     const part = read();
     nested--;
     return part;
@@ -138,27 +138,28 @@ function parse(text, columns, isNumber) {
     const token = take(), { from, to } = token;
     if (token.kind === "number") {
       const number = Number(token.text.replaceAll("_", ""));
-      if (number === Infinity) fail("This number is too large for a float.", token);
-      if (is("name", "number") && next().from === to) fail("A sign is missing, as * in 2*x.");
+      if (number === Infinity) fail(say`This number is too large for a float.`, token);
+      if (is("name", "number") && next().from === to) fail(say`A sign is missing, as * in 2*x.`);
       return { number, from, to };
     }
     if (token.kind === "(") {
       const part = inner(expression);
-      expect(")", "A bracket ( has to be closed by )");
+      expect(")", (found) => say`A bracket ( has to be closed by ), not ${found}.`);
       return { ...part, from, to: before() };
     }
     if (token.kind === "name") {
       if (is("(")) return { ...call(token.text, token), from, to: before() };
       if (is(".")) {
         take();
-        const name = expect("name", "After own. comes the name of an operation of your own");
+        const why = (found) => say`After own. comes the name of an operation of your own, not ${found}.`;
+        const name = expect("name", why);
         const isOwn = token.text === "own" && Object.hasOwn(OWN, name.text);
-        if (!isOwn) fail(`There is no ${token.text}.${name.text}.`, token);
+        if (!isOwn) fail(say`There is no ${token.text}.${name.text}.`, token);
         return { ...call(name.text, token, OWN[name.text]), from, to: before() };
       }
       return { ...nameOf(token), from, to };
     }
-    return fail(token.kind === "end" ? "Something is missing here." : `${token.text} cannot stand here.`, token);
+    return fail(token.kind === "end" ? say`Something is missing here.` : say`${token.text} cannot stand here.`, token);
   }
   function nameOf({ text: name, from, to }) {
     if (named.has(name)) {
@@ -166,21 +167,21 @@ function parse(text, columns, isNumber) {
       if (!isPlain(part)) nodes[part.node].ranges.push([from, to]);
       return part;
     }
-    if (name === current) fail(`${name} cannot stand in its own line.`, { from });
-    if (defined.has(name)) fail(`${name} has its line further down: move that line up.`, { from });
+    if (name === current) fail(say`${name} cannot stand in its own line.`, { from });
+    if (defined.has(name)) fail(say`${name} has its line further down: move that line up.`, { from });
     const isColumn = columns.includes(name);
     if (!isColumn && !isNumber(name) && Object.hasOwn(CONSTANTS, name)) return { number: CONSTANTS[name] };
-    if (isFunction(name)) fail(`${name} is a function: write ${name}(…).`, { from });
+    if (isFunction(name)) fail(say`${name} is a function: write ${name}(…).`, { from });
     const part = add({ kind: isColumn ? "data" : "leaf", name, perRow: isColumn, ranges: [[from, to]] });
     named.set(name, part);
     return part;
   }
   function list() {
     const parts = [];
-    expect("[", "Here stands a list, as [a, b]");
+    expect("[", (found) => say`Here stands a list, as [a, b], not ${found}.`);
     while (!is("]")) {
       parts.push(inner(expression));
-      if (!is("]")) expect(",", "The numbers of a list stand between commas");
+      if (!is("]")) expect(",", (found) => say`The numbers of a list stand between commas, not ${found}.`);
     }
     take();
     return parts;
@@ -193,21 +194,22 @@ function parse(text, columns, isNumber) {
     while (!is(")")) {
       if (is("[")) lists.push(list());
       else parts.push(inner(expression));
-      if (!is(")")) expect(",", `The numbers of ${name} stand between commas, and end with )`);
+      const why = (found) => say`The numbers of ${name} stand between commas, and end with ), not ${found}.`;
+      if (!is(")")) expect(",", why);
     }
     take();
     const { from } = token, to = before();
     const make = (op, xs, parameters) => operation(op, xs, from, to, from, parameters);
     if (known.lists === 2) {
       if (lists.length !== 2 || parts.length || lists[0].length !== lists[1].length || !lists[0].length) {
-        fail(`${name} takes two lists of one length, as in ${name}([w1, w2], [x1, x2]).`, token);
+        fail(say`${name} takes two lists of one length, as in ${name}([w1, w2], [x1, x2]).`, token);
       }
       return make(known.op, lists.flat());
     }
     if (known.lists === 1) {
-      if (lists.length > 1 || (lists.length && parts.length)) fail(`${name} takes one list, or numbers.`, token);
+      if (lists.length > 1 || (lists.length && parts.length)) fail(say`${name} takes one list, or numbers.`, token);
       const xs = lists[0] ?? parts;
-      if (!xs.length) fail(`${name} takes one number or more.`, token);
+      if (!xs.length) fail(say`${name} takes one number or more.`, token);
       const isOverRows = !lists.length && xs.length === 1 && !isPlain(xs[0]) && nodes[xs[0].node].perRow;
       if (isOverRows && ["total", "mean"].includes(known.op)) {
         const overRows = known.op === "mean" ? "mean" : "sum", inputs = [xs[0].node];
@@ -217,15 +219,16 @@ function parse(text, columns, isNumber) {
       if (known.op === "prod") return xs.reduce((product, x) => make("mul", [product, x]));
       return make(known.op, xs);
     }
-    if (lists.length) fail(`${name} takes numbers, not a list.`, token);
+    if (lists.length) fail(say`${name} takes numbers, not a list.`, token);
     const { least, most = Infinity, many } = known;
     if (parts.length < least || parts.length > most) {
-      const counts = least === most ? least : most === Infinity ? `${least} or more` : `${least} to ${most}`;
-      fail(`${name} takes ${counts} number${counts === 1 ? "" : "s"}.`, token);
+      if (most === Infinity) fail(say`${name} takes ${least} or more numbers.`, token);
+      if (least < most) fail(say`${name} takes ${least} to ${most} numbers.`, token);
+      fail(least === 1 ? say`${name} takes 1 number.` : say`${name} takes ${least} numbers.`, token);
     }
     if (known.parameters) {
       const given = parts.slice(1);
-      if (!given.every(isPlain)) fail(`After its first number ${name} takes plain numbers, without names.`, token);
+      if (!given.every(isPlain)) fail(say`After its first number ${name} takes plain numbers, without names.`, token);
       const parameters = known.parameters.map((standard, k) => given[k]?.number ?? standard);
       return make(known.op, parts.slice(0, 1), parameters);
     }
@@ -234,7 +237,8 @@ function parse(text, columns, isNumber) {
   function functionOf(name, token) {
     if (name === "sum") return FUNCTIONS.total;
     if (!Object.hasOwn(FUNCTIONS, name)) {
-      fail(`There is no function ${name}; there are ${[...Object.keys(FUNCTIONS), "sum"].sort().join(", ")}.`, token);
+      const all = [...Object.keys(FUNCTIONS), "sum"].sort().join(", ");
+      fail(say`There is no function ${name}; there are ${all}.`, token);
     }
     return FUNCTIONS[name];
   }
@@ -250,13 +254,14 @@ function parse(text, columns, isNumber) {
     current = name?.text;
     if (name) {
       take();
-      const taken = (why) => fail(`${name.text} ${why}: take another name.`, name);
-      if (named.has(name.text)) taken("has a line already");
-      if (columns.includes(name.text)) taken("is a column of the table");
-      if (isFunction(name.text)) taken("is a function");
+      const { text } = name;
+      if (named.has(text)) fail(say`${text} has a line already: take another name.`, name);
+      if (columns.includes(text)) fail(say`${text} is a column of the table: take another name.`, name);
+      if (isFunction(text)) fail(say`${text} is a function: take another name.`, name);
     }
     const from = name?.from ?? next().from, part = expression();
-    if (!is("end")) fail(`${next().text} cannot stand here${is("=") ? ": a line is name = expression" : ""}.`);
+    if (is("=")) fail(say`= cannot stand here: a line is name = expression.`);
+    if (!is("end")) fail(say`${next().text} cannot stand here.`);
     last = asNode(part, from, before());
     if (name) {
       const isNew = nodes[last].name === undefined && nodes[last].kind !== "constant";
@@ -267,9 +272,9 @@ function parse(text, columns, isNumber) {
     }
     lines.push({ name: name?.text, node: last });
   }
-  if (last === null) throw new TextError("Write an expression, as tanh(w*x + b).", 0);
+  if (last === null) throw new TextError(say`Write an expression, as tanh(w*x + b).`, 0);
   if (nodes[last].kind === "constant") {
-    throw new TextError("That is a plain number: name something that may change, as x in 2*x.", 0);
+    throw new TextError(say`That is a plain number: name something that may change, as x in 2*x.`, 0);
   }
   return graphOf(nodes, last, lines);
 }
@@ -281,7 +286,7 @@ function graphOf(all, last, lines) {
   const kept = [...isUsed].sort((i, j) => i - j), place = new Map(kept.map((i, k) => [i, k]));
   const nodes = kept.map((i) => ({ ...all[i], inputs: all[i].inputs.map((x) => place.get(x)) }));
   const isWithoutUse = ({ node }) => !isUsed.has(node) && all[node].kind !== "constant";
-  const unused = lines.filter(isWithoutUse).map(({ name, node }) => name ?? all[node].name ?? "a line");
+  const unused = lines.filter(isWithoutUse).map(({ name, node }) => name ?? all[node].name ?? "");
   const lineOf = []; // of each node: the line that it belongs to
   lines.forEach(({ node }, k) => {
     const waiting = [node];

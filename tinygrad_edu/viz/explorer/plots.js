@@ -5,7 +5,7 @@ const CURVE = { width: 320, height: 130 };
 function paintCurve() {
   const curve = $("curve"), last = losses.length - 1, L = called(graph.root);
   curve.replaceChildren();
-  curve.setAttribute("aria-label", last < 0 ? "Loss curve, empty" : `Loss curve: ${$("progress").textContent}`);
+  curve.setAttribute("aria-label", last < 0 ? say`Loss curve, empty` : say`Loss curve: ${$("progress").textContent}`);
   const finite = losses.filter(Number.isFinite);
   curve.style.display = finite.length > 1 ? "block" : "none";
   if (finite.length < 2) return;
@@ -15,13 +15,14 @@ function paintCurve() {
   const share = (loss) => (scaled(loss) - scaled(low)) / (scaled(high) - scaled(low));
   const x = (k) => 12 + (k / last) * 290, y = (loss) => (high > low ? 106 - share(loss) * 84 : 64);
   const points = losses.map((loss, k) => (Number.isFinite(loss) ? `${x(k).toFixed(1)},${y(loss).toFixed(1)}` : ""));
-  const note = state.isLog && !canLog ? ", no log: not all are above 0" : isLog ? ", log" : "";
+  let note = say`${short(L, 12)}: ${text(high)} at most, ${text(low)} at least`;
+  if (state.isLog) note = canLog ? say`${note}, log` : say`${note}, no log: not all are above 0`;
   curve.append(
     shape("line", { x1: 12, x2: 302, y1: 110, y2: 110 }),
     shape("line", { x1: 12, x2: 12, y1: 16, y2: 110 }),
-    shape("text", { x: 16, y: 12 }, `${short(L, 12)}: ${text(high)} at most, ${text(low)} at least${note}`),
-    shape("text", { x: 302, y: 126, "text-anchor": "end" }, `step ${last}`),
-    shape("text", { x: 12, y: 126 }, "step 0"),
+    shape("text", { x: 16, y: 12 }, note),
+    shape("text", { x: 302, y: 126, "text-anchor": "end" }, say`step ${last}`),
+    shape("text", { x: 12, y: 126 }, say`step ${0}`),
     shape("polyline", { points: points.join(" ") }),
   );
   if (Number.isFinite(losses[last])) curve.append(shape("circle", { cx: x(last), cy: y(losses[last]), r: 3.5 }));
@@ -114,7 +115,7 @@ function paintData() {
   if (!found) return;
   const { node, inputs, target } = found, { columns } = state.table, ys = [...columns[target]], name = called(node);
   const predicted = [...run.values[node]];
-  svg.setAttribute("aria-label", `${target} of the table, and ${name}, which is predicted`);
+  svg.setAttribute("aria-label", say`${target} of the table, and ${name}, which is predicted`);
   svg.classList.toggle("against", inputs.length > 2);
   const point = (cx, cy, r, color) => {
     const [kind, size] = r === state.row ? ["point chosen", 5.5] : ["point", 3.8];
@@ -146,7 +147,7 @@ function paintData() {
     svg.append(frame, clip, curve, ...ys.map((t, r) => point(x(columns[a][r]), y(t), r)));
   } else {
     const range = rangeOf([...ys, ...predicted]);
-    const { x, y, frame } = axes(svg, range, range, `${target}, of the table`, name);
+    const { x, y, frame } = axes(svg, range, range, say`${target}, of the table`, name);
     const [[x1, x2], [y1, y2]] = [range.map(x), range.map(y)];
     svg.append(frame, shape("line", { class: "error", x1, y1, x2, y2 }));
     ys.forEach((t, r) => Number.isFinite(predicted[r]) && svg.append(point(x(t), y(predicted[r]), r)));
@@ -202,9 +203,11 @@ function paintLandscape() {
     const [cx, cy] = places.at(-1);
     svg.append(shape("circle", { class: "point chosen", cx, cy, r: 5 }));
   }
-  const spread = sorted.length ? `from ${text(sorted[0], 3)} to ${text(sorted.at(-1), 3)}` : "undefined everywhere";
-  const walked = `the way of the descent has ${trail.length} points`;
-  svg.setAttribute("aria-label", `${called(graph.root)} over ${names.join(" and ")}, ${spread}; ${walked}`);
+  const [p, q] = names, L = called(graph.root), [low, high] = [sorted[0], sorted.at(-1)].map((loss) => text(loss, 3));
+  const heights = sorted.length
+    ? say`${L} over ${p} and ${q}, from ${low} to ${high}`
+    : say`${L} over ${p} and ${q}, undefined everywhere`;
+  svg.setAttribute("aria-label", say`${heights}; the way of the descent has ${trail.length} points`);
 }
 
 const PICTURES = [
@@ -230,8 +233,8 @@ function hideUnknown() {
   const found = state.table && findPrediction(), isComputed = isKnown(graph.root);
   $("plot").classList.toggle("unknown", Boolean(found) && !isKnown(found.node));
   $("map").classList.toggle("unknown", !isComputed);
-  const legend = "Orange is low, blue is high; the line is the way of the descent.";
-  say("map-words", isComputed ? legend : "It is seen when the forward pass has come to its end.");
+  const legend = say`Orange is low, blue is high; the line is the way of the descent.`;
+  show("map-words", isComputed ? legend : say`It is seen when the forward pass has come to its end.`);
 }
 
 // ---- the picture as a file ------------------------------------------------------------------------------------------
