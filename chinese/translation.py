@@ -15,7 +15,6 @@ so on. So nothing of it can be wrong in Chinese, and a paragraph that does not f
 import re
 import sys
 from collections.abc import Iterator
-from itertools import count
 from pathlib import Path
 
 import jupytext
@@ -106,9 +105,13 @@ def show(english: str) -> str:
     """The text with `{n:thing}` for each thing that is not to be translated: so a translator sees the numbers."""
     blocks = []
     for block in split(english):
-        number = count(1)
-        name = lambda match, number=number: f"{{{next(number)}:{match[0]}}}"
-        blocks.append(SAME.sub(name, block) if has_words(block) else block)
+        if has_words(block):
+            things = SAME.findall(block)
+            others = SAME.split(block)
+            block = others[0] + "".join(
+                f"{{{number}:{thing}}}{after}" for number, (thing, after) in enumerate(zip(things, others[1:]), 1)
+            )
+        blocks.append(block)
     return "\n\n".join(blocks)
 
 
