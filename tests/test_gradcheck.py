@@ -896,8 +896,10 @@ def slopes_of(f: Callable[[float], float], x: float = 0.0, noise: float = 0.0) -
     """The slope from the left, from the right, and around x."""
     y, floats = f(x), _precision.FLOAT_PRECISION
     found = []
-    for stencil in floats.stencils:
-        each = _differences.estimate_slopes(lambda t: f(x + t), y, floats.widths(x), stencil, noise, 2.0**-52)
+    one_sided, central = floats.stencils
+    for side, stencil in ((-1, one_sided), (1, one_sided), (1, central)):
+        widths = [side * width for width in floats.widths(x)]
+        each = _differences.estimate_slopes(lambda t: f(x + t), y, widths, stencil, noise, 2.0**-52)
         slope = _differences.choose_slope([*each])
         assert slope
         found.append(slope)

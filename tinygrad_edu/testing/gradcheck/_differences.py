@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from operator import mul
 from statistics import median
 from typing import NamedTuple
 
@@ -29,24 +30,19 @@ SMALL = 1e-5  # relative to the values of f: what is larger is no noise of round
 
 
 class Slope(NamedTuple):
-    """An estimated derivative: the true one is `value` ± `error`; it is infinite where the slopes grow on and on.
+    """A derivative, as one polynomial or several have it: the true one is `value` ± `error`.
 
-    `noise` is the part of each value of f that no polynomial explains: the noise of a coefficient is half of that.
+    It is infinite where the slopes grow on and on.
     """
 
     value: Number
     error: Number
-    noise: Number
+    noise: Number  # the part of each value of f that is not explained; the noise of a coefficient is half of that
+    is_blind: bool = False  # whether nothing is explained of what f does here, and that is more than rounding
 
-
-class Estimate(NamedTuple):
-    """What one polynomial says: the slope, its error, the size of the last coefficients, and its interval."""
-
-    value: Number
-    error: Number
-    residual: Number
-    is_blind: bool  # whether the polynomial explains nothing of what f does here, and that is more than rounding
-    width: Number
+    def convert(self, number: Callable[[Number], float]) -> "Slope":
+        """The slope in other numbers."""
+        return Slope(number(self.value), number(self.error), number(self.noise), self.is_blind)
 
 
 @dataclass(frozen=True)
@@ -56,47 +52,30 @@ class Stencil:
     `spread` is how far the slope is off if each coefficient is off by 1.
     """
 
-    nodes: tuple[Number, ...]
-    slope: tuple[Number, ...]
-    tail: tuple[tuple[Number, ...], ...]
+    nodes: list[Number]
+    slope: list[Number]
+    tail: list[list[Number]]
     spread: int
 
 
-def make_stencils(m: NumberSystem) -> tuple[Stencil, Stencil, Stencil]:
-    """The stencils to the left of 0, to the right, and around it, in numbers of that system.
+def make_stencils(m: NumberSystem) -> tuple[Stencil, Stencil]:
+    """The stencil on one side of 0, which is the right one for widths > 0, and the one around it, in that system.
 
     Formulas, for n = DEGREE, points xⱼ = cos(πj/n) and values vⱼ: p = Σ cₖ·Tₖ, where cₖ = 2/n Σⱼ vⱼ·cos(πjk/n), and the
     terms with j or k of 0 or n count half. Tₖ′(1) is k²; Tₖ′(0) is k·sin(πk/2).
     """
-    n = DEGREE
-
-    def cosine(i: int) -> Number:
-        """cos(πi/n), as a sine: so it is exact where it is 0, 1 or −1."""
-        i = abs(i % (2 * n) - n)  # cos(πi/n) = −cos(π(i ± n)/n)
-        return -m.sin(m.pi * (n - 2 * i) / (2 * n))
-
-    def half(i: int) -> int:
-        return 2 if i in (0, n) else 1
-
-    rows = [[cosine(j * k) * 2 / (n * half(j) * half(k)) for j in range(n + 1)] for k in range(n + 1)]
-    tail = tuple([tuple(row) for row in rows[-TAIL:]])
+    n, ks = DEGREE, range(DEGREE + 1)
+    # cos(πj/n) as a sine, so that it is exact where it is 0, 1 or −1
+    cosines = [m.sin(m.pi * (n - 2 * j) / (2 * n)) for j in ks]
+    halves = [2 if k in (0, n) else 1 for k in ks]
+    rows = [[cosines[n - abs(j * k % (2 * n) - n)] * 2 / (n * halves[j] * halves[k]) for j in ks] for k in ks]
 
     def stencil(nodes: list[Number], slopes: list[int]) -> Stencil:
-        weights = [sum(s * row[j] for s, row in zip(slopes, rows)) for j in range(n + 1)]
-        return Stencil(tuple(nodes), tuple(weights), tail, sum(map(abs, slopes)))
+        weights = [sum(map(mul, slopes, column)) for column in zip(*rows)]
+        return Stencil(nodes, weights, rows[-TAIL:], sum(map(abs, slopes)))
 
-    xs = [cosine(j) for j in range(n + 1)]
-    left, right = (
-        stencil([side * (1 - x) / 2 for x in xs], [-2 * side * k * k for k in range(n + 1)]) for side in (-1, 1)
-    )
-    return left, right, stencil(xs, [(0, k, 0, -k)[k % 4] for k in range(n + 1)])
-
-
-def restrict_to_line(
-    f: Callable[[list[Number]], Number], point: Sequence[Number], direction: dict[int, float]
-) -> LineFunction:
-    """The function t → f(point + t·direction). A coordinate that `direction` does not name stays as it is."""
-    return lambda t: f([x + t * direction[i] if i in direction else x for i, x in enumerate(point)])
+    one_sided = stencil([(1 - x) / 2 for x in cosines], [-2 * k * k for k in ks])
+    return one_sided, stencil(cosines, [(0, k, 0, -k)[k % 4] for k in ks])
 
 
 def value_at(f: LineFunction, t: Number) -> Number:
@@ -110,40 +89,34 @@ def value_at(f: LineFunction, t: Number) -> Number:
 
 def estimate_slopes(
     f: LineFunction, y: Number, widths: Sequence[Number], stencil: Stencil, noise: Number, rounding: Number
-) -> Iterator[Estimate]:
+) -> Iterator[Slope]:
     """The slopes of f at 0, where its value is y, by polynomials on narrower and narrower intervals.
 
-    `noise` is the least error of one value of f, `rounding` the least relative one. Where a few intervals miss about
-    the same small part of f, this is noise, which a narrower one can have no less of. An interval where a value is
-    missing or overflows is left out.
+    `noise` is the least error of one value of f, `rounding` the least relative one. Where a few intervals
+    miss about the same small part of f, this is noise, which a narrower one can have no less of. An interval where a
+    value is missing or overflows is left out.
     """
-    before: Number | None = None
     steady: list[Number] = []
     for width in widths:
         values: list[Number] = [value_at(f, node * width) if node else y for node in stencil.nodes]
         if None in values:
             continue
-        largest, changes = max(map(abs, values)), [value - y for value in values]
-        tail = [abs(sum(map(_product, weights, changes))) for weights in stencil.tail]
-        residual = max(noise, rounding * largest / 2, *tail)
-        value, error = sum(map(_product, stencil.slope, changes)) / width, residual * stencil.spread / width
+        changes = [value - y for value in values]
+        missed = max([abs(sum(map(mul, weights, changes))) for weights in stencil.tail])
+        residual = max(noise, rounding * max(map(abs, values)) / 2, missed)
+        value = sum(map(mul, stencil.slope, changes)) / width + 0.0  # which makes a −0 a 0
+        error = residual * stencil.spread / abs(width)
         if not (-math.inf < value < math.inf and error < math.inf):
             continue
-        is_blind = max(tail) > max(SMALL * abs(y), max(map(abs, changes)) / RESOLVED)
-        e = Estimate(value, error, residual, is_blind, width)
-        is_steady = before is not None and before < 8 * residual and residual < min(8 * before, SMALL * abs(y))
-        steady = [*steady, residual] if is_steady else []
-        if len(steady) >= STEADY:
-            noise = max(noise, min(steady))
-        before = residual
-        yield e
+        is_steady = steady and steady[-1] < 8 * residual and residual < min(8 * steady[-1], SMALL * abs(y))
+        steady = [*steady, residual] if is_steady else [residual]
+        if len(steady) > STEADY:
+            noise = max(noise, min(steady[1:]))
+        is_blind = missed > max(SMALL * abs(y), max(map(abs, changes)) / RESOLVED)
+        yield Slope(value, error, 2 * residual, is_blind)
 
 
-def _product(a: Number, b: Number) -> Number:
-    return a * b
-
-
-def choose_slope(estimates: Sequence[Estimate]) -> Slope | None:
+def choose_slope(estimates: Sequence[Slope]) -> Slope | None:
     """The slope on which the estimates agree best; they come from the widest interval to the narrowest.
 
     A wide interval may jump over what f does nearby: so where a narrower one contradicts it by more than its own error
@@ -152,11 +125,12 @@ def choose_slope(estimates: Sequence[Estimate]) -> Slope | None:
     what f does is no witness. Where none explains anything, f is too fast or too noisy, and the error is infinite.
 
     >>> from tinygrad_edu.rules import FLOATS
-    >>> left, right, central = make_stencils(FLOATS)
+    >>> one_sided, central = make_stencils(FLOATS)
     >>> widths = [32.0**-k for k in range(9)]
-    >>> sides = [choose_slope([*estimate_slopes(abs, 0.0, widths, side, 0.0, 2e-16)]) for side in (left, right)]
-    >>> [round(slope.value, 12) for slope in sides]
-    [-1.0, 1.0]
+    >>> right = choose_slope([*estimate_slopes(abs, 0.0, widths, one_sided, 0.0, 2e-16)])
+    >>> left = choose_slope([*estimate_slopes(abs, 0.0, [-width for width in widths], one_sided, 0.0, 2e-16)])
+    >>> round(left.value, 12), round(right.value, 12)
+    (-1.0, 1.0)
     """
     seeing = [e for e in estimates if not e.is_blind]
     unknown = _distance_to_limit(seeing[-3:]) if seeing else math.inf
@@ -169,13 +143,13 @@ def choose_slope(estimates: Sequence[Estimate]) -> Slope | None:
         others = [*seeing[max(k - 1, 0) : k], *seeing[k + 1 :]]
         error = max([e.error, unknown, *[abs(other.value - e.value) - 3 * other.error for other in others]])
         if best is None or error < best.error:
-            best = Slope(e.value, error, 2 * median([finer.residual for finer in seeing[k:]]))
+            best = Slope(e.value, error, median([finer.noise for finer in seeing[k:]]))
     if best and best.error > abs(best.value) / 1000 and (limit := _find_infinite_slope(estimates)):
         return Slope(limit, 0.0, 0.0)
     return best
 
 
-def _distance_to_limit(last: Sequence[Estimate]) -> Number:
+def _distance_to_limit(last: Sequence[Slope]) -> Number:
     """How far three slopes may still go, if each step is smaller by the same factor; 0 where they have come to rest."""
     if len(last) < 3:
         return 0.0
@@ -185,7 +159,7 @@ def _distance_to_limit(last: Sequence[Estimate]) -> Number:
     return abs(second) / (1 - second / first) if abs(second) < abs(first) else math.inf
 
 
-def _find_infinite_slope(estimates: Sequence[Estimate]) -> float:
+def _find_infinite_slope(estimates: Sequence[Slope]) -> float:
     """±inf where the last slopes grow like a power of 1/width, or like its logarithm; else 0."""
     visible = [i for i, e in enumerate(estimates) if e.error < 3 * abs(e.value)]  # a jump has as large an error
     last = [estimates[i] for i in visible[-4:]]

@@ -6,23 +6,18 @@ the function as a whole to `check.py`.
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import TypeVar
 
 from tinygrad_edu.engine import Value, apply
 from tinygrad_edu.errors import FAILURES
 from tinygrad_edu.gradients import VALUES, grad, sweep
 from tinygrad_edu.graph import topological_order
 from tinygrad_edu.ops import CONSTANT
-from tinygrad_edu.rules import Number, Op
+from tinygrad_edu.rules import Number, NumberSystem, Op
 
-from ._differences import restrict_to_line
 from ._precision import FLOAT_PRECISION, Precision
 from .verdicts import SAME, Derivative, judge
-
-T = TypeVar("T")
 
 # raised by a rule that uses math or NumPy, so it cannot take mpmath's numbers
 NEEDS_FLOATS = (TypeError, AttributeError)
@@ -56,32 +51,38 @@ class LocalDerivative:
         return f"{what} says {says}, it is {d.sides if d.expected is None else f'{d.expected:.12g}'}"
 
 
-def check_operations(graph: Sequence[Value], fine: Precision | None) -> list[LocalDerivative]:
-    """The local derivatives of all operations in a graph, in the order of the graph."""
-    return [local for op in _distinct_operations(graph) for local in _check_derivatives(*op, fine)]
+def check_operations(graph: Sequence[Value], fine: Precision, again: bool = False) -> list[LocalDerivative]:
+    """The local derivatives of all operations in a graph, in the order of the graph; with `again` the second ones."""
+    operations: dict[
+        tuple[Op, tuple[float, ...], tuple[int, ...]], None
+    ] = {}  # each once at the same numbers: with these, and with its inputs that are not constants
+    for v in graph:
+        if v._prev:
+            inputs = tuple([i for i, x in enumerate(v._prev) if x._rule is not CONSTANT])
+            operations[v._rule, tuple([x.data for x in v._prev]), inputs] = None
+    found = []
+    for op, xs, inputs in operations:
+        if again:
+            for j in inputs:
+                seconds = _check_operation(_differentiate(op, j, xs), xs, inputs, fine)
+                found += [replace(local, input=j, again=local.input) for local in seconds]
+        else:
+            found += _check_operation(op, xs, inputs, fine)
+    return found
 
 
-def check_operations_again(graph: Sequence[Value], fine: Precision | None) -> list[LocalDerivative]:
-    """The second local derivatives: each rule, differentiated, against its differences."""
-    return [local for op in _distinct_operations(graph) for local in _check_second_derivatives(*op, fine)]
-
-
-def size_of(y: Value | None) -> float:
-    """The size of the numbers in a graph, max |v·∂y/∂v| over its nodes v: rounding v by ε changes y by ε times that.
+def size_of(graph: Sequence[Value]) -> float:
+    """The size of the numbers in the graph of y, max |v·∂y/∂v| over all v: rounding v by ε changes y by ε times it.
 
     It is 0 where there is no graph.
 
-    >>> size_of(1e8 + Value(1.0) ** 2)
+    >>> size_of(topological_order(1e8 + Value(1.0) ** 2))
     100000001.0
     """
-    if y is None:
-        return 0.0
-    graph = topological_order(y)
     try:
-        sizes: list[float] = [abs(g * v.data) for g, v in zip(grad(y, graph), graph)]
-        return max(sizes, default=0.0)
+        return max([abs(g * v.data) for g, v in zip(grad(graph[-1], graph), graph)]) if graph else 0.0
     except FAILURES:
-        return abs(y.data)
+        return abs(graph[-1].data)
 
 
 def rounding_of_gradient(y: Value, leaf: Value) -> float:
@@ -93,98 +94,78 @@ def rounding_of_gradient(y: Value, leaf: Value) -> float:
     1e+08 or 4e+08 more
     """
     try:
-        return float(FLOAT_PRECISION.rounding * size_of(grad(y, leaf, create_graph=True)))
+        return float(FLOAT_PRECISION.rounding * size_of(topological_order(grad(y, leaf, create_graph=True))))
     except (NotImplementedError, *NEEDS_FLOATS, *FAILURES):
         return 0.0
 
 
-def evaluate_graph(
-    precision: Precision, graph: Sequence[Value], given: Mapping[Value, Number] = {}
-) -> dict[Value, Number]:
-    """The number of each node of a graph in that precision; `given` holds other numbers for leaves."""
+def evaluate_graph(m: NumberSystem, graph: Sequence[Value], given: Mapping[Value, Number]) -> dict[Value, Number]:
+    """The number of each node of a graph in that number system; `given` are those of the leaves."""
     numbers = dict(given)
     for v in graph:
         if v not in numbers:
-            inputs = [numbers[x] for x in v._prev]
-            numbers[v] = precision.number(v._rule.value(precision.system, *inputs) if inputs else v.data)
+            numbers[v] = v._rule.value(m, *[numbers[x] for x in v._prev]) if v._prev else v.data
     return numbers
 
 
-def _distinct_operations(graph: Sequence[Value]) -> Iterator[tuple[Op, tuple[float, ...], tuple[int, ...]]]:
-    """Each operation, once at the same numbers: with these numbers, and with its inputs that are not constants."""
-    found: dict[tuple[Op, tuple[float, ...], tuple[int, ...]], None] = {}
-    for v in graph:
-        if v._prev:
-            inputs = tuple([i for i, x in enumerate(v._prev) if x._rule is not CONSTANT])
-            found[v._rule, tuple([x.data for x in v._prev]), inputs] = None
-    yield from found
+def _differentiate(op: Op, j: int, xs: Sequence[float]) -> Op:
+    """∂op/∂xⱼ as an operation of its own. Its derivatives at xs are those of the graph that the rule of op makes."""
+
+    def value(m: NumberSystem, *at: Number) -> Number:
+        return op.derivatives(m, op.value(m, *at), *at)[j]
+
+    def derivatives(m: NumberSystem, _: Number, *at: Number) -> Sequence[Number]:
+        leaves = [Value(x) for x in xs]
+        slope = op.derivatives(VALUES, apply(op, *leaves), *leaves)[j]
+        if not isinstance(slope, Value):
+            return [0.0] * len(leaves)
+        numbers = evaluate_graph(m, topological_order(slope), dict(zip(leaves, at)))
+        return sweep(slope, leaves, m, numbers.__getitem__)
+
+    return Op(op.name, op.symbol, value, every=derivatives, parameters=op.parameters)
 
 
-def _check_derivatives(
-    op: Op, xs: tuple[float, ...], inputs: Sequence[int], fine: Precision | None
-) -> list[LocalDerivative]:
-    def value(precision: Precision, at: Sequence[Number]) -> Number:
+def _check_operation(op: Op, xs: tuple[float, ...], inputs: Sequence[int], fine: Precision) -> list[LocalDerivative]:
+    """With many digits if the rule takes them, else with floats; nothing where the rule has no derivative at all."""
+    found = []
+    for i in inputs:
+        for precision in (fine, FLOAT_PRECISION):
+            try:
+                found.append(LocalDerivative(str(op), i, xs, _check_derivative(op, xs, i, precision)))
+                break
+            except (*NEEDS_FLOATS, *FAILURES) as error:
+                if precision is FLOAT_PRECISION and isinstance(error, NEEDS_FLOATS):
+                    raise
+    return found
+
+
+def _check_derivative(op: Op, xs: tuple[float, ...], i: int, precision: Precision) -> Derivative:
+    def value(at: Sequence[Number]) -> Number:
         return precision.number(op.value(precision.system, *at))
 
-    def given(precision: Precision, at: Sequence[Number], i: int) -> Number | None:
-        wanted = [j == i for j in range(len(at))]
-        slopes = op.derivatives(precision.system, value(precision, at), *at, wanted=wanted)
+    def slope(at: Sequence[Number]) -> Number | None:
+        slopes = op.derivatives(precision.system, value(at), *at, wanted=[j == i for j in range(len(at))])
         return precision.number(slopes[i]) if i < len(slopes) else None
 
-    def check_in(precision: Precision, i: int) -> LocalDerivative:
-        at = [precision.number(x) for x in xs]
-        y, slope = value(precision, at), given(precision, at, i)
-        f = restrict_to_line(partial(value, precision), at, {i: 1.0})
-        d = judge("", slope, f, y, xs[i], precision, precision.rounding * size_of(inner_graph()))
-        if slope is None or (d.verdict == "kink" and not _is_between_sides(d)):
-            d = replace(d, verdict="wrong")
-        elif d.verdict == "wrong" and has_kinks_that_cancel(precision, at, i, d):
-            d = replace(d, verdict="kink")
-        return LocalDerivative(str(op), i, xs, d)
-
-    def inner_graph() -> Value | None:
-        """What the rule computes, as a graph; None where it takes only floats."""
-        try:
-            inside = op.value(VALUES, *map(Value, xs))
-        except (*NEEDS_FLOATS, *FAILURES):
-            return None
-        return inside if isinstance(inside, Value) else None
-
-    def has_kinks_that_cancel(precision: Precision, at: list[Number], i: int, d: Derivative) -> bool:
-        """Whether the rule is right on both sides of the point, and passes through kinks at the point itself."""
+    try:
+        inside = op.value(VALUES, *map(Value, xs))  # what the rule computes, as a graph
+    except (*NEEDS_FLOATS, *FAILURES):
+        inside = None  # it takes only floats
+    graph = topological_order(inside) if isinstance(inside, Value) else []
+    at = [precision.number(x) for x in xs]
+    d = judge("", slope(at), value, at, {i: 1.0}, precision, size_of(graph))
+    if d.given is None or (d.verdict == "kink" and not _is_between_sides(d)):
+        return replace(d, verdict="wrong")
+    if d.verdict == "wrong" and d.expected is not None:
+        # a rule that is right on both sides, and passes through kinks at the point itself, is at a kink that cancels
         for h in (precision.widths(xs[i])[-1], -precision.widths(xs[i])[-1]):
-            beside = given(precision, [*at[:i], at[i] + h, *at[i + 1 :]], i)
-            if d.expected is None or beside is None or abs(beside - d.expected) > SAME * abs(d.expected):
-                return False
-        inside = inner_graph()
-        graph = [v for v in topological_order(inside) if v._rule is not op] if inside is not None else []
-        return any(local.derivative.verdict == "kink" for local in check_operations(graph, fine))
-
-    return _check_in_best_precision(check_in, inputs, fine)
-
-
-def _check_second_derivatives(
-    op: Op, xs: tuple[float, ...], inputs: Sequence[int], fine: Precision | None
-) -> list[LocalDerivative]:
-    def check_in(precision: Precision, pair: tuple[int, int]) -> LocalDerivative:
-        j, i = pair
-
-        def slope(at: Sequence[Number]) -> Number:
-            return precision.number(op.derivatives(precision.system, op.value(precision.system, *at), *at)[j])
-
-        leaves = [Value(x) for x in xs]
-        first = op.derivatives(VALUES, apply(op, *leaves), *leaves)[j]
-        graph = first if isinstance(first, Value) else None
-        again: Number = 0.0
-        if graph is not None:
-            numbers = evaluate_graph(precision, topological_order(graph, leaves[i]))
-            (again,) = sweep(graph, [leaves[i]], precision.system, numbers.__getitem__)
-        at = [precision.number(x) for x in xs]
-        y, f = slope(at), restrict_to_line(slope, at, {i: 1.0})
-        d = judge("", precision.number(again), f, y, xs[i], precision, precision.rounding * size_of(graph))
-        return LocalDerivative(str(op), j, xs, d, again=i)
-
-    return _check_in_best_precision(check_in, [(j, i) for j in inputs for i in inputs], fine)
+            beside = slope([*at[:i], at[i] + h, *at[i + 1 :]])
+            if beside is None or abs(precision.to_float(beside) - d.expected) > SAME * abs(d.expected):
+                return d
+        parts = check_operations([v for v in graph if v._rule is not op], precision)
+        if any(part.derivative.verdict == "kink" for part in parts):
+            return replace(d, verdict="kink")
+    return d
 
 
 def _is_between_sides(d: Derivative) -> bool:
@@ -195,20 +176,3 @@ def _is_between_sides(d: Derivative) -> bool:
         return True  # a jump, where every slope is allowed
     slack = SAME * max(abs(d.left), abs(d.right))
     return min(d.left, d.right) - slack <= d.given <= max(d.left, d.right) + slack
-
-
-def _check_in_best_precision(
-    check_in: Callable[[Precision, T], LocalDerivative], places: Iterable[T], fine: Precision | None
-) -> list[LocalDerivative]:
-    """With many digits if the rule takes them, else with floats; nothing where the rule has no derivative at all."""
-    found = []
-    for place in places:
-        for precision in (fine, FLOAT_PRECISION):
-            try:
-                if precision:
-                    found.append(check_in(precision, place))
-                    break
-            except (*NEEDS_FLOATS, *FAILURES) as error:
-                if precision is FLOAT_PRECISION and isinstance(error, NEEDS_FLOATS):
-                    raise
-    return found

@@ -31,7 +31,7 @@ class Precision:
     to_float: Callable[[Number], float]
     rounding: Number
     digits: int
-    stencils: tuple[Stencil, Stencil, Stencil]  # left, right, central
+    stencils: tuple[Stencil, Stencil]  # one-sided, central
 
     @property
     def is_exact(self) -> bool:
@@ -78,13 +78,13 @@ class MpmathNumbers(NumberSystem):
             setattr(self, name, partial(real, function))
 
 
-def choose_precision(numbers: Sequence[float]) -> Precision | None:
-    """A precision with enough digits for differences at these numbers; None where mpmath is not installed."""
+def choose_precision(numbers: Sequence[float]) -> Precision:
+    """A precision with enough digits for differences at these numbers; that of floats without mpmath."""
     magnitude = max([abs(math.log10(abs(x))) for x in numbers if x and math.isfinite(x)], default=0.0)
     try:
         return _make_precision(100 * math.ceil(1.5 + magnitude / 50), get_ident())
     except ImportError:
-        return None
+        return FLOAT_PRECISION
 
 
 @lru_cache(maxsize=16)

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from tinygrad_edu._validate import is_number, require_function, to_float
 from tinygrad_edu.compiler.trace import trace_function
@@ -22,18 +22,8 @@ from tinygrad_edu.graph import topological_order
 from tinygrad_edu.modes import enable_grad
 from tinygrad_edu.ops import LEAF
 from tinygrad_edu.rules import Number
-from tinygrad_edu.testing.expression import Expression
 
-from ._differences import restrict_to_line
-from ._local import (
-    NEEDS_FLOATS,
-    LocalDerivative,
-    check_operations,
-    check_operations_again,
-    evaluate_graph,
-    rounding_of_gradient,
-    size_of,
-)
+from ._local import NEEDS_FLOATS, LocalDerivative, check_operations, evaluate_graph, rounding_of_gradient, size_of
 from ._precision import FLOAT_PRECISION, INSTALL_MPMATH, Precision, choose_precision
 from .report import GradientCheck
 from .verdicts import Derivative, Verdict, judge
@@ -88,10 +78,10 @@ def gradcheck(f: Callable[..., Value | float], *inputs: Value | float, order: in
         raise ValueError(f"the order of a check is an int of 1 or more, not {order!r}")
     require_function("f", f, "gradcheck(lambda x: x * x, 2.0)")
     with enable_grad():
-        checked = _CheckedFunction(f, [_to_leaf(x, i) for i, x in enumerate(inputs)])
-        change = _find_change(checked)
-        check = GradientCheck("not repeatable", change) if change else _check_function(checked, order)
-        if not check and (change := change or _find_change(checked)):  # what is rare may have been missed
+        function = _Function.of(f, [_to_leaf(x, i) for i, x in enumerate(inputs)])
+        change = _find_change(function)
+        check = GradientCheck("not repeatable", change) if change else _check_function(function, order)
+        if not check and (change := change or _find_change(function)):  # what is rare may have been missed
             return replace(check, verdict="not repeatable", reason=change)
         return check
 
@@ -130,57 +120,42 @@ def _to_leaf(x: Any, i: int) -> Value:
     return x
 
 
-class _CheckedFunction:
-    """The function f, or one of its derivatives, with the leaves that are its arguments."""
+class _Function(NamedTuple):
+    """The function f, or one of its derivatives."""
 
-    def __init__(
-        self, f: Callable[..., Any], arguments: Sequence[Value], differentiated: Sequence[tuple[Value, str]] = ()
-    ) -> None:
-        """`differentiated` are the leaves in which f is differentiated, one after the other, with their names."""
-        self.f, self.arguments, self.differentiated = f, arguments, differentiated
+    compute: Callable[[], Value]  # its value at the present numbers of the leaves, with its graph
+    arguments: Sequence[Value]
+    variables: tuple[str, ...] = ()  # the names of those in which f is differentiated
 
-    def compute(self) -> Value:
-        """The value at the present numbers of the leaves, with its graph."""
-        return self.differentiate(self.call())
+    @classmethod
+    def of(cls, f: Callable[..., Any], arguments: Sequence[Value]) -> "_Function":
+        def compute() -> Value:
+            y = f(*arguments)
+            if isinstance(y, Value):
+                return y
+            if is_number(y):
+                return make_constant(to_float(y))
+            raise TypeError(f"gradcheck takes a function that returns one number, not {type(y).__name__}")
 
-    def call(self) -> Value:
-        """The value of f itself."""
-        y = self.f(*self.arguments)
-        if isinstance(y, Value):
-            return y
-        if is_number(y):
-            return make_constant(to_float(y))
-        raise TypeError(f"gradcheck takes a function that returns one number, not {type(y).__name__}")
+        return cls(compute, arguments)
 
-    def differentiate(self, y: Value, node_of: Callable[[Value], Value] = lambda leaf: leaf) -> Value:
-        """The derivative of a graph of f, in which the node of a leaf may be another one."""
-        for leaf, _ in self.differentiated:
-            y = grad(y, node_of(leaf), create_graph=True)
-        return y
+    def differentiate(self, leaf: Value, name: str) -> "_Function":
+        """∂f/∂leaf, as a function of the same leaves."""
+        return _Function(lambda: grad(self.compute(), leaf, create_graph=True), self.arguments, (*self.variables, name))
 
-    def find_leaves(self, y: Value) -> list[Value]:
-        """The arguments, and the other leaves of y that a second call has too: f may make leaves in each call."""
-        again = {*topological_order(self.compute())}
-        used = [v for v in topological_order(y) if v._rule is LEAF and v in again]
-        return list(dict.fromkeys([*self.arguments, *used]))
-
-    def name(self, *leaves: str) -> str:
-        """The name of its derivative in more leaves: f, ∂f/∂x, ∂²f/∂x∂y, …."""
-        variables = *[name for _, name in self.differentiated], *leaves
+    def name(self, *more: str) -> str:
+        """The name of its derivative in more variables: f, ∂f/∂x, ∂²f/∂x∂y, …."""
+        variables = *self.variables, *more
         power = "" if len(variables) < 2 else "".join("⁰¹²³⁴⁵⁶⁷⁸⁹"[int(digit)] for digit in str(len(variables)))
         return f"∂{power}f/{''.join(f'∂{v}' for v in variables)}" if variables else "f"
 
-    def derivative(self, leaf: Value, name: str) -> "_CheckedFunction":
-        """∂f/∂leaf, as a function of the same leaves."""
-        return _CheckedFunction(self.f, self.arguments, [*self.differentiated, (leaf, name)])
 
-
-def _find_change(f: _CheckedFunction) -> str:
+def _find_change(f: _Function) -> str:
     """How a call of f at one point differs from the one before, in its value or its gradient; "" if none does."""
     before: list[str] = []
     for _ in range(CALLS):
         try:
-            y = f.call()
+            y = f.compute()
             now = [f"its value is {y.data}", *[f"its gradient is {slope}" for slope in grad(y, f.arguments)]]
         except FAILURES as error:
             now = [f"its value is not there: {error}"]
@@ -194,203 +169,189 @@ def _find_change(f: _CheckedFunction) -> str:
     return ""
 
 
+@dataclass(frozen=True)
+class _Case:
+    """A function at a point, with all that is known before any difference is taken."""
+
+    f: _Function
+    graph: list[Value]
+    leaves: list[Value]
+    names: list[str]
+    given: list[float | None]  # the gradient; None in a leaf where there is none
+    kinks: tuple[LocalDerivative, ...]
+
+
+def _check_function(f: _Function, order: int) -> GradientCheck:
+    try:
+        y = f.compute()
+        again = {*topological_order(f.compute())}
+    except FAILURES as error:
+        return GradientCheck("outside the domain", f"{f.name()} has no value: {error}")
+    graph = topological_order(y)
+    used = [v for v in graph if v._rule is LEAF and v in again]  # f may make other leaves in each call
+    leaves = list(dict.fromkeys([*f.arguments, *used]))
+    names = _name_leaves(leaves)
+    for name, x in [*zip(names, [leaf.data for leaf in leaves]), (f.name(), y.data)]:
+        if not math.isfinite(x):
+            return GradientCheck("outside the domain", f"{name} is {x}, where no difference can be taken")
+    given, failures = [], []
+    for name, leaf in zip(names, leaves):  # one by one: there may be no gradient in one of them
+        slope = None
+        try:
+            slope = grad(y, leaf)
+            if not math.isfinite(slope):
+                raise OverflowError(f"the gradient in {name} is not finite")
+        except FAILURES as error:
+            failures.append(str(error))
+        given.append(slope)
+    fine = choose_precision([v.data for v in graph])
+    found = check_operations(graph, fine)
+    faults, kinks = (tuple([d for d in found if d.derivative.verdict == verdict]) for verdict in ("wrong", "kink"))
+    case = _Case(f, graph, leaves, names, given, kinks)
+    check = replace(_check_case(case, fine, faults), faults=faults, kinks=kinks)
+    if check and order > 1 and not faults:
+        check = _check_higher_order(case, fine, check, order)
+    if check.faults:
+        more = f" (and {len(check.faults) - 1} more)" if len(check.faults) > 1 else ""
+        by_chance = "; yet the gradient is right here" if check.is_right_by_chance else ""
+        return replace(check, verdict="wrong", reason=f"{check.faults[0]}{more}{by_chance}")
+    if failures and check.verdict != "wrong":
+        right = [d.name for d in check.derivatives if d.verdict == "correct"]
+        also = f"; {', '.join(right)} {'is' if len(right) == 1 else 'are'} right" if right else ""
+        return replace(check, verdict="outside the domain", reason=failures[0] + also)
+    return check
+
+
 def _name_leaves(leaves: Sequence[Value]) -> list[str]:
     labels = [leaf.label for leaf in leaves]
     return [label if label and labels.count(label) == 1 else f"leaf {i}" for i, label in enumerate(labels)]
 
 
-@dataclass(frozen=True)
-class _Case:
-    """A function at a point, with all that is known before any difference is taken."""
-
-    f: _CheckedFunction
-    y: Value
-    leaves: list[Value]
-    given: Sequence[Number | None]  # the gradient; None in a leaf where there is none, and then `failure` says why
-    failure: str
-    fine: Precision | None  # the precision with many digits
-    faults: tuple[LocalDerivative, ...]
-    kinks: tuple[LocalDerivative, ...]
-
-
-def _check_function(f: _CheckedFunction, order: int) -> GradientCheck:
-    try:
-        y = f.compute()
-        leaves = f.find_leaves(y)
-    except FAILURES as error:
-        return GradientCheck("outside the domain", f"{f.name()} has no value: {error}")
-    for name, x in [*zip(_name_leaves(leaves), [leaf.data for leaf in leaves]), (f.name(), y.data)]:
-        if not math.isfinite(x):
-            return GradientCheck("outside the domain", f"{name} is {x}, where no difference can be taken")
-    case = _prepare_case(f, y, leaves)
-    check = replace(_check_case(case), faults=case.faults, kinks=case.kinks)
-    if check and order > 1 and not check.faults:
-        check = _check_higher_order(case, check, order)
-    if check.faults:
-        return replace(check, verdict="wrong", reason=_describe_faults(check))
-    if case.failure and check.verdict != "wrong":
-        right = [d.name for d in check.derivatives if d.verdict == "correct"]
-        also = f"; {', '.join(right)} {'is' if len(right) == 1 else 'are'} right" if right else ""
-        return replace(check, verdict="outside the domain", reason=case.failure + also)
-    return check
-
-
-def _prepare_case(f: _CheckedFunction, y: Value, leaves: list[Value]) -> _Case:
-    graph = topological_order(y)
-    fine = choose_precision([v.data for v in graph])
-    found = check_operations(graph, fine)
-    faults, kinks = (tuple(d for d in found if d.derivative.verdict == verdict) for verdict in ("wrong", "kink"))
-    given: list[float | None] = []
-    failures = []
-    for name, leaf in zip(_name_leaves(leaves), leaves):  # one by one: there may be no gradient in one of them
-        try:
-            slope = grad(y, leaf)
-            given.append(slope if math.isfinite(slope) else None)
-            failures += [f"the gradient in {name} is not finite"] * (not math.isfinite(slope))
-        except FAILURES as error:
-            given.append(None)
-            failures.append(str(error))
-    return _Case(f, y, leaves, given, failures[0] if failures else "", fine, faults, kinks)
-
-
-def _describe_faults(check: GradientCheck) -> str:
-    more = f" (and {len(check.faults) - 1} more)" if len(check.faults) > 1 else ""
-    return f"{check.faults[0]}{more}{'; yet the gradient is right here' if check.is_right_by_chance else ''}"
-
-
-def _check_higher_order(case: _Case, first: GradientCheck, order: int) -> GradientCheck:
+def _check_higher_order(case: _Case, fine: Precision, first: GradientCheck, order: int) -> GradientCheck:
     """Checks each first derivative as a function of its own."""
-    locals_again = check_operations_again(topological_order(case.y), case.fine)
-    faults = tuple(d for d in locals_again if d.derivative.verdict == "wrong")
-    if faults:
+    seconds = check_operations(case.graph, fine, again=True)
+    if faults := tuple([d for d in seconds if d.derivative.verdict == "wrong"]):
         return replace(first, faults=faults)
-    checks = [
-        _check_function(case.f.derivative(leaf, name), order - 1)
-        for leaf, name in zip(case.leaves, _name_leaves(case.leaves))
-    ]
-    worst = min([first, *checks], key=lambda check: WORST_FIRST.index(check.verdict))
+    checks = [first]
+    for leaf, name in zip(case.leaves, case.names):
+        checks.append(_check_function(case.f.differentiate(leaf, name), order - 1))
+    worst = min(checks, key=_rank)
     if not worst:
         return worst
     return replace(
         first,
         reason=f"the derivatives up to order {order} agree with differences",
-        derivatives=sum([check.derivatives for check in checks], first.derivatives),
-        digits=min(check.digits for check in (first, *checks)),
-        notes=tuple(dict.fromkeys(sum([check.notes for check in checks], first.notes))),
+        derivatives=sum([check.derivatives for check in checks], ()),
+        digits=min([check.digits for check in checks]),
+        notes=tuple(dict.fromkeys(sum([check.notes for check in checks], ()))),
     )
+
+
+def _rank(found: GradientCheck | Derivative) -> int:
+    return WORST_FIRST.index(found.verdict)
 
 
 # ---- the function as a whole -----------------------------------------------------------------------------------------
 Evaluate = Callable[[Sequence[Number]], Number]  # numbers of the leaves → f
 
 
-def _check_case(case: _Case) -> GradientCheck:
+def _check_case(case: _Case, fine: Precision, faults: Sequence[LocalDerivative]) -> GradientCheck:
     """Compares the gradient with slopes: with many digits where f can be replayed on them, else with floats.
 
     Floats are used too where rounding alone may put a number at a kink.
     """
-    if not case.fine:
-        return _check_in_floats(
-            case, f"decided with floats; with more digits where mpmath is installed: {INSTALL_MPMATH}"
-        )
-    try:
-        check = _compare(case, _replay_function(case, case.fine), case.fine)
-    except (*NEEDS_FLOATS, *FAILURES) as error:
-        why = str(error).partition(", which a tape")[0]
-        return _check_in_floats(case, f"decided with floats, as f cannot be replayed with more digits: {why}")
-    if case.faults or not case.kinks or check.verdict == "kink":
-        return check
-    numbers = evaluate_graph(case.fine, topological_order(case.y))
-    if all(x == v.data for v, x in numbers.items()):
-        return check
-    in_floats = _check_in_floats(case)
-    return in_floats if in_floats.verdict == "kink" else check
-
-
-def _check_in_floats(case: _Case, *notes: str) -> GradientCheck:
-    """Compares the gradient with slopes in floats: f is called with its leaves moved."""
-
-    def evaluate(numbers: Sequence[Number]) -> Number:
-        before = [leaf.data for leaf in case.leaves]
+    why = f"with more digits where mpmath is installed: {INSTALL_MPMATH}"
+    if fine.is_exact:
         try:
-            for leaf, number in zip(case.leaves, numbers):
-                leaf.data = number
-            return case.f.compute().data
-        finally:
-            for leaf, number in zip(case.leaves, before):
-                leaf.data = number
+            check = _compare(case, _record(case, fine), fine)
+        except (*NEEDS_FLOATS, *FAILURES) as error:
+            why = f"as f cannot be replayed with more digits: {str(error).partition(', which a tape')[0]}"
+        else:
+            if faults or not case.kinks or check.verdict == "kink" or not _is_rounded(case.graph, fine):
+                return check
+            in_floats = _compare(case, partial(_call_at, case), FLOAT_PRECISION)
+            return in_floats if in_floats.verdict == "kink" else check
+    check = _compare(case, partial(_call_at, case), FLOAT_PRECISION)
+    return replace(check, notes=(f"decided with floats{', ' if fine.is_exact else '; '}{why}", *check.notes))
 
-    check = _compare(case, evaluate, FLOAT_PRECISION)
-    return replace(check, notes=notes + check.notes)
+
+def _is_rounded(graph: Sequence[Value], fine: Precision) -> bool:
+    """Whether some number in the graph is another one with more digits."""
+    leaves = {v: fine.number(v.data) for v in graph if not v._prev}
+    return any(x != v.data for v, x in evaluate_graph(fine.system, graph, leaves).items())
 
 
-def _replay_function(case: _Case, fine: Precision) -> Evaluate:
+def _call_at(case: _Case, numbers: Sequence[float]) -> float:
+    """f, called with its leaves moved."""
+    before = [leaf.data for leaf in case.leaves]
+    try:
+        for leaf, number in zip(case.leaves, numbers):
+            leaf.data = number
+        return case.f.compute().data
+    finally:
+        for leaf, number in zip(case.leaves, before):
+            leaf.data = number
+
+
+def _record(case: _Case, fine: Precision) -> Evaluate:
     """Records f on a tape, to evaluate it with many digits. Detached numbers move with the numbers they come from."""
-    f = case.f
-    tape, parameters, _ = trace_function(lambda _: [f.call()], f.name(), [], with_lines=False)
-    stand_ins = {leaf: Value(leaf.data) for leaf in case.leaves}
-    if not stand_ins.keys() >= {*parameters}:
+    tape, parameters, _ = trace_function(lambda _: [case.f.compute()], case.f.name(), [], with_lines=False)
+    places = {leaf: i for i, leaf in enumerate(case.leaves)}
+    if not places.keys() >= {*parameters}:
         raise TypeError("it uses other Values at each call")
-    y = Expression(tape)(*[stand_ins[leaf] for leaf in parameters])
-    y = f.differentiate(y if isinstance(y, Value) else make_constant(y), stand_ins.__getitem__)
-    graph = topological_order(y, *stand_ins.values())
-
-    def evaluate(numbers: Sequence[Number]) -> Number:
-        return evaluate_graph(fine, graph, dict(zip(stand_ins.values(), numbers)))[y]
-
-    return evaluate
+    used = [places[leaf] for leaf in parameters]
+    return lambda numbers: fine.number(*tape.replay(fine.system, *[numbers[i] for i in used]))
 
 
 def _compare(case: _Case, evaluate: Evaluate, precision: Precision) -> GradientCheck:
     """Compares the gradient with the slope in each leaf, and with the one across all leaves that have a gradient."""
+    name, given = case.f.name, case.given
     if not case.leaves:
-        return GradientCheck(
-            "correct", f"{case.f.name()} has no inputs that it could depend on", digits=precision.digits
-        )
-    xs, given = [precision.number(leaf.data) for leaf in case.leaves], case.given
-    y, size = evaluate(xs), size_of(case.y)
-    noise = precision.rounding * size
-    rounding_in = cache(partial(rounding_of_gradient, case.y))
+        return GradientCheck("correct", f"{name()} has no inputs that it could depend on", digits=precision.digits)
+    point, size = [precision.number(leaf.data) for leaf in case.leaves], size_of(case.graph)
+    rounding_in = cache(partial(rounding_of_gradient, case.graph[-1]))
 
-    def compare(name: str, slope: Number | None, x: float, direction: dict[int, float]) -> Derivative:
+    def compare(name: str, slope: Number | None, direction: dict[int, float]) -> Derivative:
         def rounding() -> float:
             return sum([rounding_in(case.leaves[i]) * abs(d) for i, d in direction.items()])
 
-        return judge(name, slope, restrict_to_line(evaluate, xs, direction), y, x, precision, noise, rounding)
+        return judge(name, slope, evaluate, point, direction, precision, size, rounding)
 
-    derivatives = [
-        compare(case.f.name(name), given[i], leaf.data, {i: 1.0})
-        for i, (name, leaf) in enumerate(zip(_name_leaves(case.leaves), case.leaves))
-    ]
+    derivatives = [compare(name(leaf), given[i], {i: 1.0}) for i, leaf in enumerate(case.names)]
     found = list(derivatives)
     direction = _choose_direction(case)
-    if len(case.leaves) > 1 and direction:
+    if len(direction) > 1:
         slope = sum([precision.number(given[i] or 0.0) * d for i, d in direction.items()])
-        found.append(compare(f"{case.f.name()}, all inputs moved at once", slope, 1.0, direction))
-    worst = min(found, key=lambda d: WORST_FIRST.index(d.verdict))
-    verdict, reason = _conclude(case, worst, precision)
-    with_digits = f"with {precision.digits} digits, " if precision.is_exact else ""
-    rounded = [f"floats lose digits here: {with_digits}{d}" for d in derivatives if d.rounding and verdict == "correct"]
-    if verdict == "too noisy":
-        noise = FLOAT_PRECISION.rounding * size
+        found.append(compare(f"{name()}, all inputs moved at once", slope, direction))
+    worst = min(found, key=_rank)
+    lost = f"floats lose digits here: {f'with {precision.digits} digits, ' if precision.is_exact else ''}"
+    verdict, reason = _conclude(case, worst, lost)
+    rounded = [f"{lost}{d}" for d in derivatives if d.rounding and verdict == "correct"]
+    rounding = FLOAT_PRECISION.rounding if verdict == "too noisy" else precision.to_float(precision.rounding)
     return GradientCheck(
         verdict,
         reason,
         tuple(derivatives if worst in derivatives else found),
-        noise=max([precision.to_float(noise), *[d.noise for d in found]]),
+        noise=max([rounding * size, *[d.noise for d in found]]),
         digits=precision.digits,
         notes=tuple(rounded[:1]),
     )
 
 
-def _conclude(case: _Case, worst: Derivative, precision: Precision) -> tuple[Verdict, str]:
+def _choose_direction(case: _Case) -> dict[int, float]:
+    """A step for each leaf, in proportion to its size, and with different factors: no function is special in it."""
+    largest = max([abs(leaf.data) for leaf in case.leaves]) or 1.0
+    golden = 0.6180339887498949
+    steps = {i: (leaf.data or largest) * (0.5 + (i + 1) * golden % 1.0) for i, leaf in enumerate(case.leaves)}
+    return {i: step for i, step in steps.items() if case.given[i] is not None}
+
+
+def _conclude(case: _Case, worst: Derivative, lost: str) -> tuple[Verdict, str]:
     """The verdict on f and its reason, from the worst verdict on a derivative."""
     name, kink = case.f.name(), f"the kink of {case.kinks[0].where}" if case.kinks else ""
     match worst.verdict:
-        case "correct" if worst.rounding:
-            return "correct", "the gradient agrees with differences as far as floats go"
         case "correct":
-            return "correct", "the gradient agrees with differences"
+            return "correct", f"the gradient agrees with differences{' as far as floats go' if worst.rounding else ''}"
         case "kink":
             return "kink", f"{worst.name} is {worst.sides}{f', by {kink}' if kink else ''}"
         case "wrong" if kink:
@@ -401,17 +362,7 @@ def _conclude(case: _Case, worst: Derivative, precision: Precision) -> tuple[Ver
                 "as .data, float, detach() or no_grad() give them?"
             )
         case "too noisy" if worst.rounding:
-            with_digits = f"with {precision.digits} digits, " if precision.is_exact else ""
-            by = f"rounding alone can move the gradient by {worst.rounding:.1g}"
-            return "too noisy", f"floats lose digits here: {with_digits}{worst}, and {by}"
+            return "too noisy", f"{lost}{worst}, and rounding alone can move the gradient by {worst.rounding:.1g}"
         case "too noisy":
             return "too noisy", f"{worst}; each value of {name} is noisy by {worst.noise:.1g}"
     return worst.verdict, str(worst)
-
-
-def _choose_direction(case: _Case) -> dict[int, float]:
-    """A step for each leaf, in proportion to its size, and with different factors: no function is special in it."""
-    largest = max([abs(leaf.data) for leaf in case.leaves], default=0.0) or 1.0
-    golden = 0.6180339887498949
-    steps = {i: (leaf.data or largest) * (0.5 + (i + 1) * golden % 1.0) for i, leaf in enumerate(case.leaves)}
-    return {i: step for i, step in steps.items() if case.given[i] is not None}

@@ -6,14 +6,14 @@ left to `_differences.py`. Whose derivative it is, is left to `_local.py` and `c
 
 import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from typing import Literal
 
 from tinygrad_edu.rules import Number
 
-from ._differences import Estimate, LineFunction, Slope, choose_slope, estimate_slopes, value_at
+from ._differences import Slope, Stencil, choose_slope, estimate_slopes, value_at
 from ._precision import Precision
 
 Verdict = Literal["correct", "wrong", "kink", "outside the domain", "too noisy", "not repeatable"]
@@ -67,82 +67,89 @@ def _format_slope(x: float | None) -> str:
 def judge(
     name: str,
     given: Number | None,
-    f: LineFunction,
-    y: Number,
-    x: float,
+    f: Callable[[list[Number]], Number],
+    point: Sequence[Number],
+    direction: Mapping[int, float],
     precision: Precision,
-    noise: Number = 0.0,
+    size: float,
     rounding_of_given: Callable[[], float] = lambda: 0.0,
 ) -> Derivative:
-    """Compares a given derivative at the point x with the slope of f, where f(0) = y is the value at x.
+    """Compares a given derivative of f at a point with the slopes of f, in one coordinate or in a direction of several.
 
-    `noise` is the least error of a value of f. Intervals around the point come first, and one may be enough;
-    else both sides are looked at on their own. Where the derivatives differ, it is asked how far off
-    `given` is by rounding.
+    `size` is that of the numbers in f, whose rounding is the least error of a value. Intervals around the point come
+    first, and one may be enough; else both sides are looked at on their own. Where the derivatives differ, it is asked
+    how far off `given` is by rounding.
     """
-    f, scale = cache(f), max(abs(x), 1.0)
-    noise = noise if precision.is_exact else max(noise, SMALLEST)
-
-    left, right, central = [
-        partial(estimate_slopes, f, y, stencil=stencil, noise=noise, rounding=precision.rounding)
-        for stencil in precision.stencils
-    ]
+    y, x = f([*point]), 1.0 if len(direction) > 1 else precision.to_float(point[min(direction)])
+    scale, widths, (one_sided, central) = max(abs(x), 1.0), precision.widths(x), precision.stencils
+    noise = max(precision.rounding * size, 0.0 if precision.is_exact else SMALLEST)
 
     @cache
-    def flat() -> Number:
-        """A slope that counts as 0, as f has so much larger ones farther away."""
-        changes = [(t * scale, value_at(f, precision.number(t * scale))) for t in FAR]
-        return FLAT_SLOPE * max([abs(y) / scale, *[abs((value - y) / t) for t, value in changes if value is not None]])
+    def along(t: Number) -> Number:
+        return f([x + t * direction[i] if i in direction else x for i, x in enumerate(point)])
 
-    def settles(e: Estimate) -> bool:
+    def estimate(side: int, stencil: Stencil) -> Iterator[Slope]:
+        return estimate_slopes(along, y, [side * width for width in widths], stencil, noise, precision.rounding)
+
+    def settles(e: Slope) -> bool:
         """Whether one interval is enough: with many digits a precise slope, else one that confirms what is given."""
         off = 0 if precision.is_exact else math.inf if given is None else abs(given - e.value)
         return bool(off + e.error <= SAME * max(abs(e.value), FLAT_SLOPE * abs(y) / scale))
 
-    around: list[Estimate] = []
-    sides: list[Slope | None]
-    widths = precision.widths(x)
-    for e in central(widths):
+    def flat() -> float:
+        """A slope that counts as 0, as f has so much larger ones farther away."""
+        changes = [(t * scale, value_at(along, precision.number(t * scale))) for t in FAR]
+        slopes = [abs(y) / scale, *[abs((value - y) / t) for t, value in changes if value is not None]]
+        return FLAT_SLOPE * precision.to_float(max(slopes))
+
+    around: list[Slope] = []
+    for e in estimate(1, central):
         around.append(e)
         if settles(e):
-            sides = [Slope(e.value, e.error, 2 * e.residual)] * 2
-            middle = sides[0]
+            found: list[Slope | None] = [e, e, e]
             break
     else:
-        sides = [choose_slope([*side(widths)]) for side in (left, right)]
-        middle = choose_slope(around)
-    best = min([s for s in (*sides, middle) if s], key=lambda s: s.error, default=None)
-    verdict = _verdict(given, sides, best, flat)
-    rounding = 0.0
-    if verdict == "wrong" and best and given is not None:
-        off, rounding = abs(best.value - given), rounding_of_given()
-        if off <= ERROR_FACTOR * (best.error + rounding):
-            is_close = off <= max(CERTAIN * max(abs(given), abs(best.value)), flat())
-            verdict = "correct" if is_close else "too noisy"
+        found = [choose_slope([*each]) for each in (estimate(-1, one_sided), estimate(1, one_sided), around)]
+    # from here on floats do: no bound is finer than 1e-7 of a derivative
+    given = None if given is None else precision.to_float(given)
+    left, right, middle = [slope and slope.convert(precision.to_float) for slope in found]
+    best = min([slope for slope in (left, right, middle) if slope], key=lambda slope: slope.error, default=None)
+    verdict, rounding = _decide(given, left, right, best, flat, rounding_of_given)
+    return Derivative(
+        name,
+        verdict,
+        given,
+        expected=best.value if best and verdict != "kink" else None,
+        error=best.error if best else math.inf,
+        left=left.value if left else None,
+        right=right.value if right else None,
+        noise=best.noise if best else 0.0,
+        rounding=rounding,
+    )
 
-    def to_float(number: Number | None) -> float | None:
-        return None if number is None else precision.to_float(number)
 
-    from_left, from_right = (to_float(s.value) if s else None for s in sides)
-    expected = None if best is None or verdict == "kink" else to_float(best.value)
-    error, noise = (precision.to_float(best.error), precision.to_float(best.noise)) if best else (math.inf, 0.0)
-    return Derivative(name, verdict, to_float(given), expected, error, from_left, from_right, noise, rounding)
-
-
-def _verdict(
-    given: Number | None, sides: Sequence[Slope | None], best: Slope | None, flat: Callable[[], Number]
-) -> Verdict:
+def _decide(
+    given: float | None,
+    left: Slope | None,
+    right: Slope | None,
+    best: Slope | None,
+    flat: Callable[[], float],
+    rounding_of_given: Callable[[], float],
+) -> tuple[Verdict, float]:
+    """The verdict, and how far off rounding can have moved `given`: 0 where that need not be asked."""
     if best is None or given is None:
-        return "outside the domain"
-    left, right = sides
+        return "outside the domain", 0.0
     if left and right:
         apart, size = abs(left.value - right.value), max(abs(left.value), abs(right.value))
         if size == math.inf or apart > ERROR_FACTOR * (left.error + right.error) + SAME * size:
-            return "kink"
+            return "kink", 0.0
     elif abs(best.value) == math.inf:
-        return "outside the domain"
+        return "outside the domain", 0.0
     off, size = abs(given - best.value), max(abs(given), abs(best.value), sys.float_info.min)  # smaller: fewer digits
-    if off > ERROR_FACTOR * best.error + SAME * size:
-        return "wrong"
-    is_certain = off == 0 or best.error <= CERTAIN * size or off + best.error <= flat()
-    return "correct" if is_certain else "too noisy"
+    if off <= ERROR_FACTOR * best.error + SAME * size:
+        is_certain = off == 0 or best.error <= CERTAIN * size or off + best.error <= flat()
+        return "correct" if is_certain else "too noisy", 0.0
+    rounding = rounding_of_given()
+    if off > ERROR_FACTOR * (best.error + rounding):
+        return "wrong", rounding
+    return "correct" if off <= max(CERTAIN * size, flat()) else "too noisy", rounding
