@@ -32,7 +32,7 @@ SMALL = 1e-5  # relative to the values of f: what is larger is no noise of round
 class Slope(NamedTuple):
     """A derivative, as one polynomial or several have it: the true one is `value` ± `error`.
 
-    It is infinite where the slopes grow on and on.
+    It is infinite where the slopes grow on and on; None where there is none.
     """
 
     value: Number
@@ -42,7 +42,11 @@ class Slope(NamedTuple):
 
     def convert(self, number: Callable[[Number], float]) -> "Slope":
         """The slope in other numbers."""
-        return Slope(number(self.value), number(self.error), number(self.noise), self.is_blind)
+        value = None if self.value is None else number(self.value)
+        return Slope(value, number(self.error), number(self.noise), self.is_blind)
+
+
+NO_SLOPE = Slope(None, math.inf, 0.0)
 
 
 @dataclass(frozen=True)
@@ -116,7 +120,7 @@ def estimate_slopes(
         yield Slope(value, error, 2 * residual, is_blind)
 
 
-def choose_slope(estimates: Sequence[Slope]) -> Slope | None:
+def choose_slope(estimates: Sequence[Slope]) -> Slope:
     """The slope on which the estimates agree best; they come from the widest interval to the narrowest.
 
     A wide interval may jump over what f does nearby: so where a narrower one contradicts it by more than its own error
@@ -134,17 +138,16 @@ def choose_slope(estimates: Sequence[Slope]) -> Slope | None:
     """
     seeing = [e for e in estimates if not e.is_blind]
     unknown = _distance_to_limit(seeing[-3:]) if seeing else math.inf
-    if not seeing:
-        seeing = [*estimates]
-    best: Slope | None = None
+    seeing = seeing or [*estimates]
+    best = NO_SLOPE
     for k, e in sorted(enumerate(seeing), key=lambda pair: pair[1].error):
-        if best is not None and best.error <= e.error:
+        if best.error <= e.error:
             break  # an error only grows by what follows
         others = [*seeing[max(k - 1, 0) : k], *seeing[k + 1 :]]
         error = max([e.error, unknown, *[abs(other.value - e.value) - 3 * other.error for other in others]])
-        if best is None or error < best.error:
+        if best.value is None or error < best.error:
             best = Slope(e.value, error, median([finer.noise for finer in seeing[k:]]))
-    if best and best.error > abs(best.value) / 1000 and (limit := _find_infinite_slope(estimates)):
+    if estimates and best.error > abs(best.value) / 1000 and (limit := _find_infinite_slope(estimates)):
         return Slope(limit, 0.0, 0.0)
     return best
 
@@ -163,10 +166,8 @@ def _find_infinite_slope(estimates: Sequence[Slope]) -> float:
     """±inf where the last slopes grow like a power of 1/width, or like its logarithm; else 0."""
     visible = [i for i, e in enumerate(estimates) if e.error < 3 * abs(e.value)]  # a jump has as large an error
     last = [estimates[i] for i in visible[-4:]]
-    if len(last) < 4 or len({e.value > 0 for e in last}) > 1:
-        return 0.0
-    if any(finer.error < abs(last[-1].value) / 10 for finer in estimates[visible[-1] + 1 :]):
-        return 0.0  # nearer to the point there is no such slope
+    if len(last) < 4 or any(finer.error < abs(last[-1].value) / 10 for finer in estimates[visible[-1] + 1 :]):
+        return 0.0  # or nearer to the point there is no such slope
     ratios = [b.value / a.value for a, b in pairwise(last)]
     growth = [abs(b.value) - abs(a.value) for a, b in pairwise(last)]
     is_growing = min(growth) > 0 and all(b > 0.98 * a for a, b in pairwise(growth)) and max(ratios) < 1.5 * min(ratios)

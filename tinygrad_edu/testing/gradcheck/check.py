@@ -194,16 +194,16 @@ def _check_function(f: _Function, order: int) -> GradientCheck:
     for name, x in [*zip(names, [leaf.data for leaf in leaves]), (f.name(), y.data)]:
         if not math.isfinite(x):
             return GradientCheck("outside the domain", f"{name} is {x}, where no difference can be taken")
-    given, failures = [], []
-    for name, leaf in zip(names, leaves):  # one by one: there may be no gradient in one of them
-        slope = None
+    given: list[float | None] = [None] * len(leaves)
+    failures = []
+    for i, (name, leaf) in enumerate(zip(names, leaves)):  # one by one: there may be no gradient in one of them
         try:
             slope = grad(y, leaf)
             if not math.isfinite(slope):
                 raise OverflowError(f"the gradient in {name} is not finite")
+            given[i] = slope
         except FAILURES as error:
             failures.append(str(error))
-        given.append(slope)
     fine = choose_precision([v.data for v in graph])
     found = check_operations(graph, fine)
     faults, kinks = (tuple([d for d in found if d.derivative.verdict == verdict]) for verdict in ("wrong", "kink"))
@@ -296,11 +296,9 @@ def _call_at(case: _Case, numbers: Sequence[float]) -> float:
 def _record(case: _Case, fine: Precision) -> Evaluate:
     """Records f on a tape, to evaluate it with many digits. Detached numbers move with the numbers they come from."""
     tape, parameters, _ = trace_function(lambda _: [case.f.compute()], case.f.name(), [], with_lines=False)
-    places = {leaf: i for i, leaf in enumerate(case.leaves)}
-    if not places.keys() >= {*parameters}:
+    if not {*parameters} <= {*case.leaves}:
         raise TypeError("it uses other Values at each call")
-    used = [places[leaf] for leaf in parameters]
-    return lambda numbers: fine.number(*tape.replay(fine.system, *[numbers[i] for i in used]))
+    return lambda numbers: fine.number(*tape.replay(fine.system, *map(dict(zip(case.leaves, numbers)).get, parameters)))
 
 
 def _compare(case: _Case, evaluate: Evaluate, precision: Precision) -> GradientCheck:

@@ -7,6 +7,7 @@ import math
 import shutil
 from dataclasses import dataclass
 from html import escape
+from textwrap import fill, indent
 
 from tinygrad_edu._display import Sheet, clean_text
 
@@ -72,19 +73,17 @@ def _write_text(check: GradientCheck) -> str:
     width = min(shutil.get_terminal_size().columns, MAX_WIDTH)
     blocks = [_wrap(explain(check), width)]
     if check.derivatives:
-        blocks.append("\n".join([_indent(_table(check).to_text(width - 2)), *_list_more(check)]))
+        blocks.append("\n".join([indent(_table(check).to_text(width - 2), "  "), *_list_more(check)]))
         blocks.append("\n".join([_wrap(line, width) for line in LEGEND]))
-    details = [f"{check.verdict}: {check.reason}", *describe_details(check)]
-    blocks.append("\n".join(["In detail", *[_wrap(line, width, "  ", "      ") for line in details]]))
-    return "\n\n".join(blocks)
+    details = [_wrap(line, width, "  ", "      ") for line in describe_details(check)]
+    return "\n\n".join([*blocks, "\n".join(["In detail", *details])])
 
 
 def _write_html(check: GradientCheck) -> str:
     """The report for a notebook, where the details open at a click."""
     table, notes = _table(check), [*_list_more(check), *LEGEND] if check.derivatives else []
     plain = Sheet(table.columns, table.rows, table.right, explain(check), notes).to_html()
-    details = [f"{check.verdict}: {check.reason}", *describe_details(check)]
-    lines = "".join([f"<div>{escape(clean_text(line))}</div>\n" for line in details])
+    lines = "".join([f"<div>{escape(clean_text(line))}</div>\n" for line in describe_details(check)])
     return f"{plain}\n<details><summary>In detail</summary>\n{lines}</details>"
 
 
@@ -135,19 +134,14 @@ def _explain_fault(check: GradientCheck) -> str:
 
 def _compare(says: float, found: float) -> str:
     """In what way a wrong number is wrong, if that is easy to say."""
-
-    def is_same(a: float, b: float) -> bool:
-        return math.isclose(a, b, rel_tol=1e-6)
-
     if not (says and found and math.isfinite(found)):
         return ""
-    if is_same(says, -found):
-        return " The sign is wrong."
+    words = {-1.0: " The sign is wrong."}
     for n in range(2, MAX_FACTOR + 1):
-        if is_same(abs(says), n * abs(found)):
-            return f" That is {n} times too much." if says * found > 0 else ""
-        if is_same(n * abs(says), abs(found)):
-            return f" A factor of {n} is missing." if says * found > 0 else ""
+        words |= {n: f" That is {n} times too much.", 1 / n: f" A factor of {n} is missing.", -n: "", -1 / n: ""}
+    for factor, text in words.items():
+        if math.isclose(says / found, factor, rel_tol=1e-6):
+            return text
     return f" That is {abs(says - found):.1g} off."
 
 
@@ -163,15 +157,12 @@ def _explain_kink(check: GradientCheck) -> str:
 
 # ---- the table -------------------------------------------------------------------------------------------------------
 def _table(check: GradientCheck) -> Sheet:
-    rows = []
+    columns, rows = ["", "by the rules", "by trying", ""], []
     for d in check.derivatives[:MAX_LISTED]:
-        rules, trying = _format_derivative(d)
         verdict = d.verdict if check.verdict == "wrong" else check.verdict  # which knows more, as of kinks
-        rows.append([d.name, rules, trying, "" if d.verdict == "correct" else f"← {verdict}"])
-    columns = ["", "by the rules", "by trying", ""]
-    if all(row[3] == "" for row in rows):
-        columns, rows = columns[:3], [row[:3] for row in rows]
-    return Sheet(columns, rows, frozenset({1, 2}))
+        rows.append([d.name, *_format_derivative(d), "" if d.verdict == "correct" else f"← {verdict}"])
+    used = 4 if any(row[3] for row in rows) else 3
+    return Sheet(columns[:used], [row[:used] for row in rows], frozenset({1, 2}))
 
 
 def _format_derivative(d: Derivative) -> tuple[str, str]:
@@ -196,17 +187,16 @@ def _list_more(check: GradientCheck) -> list[str]:
 # ---- in detail -------------------------------------------------------------------------------------------------------
 def describe_details(check: GradientCheck) -> list[str]:
     """What a specialist asks: all digits, errors and distances, the method and its tolerance, the digits, the notes."""
-    lines = [_describe_derivative(d) for d in check.derivatives[:MAX_LISTED]]
+    lines = [f"{check.verdict}: {check.reason}", *map(_describe_derivative, check.derivatives[:MAX_LISTED])]
     lines += [line.strip() for line in _list_more(check)]
     if check.derivatives:
-        lines.append(
+        lines += [
             f"differences: the slope of a polynomial of degree {DEGREE} through Chebyshev points around x, or to its "
-            "left and right, as near as it takes; ± the error, from the last coefficients"
-        )
-        lines.append(f"tolerance: {ERROR_FACTOR} times the error, and {SAME:g} of the derivative")
-        if check.noise:
-            lines.append(f"the error of one value of f: {check.noise:.1g}")
-        lines.append(f"decided with {check.digits} digits")
+            "left and right, as near as it takes; ± the error, from the last coefficients",
+            f"tolerance: {ERROR_FACTOR} times the error, and {SAME:g} of the derivative",
+            *[f"the error of one value of f: {check.noise:.1g}"] * bool(check.noise),
+            f"decided with {check.digits} digits",
+        ]
     return [*lines, *[f"note: {note}" for note in check.notes]]
 
 
@@ -221,13 +211,7 @@ def _describe_derivative(d: Derivative) -> str:
 # ---- lines -----------------------------------------------------------------------------------------------------------
 def _wrap(text: str, width: int, first: str = "", following: str = "") -> str:
     """Breaks a text between words; a longer word, as a path, stays whole."""
-    lines = [first]
-    for word in clean_text(text).split():
-        if lines[-1].strip() and len(lines[-1]) + 1 + len(word) > width:
-            lines.append(following)
-        lines[-1] += f" {word}" if lines[-1].strip() else word
-    return "\n".join(lines)
-
-
-def _indent(text: str) -> str:
-    return "\n".join([f"  {line}" for line in text.splitlines()])
+    words = " ".join(clean_text(text).split())
+    return fill(
+        words, width, initial_indent=first, subsequent_indent=following, break_long_words=False, break_on_hyphens=False
+    )

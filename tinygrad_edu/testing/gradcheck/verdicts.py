@@ -16,6 +16,7 @@ from tinygrad_edu.rules import Number
 from ._differences import Slope, Stencil, choose_slope, estimate_slopes, value_at
 from ._precision import Precision
 
+Lazy = Callable[[], float]  # a number that is seldom asked for, and takes long
 Verdict = Literal["correct", "wrong", "kink", "outside the domain", "too noisy", "not repeatable"]
 
 SAME = 1e-7  # relative: two slopes that differ by less are equal
@@ -49,7 +50,8 @@ class Derivative:
     @property
     def sides(self) -> str:
         """The one-sided derivatives in words."""
-        return f"{_format_slope(self.left)} from the left, {_format_slope(self.right)} from the right"
+        left, right = ["undefined" if x is None else f"{x:.12g}" for x in (self.left, self.right)]
+        return f"{left} from the left, {right} from the right"
 
     def __str__(self) -> str:
         given = "no gradient" if self.given is None else f"gradient {self.given:.12g}"
@@ -60,10 +62,6 @@ class Derivative:
         return f"{self.name}: {given}, differences {self.expected:.12g} ± {self.error:.1g}"
 
 
-def _format_slope(x: float | None) -> str:
-    return "undefined" if x is None else f"{x:.12g}"
-
-
 def judge(
     name: str,
     given: Number | None,
@@ -72,7 +70,7 @@ def judge(
     direction: Mapping[int, float],
     precision: Precision,
     size: float,
-    rounding_of_given: Callable[[], float] = lambda: 0.0,
+    rounding_of_given: Lazy = lambda: 0.0,
 ) -> Derivative:
     """Compares a given derivative of f at a point with the slopes of f, in one coordinate or in a direction of several.
 
@@ -106,40 +104,26 @@ def judge(
     for e in estimate(1, central):
         around.append(e)
         if settles(e):
-            found: list[Slope | None] = [e, e, e]
+            slopes = [e, e, e]
             break
     else:
-        found = [choose_slope([*each]) for each in (estimate(-1, one_sided), estimate(1, one_sided), around)]
+        slopes = [choose_slope([*each]) for each in (estimate(-1, one_sided), estimate(1, one_sided), around)]
     # from here on floats do: no bound is finer than 1e-7 of a derivative
     given = None if given is None else precision.to_float(given)
-    left, right, middle = [slope and slope.convert(precision.to_float) for slope in found]
-    best = min([slope for slope in (left, right, middle) if slope], key=lambda slope: slope.error, default=None)
+    left, right, middle = [slope.convert(precision.to_float) for slope in slopes]
+    best = min(left, right, middle, key=lambda slope: (slope.value is None, slope.error))
     verdict, rounding = _decide(given, left, right, best, flat, rounding_of_given)
-    return Derivative(
-        name,
-        verdict,
-        given,
-        expected=best.value if best and verdict != "kink" else None,
-        error=best.error if best else math.inf,
-        left=left.value if left else None,
-        right=right.value if right else None,
-        noise=best.noise if best else 0.0,
-        rounding=rounding,
-    )
+    expected = None if verdict == "kink" else best.value
+    return Derivative(name, verdict, given, expected, best.error, left.value, right.value, best.noise, rounding)
 
 
 def _decide(
-    given: float | None,
-    left: Slope | None,
-    right: Slope | None,
-    best: Slope | None,
-    flat: Callable[[], float],
-    rounding_of_given: Callable[[], float],
+    given: float | None, left: Slope, right: Slope, best: Slope, flat: Lazy, rounding_of_given: Lazy
 ) -> tuple[Verdict, float]:
     """The verdict, and how far off rounding can have moved `given`: 0 where that need not be asked."""
-    if best is None or given is None:
+    if best.value is None or given is None:
         return "outside the domain", 0.0
-    if left and right:
+    if left.value is not None and right.value is not None:
         apart, size = abs(left.value - right.value), max(abs(left.value), abs(right.value))
         if size == math.inf or apart > ERROR_FACTOR * (left.error + right.error) + SAME * size:
             return "kink", 0.0
