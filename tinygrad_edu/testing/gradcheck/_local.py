@@ -8,6 +8,7 @@ the function as a whole to `check.py`.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
 from tinygrad_edu.engine import Value, apply
 from tinygrad_edu.errors import FAILURES
@@ -31,9 +32,9 @@ class LocalDerivative:
     """
 
     operation: str
-    input: int
     at: tuple[float, ...]
     derivative: Derivative
+    input: int
     again: int | None = None
 
     @property
@@ -43,32 +44,38 @@ class LocalDerivative:
         return f"{self.operation}, input {self.input} at {numbers}"
 
     def __str__(self) -> str:
-        d = self.derivative
+        d, again = self.derivative, "" if self.again is None else f", differentiated again in input {self.again},"
         says = "nothing" if d.given is None else f"{d.given:.12g}"
-        what = f"{self.where}: the rule"
-        if self.again is not None:
-            what += f", differentiated again in input {self.again},"
-        return f"{what} says {says}, it is {d.sides if d.expected is None else f'{d.expected:.12g}'}"
+        found = d.sides if d.expected is None else f"{d.expected:.12g}"
+        return f"{self.where}: the rule{again} says {says}, it is {found}"
 
 
 def check_operations(graph: Sequence[Value], fine: Precision, again: bool = False) -> list[LocalDerivative]:
-    """The local derivatives of all operations in a graph, in the order of the graph; with `again` the second ones."""
-    operations: dict[
-        tuple[Op, tuple[float, ...], tuple[int, ...]], None
-    ] = {}  # each once at the same numbers: with these, and with its inputs that are not constants
-    for v in graph:
-        if v._prev:
-            inputs = tuple([i for i, x in enumerate(v._prev) if x._rule is not CONSTANT])
-            operations[v._rule, tuple([x.data for x in v._prev]), inputs] = None
+    """The local derivatives of all operations in a graph, in the order of the graph; with `again` the second ones.
+
+    Each is checked with many digits if the rule takes them, else with floats. Where a rule has no derivative at all,
+    there is nothing to check.
+    """
     found = []
-    for op, xs, inputs in operations:
-        if again:
-            for j in inputs:
-                seconds = _check_operation(_differentiate(op, j, xs), xs, inputs, fine)
-                found += [replace(local, input=j, again=local.input) for local in seconds]
-        else:
-            found += _check_operation(op, xs, inputs, fine)
+    for op, xs, inputs in dict.fromkeys(map(_describe_operation, [v for v in graph if v._prev])):
+        # the second derivatives of op are the first ones of ∂op/∂xⱼ
+        functions = [([j], _differentiate(op, j, xs)) for j in inputs] if again else [([], op)]
+        for (j, function), i in product(functions, inputs):
+            for precision in (fine, FLOAT_PRECISION):
+                try:
+                    d = _check_derivative(function, xs, i, precision)
+                    found.append(LocalDerivative(str(op), xs, d, *[*j, i]))
+                    break
+                except (*NEEDS_FLOATS, *FAILURES) as error:
+                    if precision is FLOAT_PRECISION and isinstance(error, NEEDS_FLOATS):
+                        raise
     return found
+
+
+def _describe_operation(v: Value) -> tuple[Op, tuple[float, ...], tuple[int, ...]]:
+    """The operation of a node, its numbers, and which inputs are no constants."""
+    inputs = [i for i, x in enumerate(v._prev) if x._rule is not CONSTANT]
+    return v._rule, tuple([x.data for x in v._prev]), tuple(inputs)
 
 
 def size_of(graph: Sequence[Value]) -> float:
@@ -125,20 +132,6 @@ def _differentiate(op: Op, j: int, xs: Sequence[float]) -> Op:
     return Op(op.name, op.symbol, value, every=derivatives, parameters=op.parameters)
 
 
-def _check_operation(op: Op, xs: tuple[float, ...], inputs: Sequence[int], fine: Precision) -> list[LocalDerivative]:
-    """With many digits if the rule takes them, else with floats; nothing where the rule has no derivative at all."""
-    found = []
-    for i in inputs:
-        for precision in (fine, FLOAT_PRECISION):
-            try:
-                found.append(LocalDerivative(str(op), i, xs, _check_derivative(op, xs, i, precision)))
-                break
-            except (*NEEDS_FLOATS, *FAILURES) as error:
-                if precision is FLOAT_PRECISION and isinstance(error, NEEDS_FLOATS):
-                    raise
-    return found
-
-
 def _check_derivative(op: Op, xs: tuple[float, ...], i: int, precision: Precision) -> Derivative:
     def value(at: Sequence[Number]) -> Number:
         return precision.number(op.value(precision.system, *at))
@@ -156,16 +149,15 @@ def _check_derivative(op: Op, xs: tuple[float, ...], i: int, precision: Precisio
     d = judge("", slope(at), value, at, {i: 1.0}, precision, size_of(graph))
     if d.given is None or (d.verdict == "kink" and not _is_between_sides(d)):
         return replace(d, verdict="wrong")
-    if d.verdict == "wrong" and d.expected is not None:
-        # a rule that is right on both sides, and passes through kinks at the point itself, is at a kink that cancels
-        for h in (precision.widths(xs[i])[-1], -precision.widths(xs[i])[-1]):
-            beside = slope([*at[:i], at[i] + h, *at[i + 1 :]])
-            if beside is None or abs(precision.to_float(beside) - d.expected) > SAME * abs(d.expected):
-                return d
-        parts = check_operations([v for v in graph if v._rule is not op], precision)
-        if any(part.derivative.verdict == "kink" for part in parts):
-            return replace(d, verdict="kink")
-    return d
+    if d.verdict != "wrong" or d.expected is None:
+        return d
+    for h in (precision.widths(xs[i])[-1], -precision.widths(xs[i])[-1]):
+        beside = slope([*at[:i], at[i] + h, *at[i + 1 :]])
+        if beside is None or abs(precision.to_float(beside) - d.expected) > SAME * abs(d.expected):
+            return d
+    # it is right on both sides: perhaps it passes through kinks at the point itself
+    parts = check_operations([v for v in graph if v._rule is not op], precision)
+    return replace(d, verdict="kink") if any(part.derivative.verdict == "kink" for part in parts) else d
 
 
 def _is_between_sides(d: Derivative) -> bool:

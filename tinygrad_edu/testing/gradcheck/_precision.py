@@ -99,9 +99,8 @@ def _make_precision(digits: int, thread: int) -> Precision:
     def refuse(x: Any) -> NoReturn:
         raise TypeError("a rule makes a float of a number with more digits, as the functions of math do")
 
-    def as_float(x: Any) -> float:
-        number: float = to_float(context.convert(x)._mpf_, rnd="n")  # to the nearest float
-        return number
+    def as_float(x: Any) -> Any:
+        return to_float(context.convert(x)._mpf_, rnd="n")  # the nearest one
 
     context.mpf.__float__ = refuse  # this class belongs to this context alone
     system, rounding = MpmathNumbers(context), context.mpf(10) ** (10 - digits)

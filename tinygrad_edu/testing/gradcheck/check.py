@@ -339,9 +339,9 @@ def _compare(case: _Case, evaluate: Evaluate, precision: Precision) -> GradientC
 def _choose_direction(case: _Case) -> dict[int, float]:
     """A step for each leaf, in proportion to its size, and with different factors: no function is special in it."""
     largest = max([abs(leaf.data) for leaf in case.leaves]) or 1.0
-    golden = 0.6180339887498949
-    steps = {i: (leaf.data or largest) * (0.5 + (i + 1) * golden % 1.0) for i, leaf in enumerate(case.leaves)}
-    return {i: step for i, step in steps.items() if case.given[i] is not None}
+    factors = [0.5 + i * 0.6180339887498949 % 1.0 for i in range(1, len(case.leaves) + 1)]  # by the golden ratio
+    steps = [(leaf.data or largest) * factor for leaf, factor in zip(case.leaves, factors)]
+    return {i: step for i, step in enumerate(steps) if case.given[i] is not None}
 
 
 def _conclude(case: _Case, worst: Derivative, lost: str) -> tuple[Verdict, str]:

@@ -60,31 +60,21 @@ class GradientCheck:
         return bool(self.faults) and is_first_order and all(d.verdict == "correct" for d in self.derivatives)
 
     def __str__(self) -> str:
-        return _write_text(self)
+        width = min(shutil.get_terminal_size().columns, MAX_WIDTH)
+        blocks = [_wrap(explain(self), width)]
+        if self.derivatives:
+            blocks.append("\n".join([indent(_table(self).to_text(width - 2), "  "), *_list_more(self)]))
+            blocks.append("\n".join([_wrap(line, width) for line in LEGEND]))
+        details = [_wrap(line, width, "  ", "      ") for line in describe_details(self)]
+        return "\n\n".join([*blocks, "\n".join(["In detail", *details])])
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        return _write_html(self)
-
-
-def _write_text(check: GradientCheck) -> str:
-    """The report for a terminal, no wider than that."""
-    width = min(shutil.get_terminal_size().columns, MAX_WIDTH)
-    blocks = [_wrap(explain(check), width)]
-    if check.derivatives:
-        blocks.append("\n".join([indent(_table(check).to_text(width - 2), "  "), *_list_more(check)]))
-        blocks.append("\n".join([_wrap(line, width) for line in LEGEND]))
-    details = [_wrap(line, width, "  ", "      ") for line in describe_details(check)]
-    return "\n\n".join([*blocks, "\n".join(["In detail", *details])])
-
-
-def _write_html(check: GradientCheck) -> str:
-    """The report for a notebook, where the details open at a click."""
-    table, notes = _table(check), [*_list_more(check), *LEGEND] if check.derivatives else []
-    plain = Sheet(table.columns, table.rows, table.right, explain(check), notes).to_html()
-    lines = "".join([f"<div>{escape(clean_text(line))}</div>\n" for line in describe_details(check)])
-    return f"{plain}\n<details><summary>In detail</summary>\n{lines}</details>"
+        table, notes = _table(self), [*_list_more(self), *LEGEND] if self.derivatives else []
+        plain = Sheet(table.columns, table.rows, table.right, explain(self), notes).to_html()
+        lines = "".join([f"<div>{escape(clean_text(line))}</div>\n" for line in describe_details(self)])
+        return f"{plain}\n<details><summary>In detail</summary>\n{lines}</details>"  # which open at a click
 
 
 # ---- in plain words --------------------------------------------------------------------------------------------------
