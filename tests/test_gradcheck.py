@@ -703,6 +703,26 @@ def test_a_number_baked_into_a_rule_is_found_in_second_order(derivatives: Callab
     assert check.reason.endswith("it is 12")
 
 
+@pytest.mark.parametrize(("slope", "verdict"), [(-1.0, "wrong"), (0.0, "kink"), (0.5, "kink"), (5.0, "wrong")])
+def test_at_a_kink_of_the_first_derivative_the_second_is_between_its_sides(slope: float, verdict: str) -> None:
+    relu = OPS["relu"].value
+    ramp = Op("ramp", "", relu, lambda m, y, x: m.step(x) + slope * (1.0 - m.abs(m.sign(x))))
+    bend = Op(
+        "bend",
+        "",
+        lambda m, x: relu(m, x) ** 2 / 2.0,
+        lambda m, y, x: apply(ramp, x) if isinstance(x, Value) else relu(m, x),
+    )
+    assert gradcheck(as_function(bend), 0.0)
+    check = gradcheck(as_function(bend), 0.0, order=2)
+    assert check.verdict == verdict
+    if verdict == "wrong":
+        assert check.reason == (
+            f"bend, input 0 at 0.0: the rule, differentiated again in input 0, says {slope:g}, "
+            "it is 0 from the left, 1 from the right"
+        )
+
+
 def test_a_second_derivative_can_be_infinite_where_the_first_is_not() -> None:
     assert gradcheck(lambda x: x**1.5, 0.0)
     check = gradcheck(lambda x: x**1.5, 0.0, order=2)

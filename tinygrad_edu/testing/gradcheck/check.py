@@ -54,6 +54,10 @@ def gradcheck(f: Callable[..., Value | float], *inputs: Value | float, order: in
       digits by rounding: it differs by no more than that explains.
     - "not repeatable": f is not the same at each call, as one that draws random numbers or counts.
 
+    Two things it cannot see. A function that changes in fewer than one of 20 calls, as by a rare dropout, may pass for
+    one that is the same each time. And to floats alone, ripples smaller than 1e-5 of f are noise, as rounding is: where
+    the gradient follows them, it is called wrong.
+
     Args:
         f: A function that takes the inputs and returns one number.
         *inputs: The point: plain numbers, or leaf Values.
