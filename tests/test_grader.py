@@ -316,6 +316,146 @@ def test_a_starter_begins_with_what_is_taught_first():
     assert "\nBegin with reflected-addition.\n" in replace(starter, results=starter.results[3:]).report()
 
 
+IN_A_SET = GOOD.replace("self._prev = _children", "self._prev = set(_children)")  # in any order, as micrograd does
+WALK = GOOD[GOOD.index("        order, visited") : GOOD.index("    def __neg__")]
+STACK = """
+        self.grad, stack, visited = 1.0, [self], {self}
+        while stack:
+            node = stack.pop()
+            node._backward()
+            for x in node._prev - visited:
+                visited.add(x)
+                stack.append(x)
+"""
+OWN = "\n        self.grad = 1.0\n        self._backward()\n"
+EQUAL = """    def __eq__(self, other):
+        return self.data == other.data
+
+    def __hash__(self):
+        return hash(self.data)
+
+"""
+ONCE = "A node that is used twice takes its backward step twice:"
+EARLY = "A node takes its backward step too early:"
+
+# what stands in the engine, what in its place; the first concept that is wrong, and what is said of it
+CLASSIC = {
+    "= for all": ("grad += ", "grad = ", "accumulation", "The gradient of a later use takes the place"),
+    "= in +": (
+        "grad += out.grad\n",
+        "grad = out.grad\n",
+        "accumulation",
+        "The backward step of __add__ sets the gradient w",
+    ),
+    "= in *": (
+        "self.grad += other.data *",
+        "self.grad = other.data *",
+        "accumulation",
+        "The backward step of __mul__ sets the gradient for its left input with =",
+    ),
+    "no reversed": ("reversed(order)", "order", "chain-rule", "Only the inputs of the last node get a gradient:"),
+    "nothing visited": (ORDER, ORDER.replace("elif node not in visited", "else"), "", ONCE),
+    "own step only": (
+        WALK,
+        OWN,
+        "chain-rule",
+        "Only the inputs of",
+    ),
+    "two levels": (
+        WALK,
+        f"{OWN}        for x in self._prev:\n            x._backward()\n",
+        "shared-nodes",
+        "backward() goes to the inputs of the inputs, and no further",
+    ),
+    "recursion": (
+        WALK,
+        f"{OWN}        for x in self._prev:\n            x.backward()\n",
+        "multiplication",
+        "backward() calls backward() of the inputs, which sets their gradients to 1",
+    ),
+    "a stack": (WALK, STACK, "order", EARLY),
+    "a queue": (WALK, STACK.replace("pop()", "pop(0)"), "order", EARLY),
+    "a stack, and nothing visited": (WALK, STACK.replace(" - visited", ""), "", ONCE),
+    "inputs cleared": (
+        "            node._backward()",
+        "            for x in node._prev:\n                x.grad = 0.0\n            node._backward()",
+        "accumulation",
+        "A backward step sets the gradients of its inputs to 0 first",
+    ),
+    "own gradient cleared": (
+        "            node._backward()",
+        "            node._backward()\n            node.grad = 0.0 if node._prev else node.grad",
+        "chain-rule",
+        "A node that was computed loses its gradient",
+    ),
+    "called at once": ("= _backward\n", "= _backward() or (lambda: None)\n", "addition", "No backward step is taken:"),
+    "no step": (
+        "            self.grad += (1 - t**2) * out.grad\n",
+        "            pass\n",
+        "tanh",
+        "The backward step of tanh adds",
+    ),
+    "no step for b": (
+        "            other.grad += out.grad\n",
+        "",
+        "addition",
+        "The backward step of __add__ adds nothing to",
+    ),
+    "no inputs": ('(self,), "tanh"', '(), "tanh"', "tanh", "tanh does not give its inputs to the node"),
+    "one input": (
+        '(self, other), "*"',
+        '(self,), "*"',
+        "division",
+        "__mul__ does not give its right input to the node",
+    ),
+    "equal numbers": (
+        "    def __repr__",
+        f"{EQUAL}    def __repr__",
+        "",
+        "Nodes with equal numbers are taken for one node:",
+    ),
+    "tanh of its input": ("(1 - t**2)", "(1 - self.data**2)", "tanh", "The backward step of tanh computes 1 - x**2 of"),
+    "relu at 0": ("(self.data > 0)", "(self.data >= 0)", "relu", "The backward step of relu gives 1 at x = 0"),
+    "relu everywhere": ("(self.data > 0) * ", "", "relu", "The backward step of relu passes the gradient on also"),
+    "exp of its input": (
+        "out.data * out.grad",
+        "self.data * out.grad",
+        "exp",
+        "The backward step of exp multiplies by its in",
+    ),
+    "log of its output": (
+        "out.grad / self.data",
+        "out.grad / out.data",
+        "log",
+        "The backward step of log divides by its out",
+    ),
+    "no factor n": (
+        "other * self.data ** (",
+        "self.data ** (",
+        "power",
+        "The backward step of __pow__ computes a**(n-1), w",
+    ),
+    "n not lowered": (
+        "self.data ** (other - 1)",
+        "self.data**other",
+        "power",
+        "The backward step of __pow__ computes n * a**n:",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", sample([*CLASSIC], 8))
+def test_a_classic_mistake_has_one_sentence_also_where_inputs_are_kept_in_a_set(name: str):
+    before, after, concept, words = CLASSIC[name]
+    for text in (GOOD, IN_A_SET) if "_prev - " not in after else (IN_A_SET,):
+        assert before in text
+        found_here = grade(engine(text.replace(before, after)), skip=["large-graphs", "reference", "exponents"])
+        wrong = [result for result in found_here.results if result.status == "wrong"]
+        assert wrong[0].name == (concept or wrong[0].name)
+        assert wrong[0].explanation.startswith(words)
+        assert {result.explanation for result in wrong if not result.follows} == {wrong[0].explanation}
+
+
 SUB = """    def __sub__(self, other):
         other = other if isinstance(other, Value) else Value(other)
         out = Value(self.data - other.data, (self, other), "-")
@@ -432,7 +572,7 @@ def test_what_an_engine_lacks_is_not_generated_either():
 
 
 def test_the_expected_numbers_are_those_of_our_engine():
-    result = grade(engine(GOOD.replace("(1 - t**2)", "(1 - t)")), only=["tanh"])["tanh"]
+    result = grade(engine(GOOD.replace("(1 - t**2)", "(1 - t**3)")), only=["tanh"])["tanh"]
     a = Value(0.5)
     (a.tanh() * 10.0).backward()
     assert (result.expression, result.expected) == ("a.grad", str(a.grad))
@@ -806,7 +946,8 @@ def test_the_report_names_each_concept_and_explains_causes_first():
               a.grad
 
           a.grad is 2.0, and should be 4.0
-          why      a.grad is wrong: a**n has the derivative n * a**(n-1).
+          why      The backward step of __pow__ computes a**(n-1), without the factor n:
+                   the derivative is n * a**(n-1).
         """)
         in report
     )

@@ -26,7 +26,7 @@ from tinygrad_edu.engine import Value
 from tinygrad_edu.ops import ADD, CONSTANT, DIV, MUL, NEG, SUB, power
 from tinygrad_edu.rules import OPS, Op
 
-from ._mistakes import MISTAKES, Right
+from ._mistakes import MISTAKES
 from ._worker import compile_lines, describe_error, list_methods, run_program
 from .concepts import CONCEPTS, REFUSALS, Concept
 from .grades import MISSING, NOT_RUN, PASSED, WRONG, Location, Result
@@ -241,6 +241,7 @@ class Examiner:
         self.deadline = 0.0
         self.results: dict[str, Result] = {}
         self._sentences: dict[str, str] = {}  # of well-known mistakes, by the names of concepts
+        self._answers: dict[str, Answer] = {}  # by programs, for experiments
 
     def examine(self, concept: Concept) -> Result:
         """The result for a concept."""
@@ -318,7 +319,7 @@ class Examiner:
         """The result with a sentence on a well-known mistake, and with the earlier concept that it follows from."""
         self.deadline = time.monotonic() + self.seconds  # for experiments
         if failed.expression:
-            sentence = self._find_mistake(programs)
+            sentence = self._find_mistake(concept)
             if sentence:
                 self._sentences[concept.name] = sentence
                 same = [name for name, other in self._sentences.items() if other == sentence]
@@ -333,23 +334,27 @@ class Examiner:
         """The concepts that this one builds on, and that have not passed."""
         return [c for c in _find_foundations(concept) if c.name in self.results and not self.results[c.name].passed]
 
-    def _find_mistake(self, programs: list[str]) -> str:
-        """The sentence of the first mistake with which all programs show the numbers that the class shows."""
-        answers = [self._run(program) for program in programs]
-        if any(answer.kinds for answer in answers):
+    def _find_mistake(self, concept: Concept) -> str:
+        """The sentence of the first mistake with which this concept, and what it builds on, show these numbers."""
+        answers = self._try(concept)
+        if len(answers) < len(concept.programs):
             return ""
-        for mistake in self._suspects:
-            if all(_explains(mistake, program, answer) for program, answer in zip(programs, answers)):
-                return mistake.sentence
-        return ""
+        answers += [answer for earlier in _find_foundations(concept) for answer in self._try(earlier)]
+        return next((sentence for sentence in self._suspects if _explains(sentence, answers)), "")
+
+    def _try(self, concept: Concept) -> list[tuple[str, Answer]]:
+        """The programs of a concept that show numbers, with these."""
+        for program in self.write_programs(concept):
+            if program not in self._answers:
+                self._answers[program] = self._run(program)
+        answers = [(program, self._answers[program]) for program in self.write_programs(concept)]
+        return [(program, answer) for program, answer in answers if not answer.kinds]
 
     @cached_property
-    def _suspects(self) -> list[type[Right]]:
+    def _suspects(self) -> list[str]:
         """The mistakes that explain what the class shows in all programs about the structure of graphs."""
-        programs = [program for name in _STRUCTURE for program in self.write_programs(_BY_NAME[name])]
-        answers = [(program, self._run(program)) for program in programs]
-        known = [(program, answer) for program, answer in answers if not answer.kinds]
-        return [mistake for mistake in MISTAKES if all(_explains(mistake, *pair) for pair in known)]
+        answers = [answer for name in _STRUCTURE for answer in self._try(_BY_NAME[name])]
+        return [sentence for sentence in MISTAKES if _explains(sentence, answers)]
 
     def _link(self, concept: Concept, failed: Result, programs: list[str], cause: Concept) -> Result | None:
         """The result with what shows that it follows from an earlier concept, or does not; None if nothing shows."""
@@ -469,8 +474,12 @@ def vary_numbers(program: str, source: random.Random) -> str:
     return re.sub(r"(?<![\w.])\d+\.\d+", choose, program)
 
 
-def _explains(mistake: type, program: str, answer: Answer) -> bool:
-    """Whether an engine with this mistake shows the numbers of the answer."""
+def _explains(sentence: str, answers: Iterable[tuple[str, Answer]]) -> bool:
+    """Whether each of the programs shows what it shows on an engine with this mistake."""
+    return all(any(_shows(program, answer, mistake) for mistake in MISTAKES[sentence]) for program, answer in answers)
+
+
+def _shows(program: str, answer: Answer, mistake: type) -> bool:
     try:
         return is_close([number for _, number in show_numbers(program, mistake)], answer.shown)
     except Exception:  # it has none of these operations

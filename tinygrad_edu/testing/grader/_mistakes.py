@@ -1,24 +1,41 @@
 """Engines with one well-known mistake each: what numbers come out if it is made.
 
-If a class shows, in all programs of a concept, the numbers of one of these engines, then its mistake is known, and can
-be said in a sentence that is true of this class. `Right` makes none; each other class changes one method. To run the
-programs, and to compare, is left to `_examination.py`.
+If each program shows, on the examined class, the numbers of an engine with one mistake, then the mistake is known, and
+can be said in a sentence that is true of this class. `Right` makes none; each other class changes one method. Classes
+with the same sentence make the same mistake in different ways: each program may show another one of them, as an engine
+that keeps the inputs of a node in a set visits them in any order. To run the programs, and to compare, is left to
+`_examination.py`.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import product
 from typing import Any
 
 from .concepts import CONCEPTS
+
+Slope = Callable[[float, float, float], float]  # of the input x, the output y, and the exponent n of x**n
+
+_SLOPES: dict[str, Slope] = {
+    "__pow__": lambda x, y, n: n * x ** (n - 1) if n else 0.0,
+    "relu": lambda x, y, n: float(x > 0),
+    "tanh": lambda x, y, n: 1 - y * y,
+    "exp": lambda x, y, n: y,
+    "log": lambda x, y, n: 1 / x,
+}
+_MAX_DEPTH = 3  # of the nodes that have a choice which input to visit first, in the programs about graphs
 
 
 class Right:
     """A small engine: a node keeps its inputs, and the slope of its number in each of them."""
 
     sentence = ""
+    turns: tuple[bool, ...] = (False,) * _MAX_DEPTH  # for nodes of each depth: whether they visit their inputs in turn
 
     def __init__(self, data: Any, inputs: tuple["Right", ...] = (), slopes: tuple[float, ...] = (), op: str = ""):
         self.data, self.grad, self.inputs, self.slopes, self.op = data, 0.0, inputs, slopes, op
+        has_choice = bool(inputs) and all(x.inputs for x in inputs)  # a leaf has no step, so its turn plays no role
+        self.depth: int = max([x.depth for x in inputs], default=-1) + has_choice
         self.uses = 0
         for x in inputs:
             x.uses += 1
@@ -41,8 +58,15 @@ class Right:
         return self.make("__mul__", self.data * other.data, (self, other.data), (other, self.data))
 
     def __pow__(self, n: Any) -> "Right":
-        slope = n * self.data ** (n - 1) if n else 0.0
-        return self.make("__pow__", self.data**n, (self, slope))
+        return self.map("__pow__", self.data**n, n)
+
+    def map(self, op: str, y: float, n: Any = 0) -> "Right":
+        """A node with this one as its only input."""
+        return self.make(op, y, (self, self.slope(op, self.data, y, n)))
+
+    def slope(self, op: str, x: float, y: float, n: float) -> float:
+        """The derivative of an operation with one input."""
+        return _SLOPES[op](x, y, n)
 
     def __radd__(self, other: Any) -> Any:
         return self + other
@@ -69,18 +93,16 @@ class Right:
         return (self * math.log(base)).exp()
 
     def relu(self) -> "Right":
-        return self.make("relu", max(0.0, self.data), (self, float(self.data > 0)))
+        return self.map("relu", max(0.0, self.data))
 
     def tanh(self) -> "Right":
-        t = math.tanh(self.data)
-        return self.make("tanh", t, (self, 1 - t * t))
+        return self.map("tanh", math.tanh(self.data))
 
     def exp(self) -> "Right":
-        y = math.exp(self.data)
-        return self.make("exp", y, (self, y))
+        return self.map("exp", math.exp(self.data))
 
     def log(self) -> "Right":
-        return self.make("log", math.log(self.data), (self, 1 / self.data))
+        return self.map("log", math.log(self.data))
 
     # ---- the backward pass, in parts of which a mistake changes one
     def backward(self) -> None:
@@ -93,8 +115,9 @@ class Right:
         return reversed([*dict.fromkeys(self.after_inputs())])
 
     def in_turn(self) -> Sequence["Right"]:
-        """The inputs, in the order in which they are visited."""
-        return self.inputs
+        """The inputs, in the order in which they are visited; or as a set may have them, each once."""
+        is_turned = self.turns[min(self.depth, _MAX_DEPTH - 1)]
+        return [*dict.fromkeys(reversed(self.inputs))] if is_turned else self.inputs
 
     def after_inputs(self) -> Iterable["Right"]:
         """Each node after its inputs, as often as there are paths to it."""
@@ -102,19 +125,15 @@ class Right:
             yield from x.after_inputs()
         yield self
 
-    def before_inputs(self) -> Iterable["Right"]:
-        """Each node before its inputs, as often as there are paths to it."""
-        yield self
-        for x in self.in_turn():
-            yield from x.before_inputs()
-
-    def by_distance(self) -> Iterable["Right"]:
-        """The nodes nearest to this one first, as often as there are paths to them."""
-        waiting = [self]
+    def spread(self, position: int, once: bool = False) -> Iterable["Right"]:
+        """Each node, then its inputs: the last one found (-1) or the first one (0) goes next, each once if wanted."""
+        waiting, seen = [self], {self}
         while waiting:
-            node = waiting.pop(0)
-            waiting += node.in_turn()
+            node = waiting.pop(position)
             yield node
+            found = [x for x in node.in_turn() if not (once and x in seen)]
+            waiting += dict.fromkeys(found) if once else found
+            seen.update(found)
 
     def pass_on(self) -> None:
         for position, (x, slope) in enumerate(zip(self.inputs, self.slopes)):
@@ -148,28 +167,65 @@ class _SetsAll(Right):
         self.grad = gradient
 
 
-def _sets_in(op: str, *places: int) -> type[Right]:
-    class SetsIn(Right):
-        sentence = f"The backward step of {op} sets the gradient{_say_where(*places)} with =, where += adds it."
+class _ClearsInputs(Right):
+    sentence = "A backward step sets the gradients of its inputs to 0 first: what other uses have added is lost."
+
+    def pass_on(self) -> None:
+        for x in self.inputs:
+            x.grad = 0.0
+        super().pass_on()
+
+
+class _ClearsOutput(Right):
+    sentence = "A node that was computed loses its gradient after its backward step: grad is to be kept."
+
+    def pass_on(self) -> None:
+        super().pass_on()
+        self.grad = 0.0 if self.inputs else self.grad
+
+
+class _NoSteps(Right):
+    sentence = "No backward step is taken: is it kept, as in out._backward = _backward, and is it called by backward()?"
+
+    def pass_on(self) -> None:
+        pass
+
+
+def _in(op: str, places: tuple[int, ...], words: str, receive: Callable[[Right, float, float], float]) -> type[Right]:
+    """A mistake in what an operation gives to its inputs at these places: what their gradient becomes by it."""
+    where = " for its left input" if places == (0,) else " for its right input" if places == (1,) else ""
+
+    class In(Right):
+        sentence = f"The backward step of {op} {words.format(where)}"
 
         def receive(self, gradient: float, output: Right, position: int) -> None:
-            self.grad = gradient if output.op == op and position in places else self.grad + gradient
+            is_here = output.op == op and position in places
+            self.grad = receive(self, gradient, output.slopes[position]) if is_here else self.grad + gradient
 
-    return SetsIn
-
-
-def _no_chain_rule_in(op: str, *places: int) -> type[Right]:
-    class NoChainRuleIn(Right):
-        sentence = f"The backward step of {op} does not multiply by out.grad{_say_where(*places)}."
-
-        def receive(self, gradient: float, output: Right, position: int) -> None:
-            self.grad += output.slopes[position] if output.op == op and position in places else gradient
-
-    return NoChainRuleIn
+    return In
 
 
-def _say_where(*places: int) -> str:
-    return " for its left input" if places == (0,) else " for its right input" if places == (1,) else ""
+def _leaves_out(op: str, places: tuple[int, ...]) -> type[Right]:
+    inputs = "its left input" if places == (0,) else "its right input" if places == (1,) else "its inputs"
+
+    class LeavesOut(Right):
+        sentence = f"{op} does not give {inputs} to the node that it makes, so backward() does not go on there."
+
+        def in_turn(self) -> Sequence[Right]:
+            kept = [x for i, x in enumerate(self.inputs) if self.op != op or i not in places]
+            return [x for x in super().in_turn() if x in kept]
+
+    return LeavesOut
+
+
+def _wrong_slope(op: str, words: str, wrong: Slope) -> type[Right]:
+    class WrongSlope(Right):
+        sentence = f"The backward step of {op} {words}"
+
+        def slope(self, its_op: str, x: float, y: float, n: float) -> float:
+            return wrong(x, y, n) if its_op == op else super().slope(its_op, x, y, n)
+
+    return WrongSlope
 
 
 class _SharesArrays(Right):
@@ -233,28 +289,60 @@ class _AfterInputsAgain(Right):
         return reversed([*self.after_inputs()])
 
 
-class _BeforeInputsAgain(_AfterInputsAgain):
+class _DepthFirstAgain(_AfterInputsAgain):
     def order(self) -> Iterable[Right]:
-        return list(self.before_inputs())
+        return list(self.spread(-1))
 
 
-class _ByDistanceAgain(_AfterInputsAgain):
+class _BreadthFirstAgain(_AfterInputsAgain):
     def order(self) -> Iterable[Right]:
-        return list(self.by_distance())
+        return list(self.spread(0))
 
 
-class _BeforeInputs(Right):
+class _DepthFirst(Right):
     sentence = (
         "A node takes its backward step too early: a node that uses it has not added its part of the gradient yet."
     )
 
     def order(self) -> Iterable[Right]:
-        return dict.fromkeys(self.before_inputs())
+        return dict.fromkeys(self.spread(-1))
 
 
-class _ByDistance(_BeforeInputs):
+class _ByStack(_DepthFirst):
     def order(self) -> Iterable[Right]:
-        return dict.fromkeys(self.by_distance())
+        return list(self.spread(-1, once=True))
+
+
+class _BreadthFirst(_DepthFirst):
+    def order(self) -> Iterable[Right]:
+        return list(self.spread(0, once=True))
+
+
+class _OnlyInputs(Right):
+    sentence = (
+        "Only the inputs of the last node get a gradient: backward() must go on to theirs, from the last node down; is "
+        "reversed() missing?"
+    )
+
+    def order(self) -> Iterable[Right]:
+        return [self]
+
+
+class _OnlyTwoLevels(Right):
+    sentence = "backward() goes to the inputs of the inputs, and no further: it must go down to the leaves."
+
+    def order(self) -> Iterable[Right]:
+        return [self, *self.in_turn()]
+
+
+class _EachBeginsAnew(Right):
+    sentence = "backward() calls backward() of the inputs, which sets their gradients to 1: what has arrived is lost."
+
+    def backward(self) -> None:
+        self.grad = 1.0
+        self.pass_on()
+        for x in self.in_turn():
+            x.backward()
 
 
 class _CountsAllUses(Right):
@@ -309,24 +397,59 @@ class _RunsOnce(Right):
         return found
 
 
+_INPUTS = ((0,), (1,), (0, 1))
+_FUNCTIONS = [concept.method for concept in CONCEPTS if concept.group == "functions"]
 _PLACES = (
-    *((op, *places) for op in ("__add__", "__mul__") for places in ((0,), (1,), (0, 1))),
-    ("__pow__", 0, 1),
-    *((concept.method, 0, 1) for concept in CONCEPTS if concept.group == "functions"),
+    *((op, places) for op in ("__add__", "__mul__") for places in _INPUTS),
+    *((op, (0, 1)) for op in ("__pow__", *_FUNCTIONS)),
+)
+_WRONG_SLOPES: tuple[tuple[str, str, Slope], ...] = (
+    ("relu", "gives 1 at x = 0, as x >= 0 does: its derivative is 1 only where x > 0.", lambda x, y, n: x >= 0),
+    ("relu", "passes the gradient on also where x < 0: the derivative is 0 there.", lambda x, y, n: 1.0),
+    ("relu", "multiplies by relu(x) itself: where x > 0 the derivative is 1.", lambda x, y, n: y),
+    ("tanh", "computes 1 - x**2 of its input x: it is 1 - t**2 of its output t.", lambda x, y, n: 1 - x * x),
+    ("tanh", "computes 1 - t of its output t: it is 1 - t**2, with the square.", lambda x, y, n: 1 - y),
+    ("exp", "multiplies by its input x: the derivative of exp(x) is its output, exp(x).", lambda x, y, n: x),
+    ("exp", "computes x * exp(x - 1): the derivative is exp(x).", lambda x, y, n: x * math.exp(x - 1)),
+    ("log", "divides by its output: the derivative of log(x) is 1/x, of its input.", lambda x, y, n: 1 / y),
+    ("log", "multiplies by its input x: the derivative of log(x) is 1/x.", lambda x, y, n: x),
+    ("__pow__", "computes n * a**n: the derivative is n * a**(n-1).", lambda x, y, n: n * y),
+    ("__pow__", "computes n * a**(n-2): the derivative is n * a**(n-1).", lambda x, y, n: n * y / x**2),
+    *(  # also with 0 at n = 0
+        ("__pow__", f"computes {words}: the derivative is n * a**(n-1).", slope)
+        for words, factor in (("a**(n-1), without the factor n", lambda n: 1), ("(n-1) * a**(n-1)", lambda n: n - 1))
+        for slope in (
+            lambda x, y, n, factor=factor: factor(n) * y / x,
+            lambda x, y, n, factor=factor: factor(n) * y / x if n else 0.0,
+        )
+    ),
 )
 _BASES: tuple[type[Right], ...] = (  # a mistake of an operation first: it shows in programs about the order, too
     _NoRoot,
+    _NoSteps,
     _NoChainRule,
-    *(_uncrossed(*places) for places in ((0,), (1,), (0, 1))),
+    *(_uncrossed(*places) for places in _INPUTS),
     _OtherSign,
     _SetsAll,
-    *(_sets_in(*op_and_places) for op_and_places in _PLACES),
-    *(_no_chain_rule_in(*op_and_places) for op_and_places in _PLACES),
+    *(_in(*place, "sets the gradient{} with =, where += adds it.", lambda x, g, slope: g) for place in _PLACES),
+    *(_in(*place, "does not multiply by out.grad{}.", lambda x, g, slope: x.grad + slope) for place in _PLACES),
+    *(_in(*place, "adds nothing to the gradient{}.", lambda x, g, slope: x.grad) for place in _PLACES),
+    *(_leaves_out(*place) for place in _PLACES),
+    _wrong_slope(
+        "relu", "gives 1 at x = 0, as x >= 0 does: its derivative is 1 only where x > 0.", lambda x, y, n: x >= 0
+    ),
+    *(_wrong_slope(*mistake) for mistake in _WRONG_SLOPES),
     _AfterInputsAgain,
-    _BeforeInputsAgain,
-    _ByDistanceAgain,
-    _BeforeInputs,
-    _ByDistance,
+    _DepthFirstAgain,
+    _BreadthFirstAgain,
+    _DepthFirst,
+    _ByStack,
+    _BreadthFirst,
+    _OnlyInputs,
+    _OnlyTwoLevels,
+    _EachBeginsAnew,
+    _ClearsInputs,
+    _ClearsOutput,
     _CountsAllUses,
     _SharesArrays,
     _EqualByNumber,
@@ -334,15 +457,9 @@ _BASES: tuple[type[Right], ...] = (  # a mistake of an operation first: it shows
     _RunsOnce,
 )
 
+MISTAKES: dict[str, list[type[Right]]] = {mistake.sentence: [] for mistake in _BASES}
+"""The engines with the same mistake, by the sentence on it."""
 
-def _visit_last_first(mistake: type[Right]) -> type[Right]:
-    """The same mistake in an engine that visits the inputs of a node from the last to the first."""
-
-    class LastFirst(mistake):  # type: ignore[valid-type, misc]
-        def in_turn(self) -> Sequence[Right]:
-            return tuple(reversed(self.inputs))
-
-    return LastFirst
-
-
-MISTAKES = tuple(variant for mistake in _BASES for variant in (mistake, _visit_last_first(mistake)))
+for turns in product((False, True), repeat=_MAX_DEPTH):
+    for mistake in _BASES:
+        MISTAKES[mistake.sentence].append(type(mistake.__name__, (mistake,), {"turns": turns}))

@@ -488,7 +488,7 @@ CONCEPTS: tuple[Concept, ...] = (
             """
             a = Value(2.0)
             b = -a
-            b.data
+            b.data, a.data
 
             a = Value(2.0)
             b = -a
@@ -496,7 +496,7 @@ CONCEPTS: tuple[Concept, ...] = (
             c.backward()
             a.grad
             """,
-            "-a has the derivative -1.",
+            "-a leaves a as it is, and has the derivative -1.",
             needs="__neg__",
             substitute="lambda a: a * -1",
             builds_on="chain-rule accumulation equal-numbers",
@@ -608,6 +608,12 @@ CONCEPTS: tuple[Concept, ...] = (
             c = b * 10.0
             d = c + a
             d.backward()
+            a.grad
+
+            a = Value(2.0)
+            b = a + 1.0
+            c = b ** 3
+            c.backward()
             a.grad
             """,
             "a**n has the derivative n * a**(n-1).",
@@ -739,7 +745,8 @@ CONCEPTS: tuple[Concept, ...] = (
                         "c = b * 10.0\nd = c + a\nd.backward()\na.grad",
                     )
                     for x in points
-                ),
+                )
+                + f"\n\na = Value({points[0]})\nb = a + 1.0\nc = b.{name}()\nc.backward()\na.grad",
                 rule,
                 needs=name,
                 builds_on="chain-rule accumulation equal-numbers",
