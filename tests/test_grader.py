@@ -554,7 +554,7 @@ def test_a_notebook_is_its_code_cells_in_order(tmp_path: Path):
     ],
 )
 def test_a_line_of_a_notebook_is_named_by_its_cell(tmp_path: Path, cell: str, place: str):
-    found = grade_few(write_notebook(tmp_path, "# Text", GOOD, cell), seconds=0.8)
+    found = grade_few(write_notebook(tmp_path, "# Text", GOOD, cell), seconds=3.0 if "while" in cell else 20.0)
     location = found.location or next(result.location for result in found.results if result.location)
     assert str(location).startswith(place)
 
@@ -590,6 +590,14 @@ def test_a_gradient_that_is_no_number_is_wrong(gradient: str, got: str):
         engine(GOOD.replace("        self.grad = 1.0", f"        self.grad = {gradient}")), only=["root-gradient"]
     )["root-gradient"]
     assert (result.status, result.got) == ("wrong", got)
+
+
+@pytest.mark.parametrize("name", ["TimeLimitError", "TimeIsOverError", "Ended", "OutOfTimeError"])
+def test_an_error_of_the_class_is_what_it_is_whatever_its_name_is(tmp_path: Path, name: str):
+    text = f"class {name}(Exception):\n    pass\n\n" + GOOD.replace(NEGATION, f"raise {name}('mine')")
+    for graded in (grade(engine(text), only=["negation"]), grade_few(write(tmp_path, text), only=["negation"])):
+        assert graded["negation"].error == f"{name}: mine"
+        assert graded["negation"].explanation.startswith("There is an error where a number should be")
 
 
 def test_a_class_that_lies_and_raises_is_graded_like_any_other():

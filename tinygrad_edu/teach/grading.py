@@ -13,12 +13,11 @@ from random import Random
 from typing import Any, NamedTuple
 
 from tinygrad_edu._display import clean_text
+from tinygrad_edu._limits import TimeIsOverError, call_within, keep_random_state
 from tinygrad_edu.engine import Value
 from tinygrad_edu.errors import SourceLine, describe, owner_of
 from tinygrad_edu.gradients import grad
 from tinygrad_edu.modes import enable_grad
-
-from ._limits import TimeIsOverError, keep_random_state, limit_time
 
 POINTS = 4  # at which a function is tried
 SECONDS = 5.0  # that a function may take at one of them
@@ -221,8 +220,7 @@ def to_values(arguments: Sequence[Any], names: Sequence[str]) -> tuple[list[Any]
 def call(name: str, function: Callable[..., Any], arguments: Sequence[Any], point: str) -> Any:
     """What a student's function returns."""
     try:
-        with limit_time(SECONDS):
-            result = function(*arguments)
+        result = call_within(SECONDS, function, *arguments)
     except TimeIsOverError as error:
         raise FunctionFailedError(f"{name} was still running after {SECONDS:g} s{where(error)} at {point}.") from error
     except (Exception, SystemExit) as error:

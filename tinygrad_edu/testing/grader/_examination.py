@@ -6,15 +6,13 @@ the runner for a file, in a process of its own. What an explanation says is foun
 are those of a well-known mistake (`_mistakes.py`), and whether other programs pass if one method is replaced.
 """
 
-import ctypes
 import inspect
 import math
 import random
 import re
-import threading
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from importlib.util import find_spec
@@ -22,6 +20,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tinygrad_edu._display import clean_text
+from tinygrad_edu._limits import TimeIsOverError, call_within
 from tinygrad_edu.engine import Value
 from tinygrad_edu.ops import ADD, CONSTANT, DIV, MUL, NEG, SUB, power
 from tinygrad_edu.rules import OPS, Op
@@ -34,7 +33,7 @@ from .grades import MISSING, NOT_RUN, PASSED, WRONG, Location, Result
 SECONDS = 5.0  # for one concept: our own engine needs less than 0.5 for the slowest one
 EXPRESSIONS = 150  # to generate from all operations; before that, a tenth of it for each single operation
 METHODS = sorted({"backward", *(name for concept in CONCEPTS for name in concept.needs)})
-TIME_LIMIT, ENDED = "TimeLimitError", "Ended"  # instead of the type of an error
+TIME_LIMIT, ENDED = "\0time limit", "\0ended"  # in place of the type of an error: no class can have such a name
 _OUR_FOLDER = Path(__file__).parents[2]
 _BY_NAME = {concept.name: concept for concept in CONCEPTS}
 _NEAR = 1e-9  # how near a number must be to the right one
@@ -75,10 +74,6 @@ _IN_ERRORS = {  # how the error of Python names what a class lacks
     "__rpow__": "for ** or pow():",
     "__neg__": "for unary -:",
 }
-
-
-class TimeLimitError(BaseException):
-    """A program has run too long. It is no Exception, as the examined class may catch those."""
 
 
 @dataclass(frozen=True)
@@ -159,53 +154,18 @@ class LocalRunner:
             if methods:
                 own = {name: eval(text) for name, text in methods.items()}
                 value_class = type(value_class)(value_class.__name__, (value_class,), own)
-            with _time_limit(seconds):
-                run_program(program, value_class, shown)
+            call_within(seconds, run_program, program, value_class, shown)
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            return Answer.from_keys({"shown": shown, **describe_error(error, self._is_theirs)})
+            answer = Answer.from_keys({"shown": shown, **describe_error(error, self._is_theirs)})
+            return replace(answer, kinds=(TIME_LIMIT,)) if isinstance(error, TimeIsOverError) else answer
         return Answer(shown)
 
     def _is_theirs(self, file: str) -> bool:
         if self.folder:
             return Path(file).resolve().parent == self.folder
         return _OUR_FOLDER not in Path(file).parents
-
-
-@contextmanager
-def _time_limit(seconds: float) -> Iterator[None]:
-    """Raises `TimeLimitError` in the block when the time is over, in this thread alone.
-
-    Python delivers it between two of its instructions: a call that does not come back to Python is not interrupted.
-    """
-    thread, lock, is_over, has_rung = ctypes.c_ulong(threading.get_ident()), threading.Lock(), False, False
-
-    def ring() -> None:
-        nonlocal has_rung
-        with lock:
-            if not is_over:
-                has_rung = True
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, ctypes.py_object(TimeLimitError))
-
-    def ring_until_it_is_over() -> None:  # again and again, as a class may catch everything
-        wait = max(seconds, 1e-3)
-        while not ended.wait(wait):
-            ring()
-            wait = 0.1
-
-    ended = threading.Event()
-    threading.Thread(target=ring_until_it_is_over, daemon=True).start()
-    try:
-        yield
-    finally:
-        with lock:
-            is_over = True
-        ended.set()
-        if has_rung:  # just now: it comes here. To take it back would leave CPython 3.11 unfit for a profiler
-            with suppress(TimeLimitError):
-                for _ in range(1000):
-                    pass
 
 
 def examine(concept: Concept, value_class: type, *, seconds: float = SECONDS) -> Result:
@@ -408,7 +368,7 @@ class Examiner:
 
         def differs(f: Any) -> bool:
             if time.thread_time() > until:
-                raise TimeLimitError
+                raise TimeIsOverError
             if any(step.op in not_reflected and f.tape.ops[step.inputs[0]] is CONSTANT for step in f.steps):
                 return False
             gradients = [f"{name}.grad" for name in f.names[: len(f.inputs)]]
@@ -418,11 +378,11 @@ class Examiner:
             if result:
                 failures[program] = result
             if time.monotonic() > self.deadline:
-                raise TimeLimitError
+                raise TimeIsOverError
             return bool(result)
 
         for kinds, examples in [*(([op], EXPRESSIONS // 10) for op in ops), (ops, EXPRESSIONS)]:
-            with suppress(hypothesis.errors.NoSuchExample, TimeLimitError):
+            with suppress(hypothesis.errors.NoSuchExample, TimeIsOverError):
                 hypothesis.find(
                     strategies.expressions(ops=kinds),
                     differs,
