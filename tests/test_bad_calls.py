@@ -30,6 +30,7 @@ import numpy as np
 import tinygrad_edu as tg
 from tinygrad_edu import Value, data, losses, nn, optim, train
 from tinygrad_edu.cli import expressions
+from tinygrad_edu.testing import grader
 from tinygrad_edu.train import fit
 from tinygrad_edu.viz import animations, plots
 from tinygrad_edu.viz.flow import animate_graph
@@ -497,6 +498,19 @@ CALLS: dict[str, list[tuple[Any, ...]]] = {
         ("tg.testing.gradcheck(lambda x: x * x, 1.0, order=0)", ValueError, "order", "1 or more", "not 0"),
         ("tg.testing.assert_gradients(3, 1.0)", TypeError, "f must be a function", "int '3'"),
         ("tg.testing.grade(a)", TypeError, "the grader examines a class", "Value"),
+        ("tg.testing.grade(Value, only=3)", TypeError, "only must be names of concepts", "['order']", "int '3'"),
+        ("tg.testing.grade(Value, skip=[None])", TypeError, "skip must be names of concepts", "NoneType"),
+        ("grader.grade_file(None)", TypeError, "the name of a file must be a text or a Path", "NoneType"),
+        ("grader.grade_file('nowhere.py')", FileNotFoundError, "there is no file 'nowhere.py' to grade"),
+        ("grader.grade_file(file(''), seconds='3')", TypeError, "seconds must be one real number", "str '3'", "float("),
+        ("grader.grade_file(file(''), seconds=1e10)", ValueError, "seconds", "at most 86400", "not 1e+10"),
+        ("grader.grade_file(file(''), seed=1.5)", TypeError, "seed must be an int", "float '1.5'"),
+        ("grader.grade_file(file(''), Value)", TypeError, "class_name must be the name of the class", "'Value'"),
+        ("grader.grade_file(file(''), sandbox=None)", ValueError, "the sandbox is one of auto, none", "None"),
+        ("grader.examine('order', Value)", TypeError, "a concept, one of CONCEPTS", "str 'order'", "grade takes names"),
+        ("grader.examine(grader.CONCEPTS[0], 3)", TypeError, "the grader examines a class", "int"),
+        ("grader.examine(grader.CONCEPTS[0], Value, seconds=0)", ValueError, "seconds", "more than 0", "not 0"),
+        ("grader.suite(Value, only=[3])", TypeError, "only must be names of concepts", "int '3'"),
         ("tg.testing.strategies.expressions(ops=[])", ValueError, "at least one operation"),
         ("tg.testing.strategies.expressions(ops=['foo'])", ValueError, "no operation is called 'foo'", "tanh"),
         (

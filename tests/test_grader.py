@@ -1,6 +1,7 @@
 """The grader names what is wrong with an engine, and nothing else; whatever a file does, there is a grade."""
 
 import json
+import math
 import os
 import random
 import re
@@ -10,6 +11,7 @@ import textwrap
 from dataclasses import FrozenInstanceError, replace
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 
 import jsonschema
 import pytest
@@ -21,10 +23,9 @@ import tinygrad_edu as tg
 from tinygrad_edu import Value, testing
 from tinygrad_edu.cli import main
 from tinygrad_edu.testing import grader
-from tinygrad_edu.testing.grader import _examination, _isolation, concepts
-from tinygrad_edu.testing.grader._examination import examine
+from tinygrad_edu.testing.grader import _examination, _isolation, _notebook, concepts
 from tinygrad_edu.testing.grader.concepts import CONCEPTS
-from tinygrad_edu.testing.grader.grade import grade, grade_file, suite
+from tinygrad_edu.testing.grader.grade import examine, grade, grade_file, suite
 from tinygrad_edu.testing.grader.grades import Grade
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -537,11 +538,39 @@ def write_notebook(folder: Path, *cells: str, name: str = "engine.ipynb") -> Pat
 
 
 def test_a_notebook_is_its_code_cells_in_order(tmp_path: Path):
-    first = "%matplotlib inline\n!pip install nothing \\\n  --quiet\nimport math\nmath?\nif True:\n    %time x = 1\n"
-    path = write_notebook(
-        tmp_path, "# My engine", first, "%%bash\nexit 1\n", GOOD, "%%time\nValue.minus = Value.__neg__\n"
-    )
-    assert grade_few(path, only=[*FEW, "negation"]).passed
+    first = "%matplotlib inline\nif True:\n    %time x = 1\ny = %time x + 1\nassert (x, y) == (1, 2)\n"
+    last = "%%time\nget_ipython().run_line_magic('matplotlib', 'inline')\ndisplay(Value(x), clear=True)\n"
+    path = write_notebook(tmp_path, "# My engine", first, "%%bash\nexit 1\n", GOOD, last)
+    found_here = grade_few(path, only=[*FEW, "negation"])
+    assert found_here.passed
+    assert found_here.printed == "Value(data=1, grad=0.0)"
+
+
+CELLS = {  # and how many lines are for the notebook alone
+    "%matplotlib inline\n!pip install nothing \\\n  --quiet \\\n\nx = 1\nimport math\nmath?\n?math\nmath.pi??\n": 5,
+    "t = %timeit -o 1\nfiles = !ls 'it \\\n -l\nx, y = 1, 2\nfile = !ls\n": 3,
+    "x = (10\n  % 3)\ny = [7\n%4]\nz = {'a': 7\n!= 8}\n": 0,
+    "x = 10 \\\n% 3\ny = 10 \\\n  % 4\nz = 'a = !b'  # = !c '\n": 0,
+    'x = """\n%time\n!ls \\"""\n?\n"""\ny = r\'\'\'\n% (\n\'\'\'\n%pwd\n': 1,
+    "def f():\n    !ls (\n    %pwd [\n    return '%d' % 5, f'{3=!r}'\nx = f()\n": 2,
+    "# it's (\n!ls \"\"\"\nx = '\\'' '('\n%pwd\nx = 5\nx %= 3\nx = x != 4\n": 2,
+    "if True: pass\nelse:\n    !ls\nx = (\n    '%s'\n    # (\n    % 1\n)\ny = lambda a=3: a\ny = y()\n": 1,
+}
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_of_a_cell_all_goes_that_ipython_takes_and_nothing_else(cell: str):
+    """Both texts are run, and give the same names the same values."""
+    TransformerManager = pytest.importorskip("IPython.core.inputtransformer2").TransformerManager
+    taken, ours, theirs = [], {}, {}
+    kept = _notebook._keep_python(cell)
+    exec(kept, ours)
+    shell = SimpleNamespace(system=taken.append, run_line_magic=lambda *x: taken.append(x), getoutput=lambda x: [])
+    exec(text := TransformerManager().transform_cell(cell), theirs | {"get_ipython": lambda: shell}, theirs)
+    assert text.count("get_ipython()") == CELLS[cell]
+    names = {"x", "y", "z", "t", "files", "file"}
+    assert {k: x for k, x in ours.items() if k in names} == {k: x for k, x in theirs.items() if k in names}
+    assert kept.count("\n") == cell.count("\n")
 
 
 @pytest.mark.parametrize(
@@ -930,8 +959,10 @@ def test_a_mistake_that_shows_in_generated_expressions_alone_and_again(tmp_path:
 def test_a_file_that_is_not_there_and_a_time_that_is_none(tmp_path: Path):
     with pytest.raises(FileNotFoundError, match=r"there is no file '.*none\.py' to grade"):
         grade_file(tmp_path / "none.py")
-    with pytest.raises(ValueError, match="the time limit is a positive, finite number of seconds, not 0"):
-        grade_file(ENGINES / "good.py", seconds=0)
+    for seconds in (0, -1, math.nan, math.inf, 1e10, 1e300):
+        with pytest.raises(ValueError, match=f"more than 0 and at most 86400, a day, not {re.escape(f'{seconds:g}')}"):
+            grade_file(ENGINES / "good.py", seconds=seconds)
+    assert grade_file(ENGINES / "good.py", only="value", seconds=86_400).passed
 
 
 # ---- the report, JSON, and the command -------------------------------------------------------------------------------
@@ -1051,7 +1082,8 @@ def test_the_command_prints_json(tmp_path: Path):
             [ENGINES / "good.py", "--only", "ordre"],
             "no concept and no group is called 'ordre'; there are values: value",
         ),
-        ([ENGINES / "good.py", "--seconds", "0"], "0.0 is not in the range x>0"),
+        ([ENGINES / "good.py", "--seconds", "0"], "must be more than 0 and at most 86400, a day, not 0"),
+        ([ENGINES / "good.py", "--seconds", "1e300"], "must be more than 0 and at most 86400, a day, not 1e+300"),
         ([ENGINES], "is a directory"),
     ],
 )

@@ -93,8 +93,8 @@ def test_every_public_name_is_documented(name: str):
 
 # From below: a file imports what stands to its left, and of its own folder what does not import it back.
 LAYERS = """
-    errors _interrupts _limits _io _validate _samples _display rules ops modes graph engine _parts functional gradients nn
-    losses optim data train compiler viz testing teach sklearn cli _hypothesis
+    errors _interrupts _limits _io _validate _samples _display rules ops modes graph engine _parts functional gradients
+    nn losses optim data train compiler viz testing teach sklearn cli _hypothesis
     """.split()
 # Imports of a later module inside of a function: when it is called, and not before.
 DEFERRED = {

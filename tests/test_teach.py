@@ -250,6 +250,49 @@ def test_a_function_that_differentiates_inside_gets_values_and_a_compiled_one_nu
     assert check("8.2", tg.compile(accelerations)).right
 
 
+class Odd:
+    """An object whose methods all raise."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    def fail(self, *_: Any) -> Any:
+        raise self.error
+
+    data = grad = tolist = property(fail)
+    __float__ = __bool__ = __iter__ = __len__ = fail
+    __repr__ = __str__ = lambda self: self.fail() if isinstance(self.error, Exception) else "odd"
+
+
+class Unreadable(Exception):
+    __str__ = None  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("no"), KeyError(), Unreadable(), SystemExit(1)], ids=lambda error: type(error).__name__
+)
+@pytest.mark.parametrize(("name", "wanted"), [("1.1", "a number"), ("5.1", "a number"), ("7.1", "True or False")])
+def test_whatever_an_object_does_there_is_a_result(error: BaseException, name: str, wanted: str):
+    one = exercise(name)
+    odd = [Odd(error)] * len(one.answers.split())
+    result = one.check(*(odd if not one.draw else [lambda *_: odd[0]]))
+    assert result.status == "wrong"
+    assert "of the type Odd" in result.message
+    assert wanted in result.message
+
+    def raising(*_: Any) -> Any:
+        raise error
+
+    assert "fails at z = " in check("5.2", raising).message
+
+
+def test_advice_is_for_numbers_that_are_wrong():
+    one = an_exercise(right=lambda: (1.0,), advice="Look there.")
+    assert one.check(2.0).message.endswith("that is not the number. Look there.")
+    assert one.check("2").message.endswith("and a number is asked for.")
+    assert one.check(None).message == "y is None."
+
+
 # ---- a student's function --------------------------------------------------------------------------------------------
 def test_a_function_that_does_not_end_is_told_after_one_try(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(grading, "SECONDS", 0.05)

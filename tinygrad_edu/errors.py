@@ -37,10 +37,10 @@ def describe(x: Any) -> str:
 
 
 def to_text(x: Any) -> str:
-    """`str(x)`, or dots where that fails: for lists nested too deeply, for a number of 5000 digits."""
+    """`str(x)`, or dots where that fails: for lists nested too deeply, a number of 5000 digits, a wrong `__repr__`."""
     try:
         return str(x)
-    except (RecursionError, ValueError):
+    except Exception:
         return "…"
 
 

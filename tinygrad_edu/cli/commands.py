@@ -595,11 +595,7 @@ def _parse_names(context: click.Context, parameter: click.Parameter, text: str |
 @click.option("--only", callback=_parse_names, metavar="A,B,...", help="The concepts, or groups of them, to examine.")
 @click.option("--skip", callback=_parse_names, metavar="A,B,...", help="The ones to leave out.")
 @click.option(
-    "--seconds",
-    metavar="NUMBER",
-    type=click.FloatRange(min=0, min_open=True),
-    default=30.0,
-    help="The time limit for all.",
+    "--seconds", metavar="NUMBER", type=float, default=30.0, help="The time limit for all: at most 86400, a day."
 )
 @click.option(
     "--sandbox",

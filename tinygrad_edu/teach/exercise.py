@@ -13,7 +13,7 @@ from typing import Any
 
 from tinygrad_edu.errors import api_boundary
 
-from .grading import Draw, FunctionFailedError, Trial, UnansweredError
+from .grading import Draw, FunctionFailedError, NotComparableError, Trial, UnansweredError
 
 RIGHT, WRONG, UNANSWERED = "right", "wrong", "not answered yet"
 _SIGNS = {RIGHT: "✓", WRONG: "✗", UNANSWERED: "…"}
@@ -182,8 +182,11 @@ class Exercise:
                 f"exercise {self.name} asks for {len(names)} answer{'s' * (len(names) > 1)}, {', '.join(names)}; "
                 f"got {len(answers)}"
             )
+        advice = self.advice
         try:
             mistake = self._trial(self._right_answers).compare(answers)
+        except NotComparableError as error:  # which says all
+            mistake, advice = str(error), ""
         except UnansweredError:
             return Result(self, UNANSWERED, "put your code in place of the dots.")
         except FunctionFailedError as error:
@@ -196,7 +199,7 @@ class Exercise:
         for other in self.others:
             if len(other.answers.split()) == len(names) and other._trial(other._right_answers).accepts(answers):
                 return Result(self, WRONG, f"this is the answer to exercise {other.name}.")
-        return Result(self, WRONG, f"{mistake} {self.advice}".rstrip())
+        return Result(self, WRONG, f"{mistake} {advice}".rstrip())
 
     @cached_property
     def _right_answers(self) -> Answers:

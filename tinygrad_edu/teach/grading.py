@@ -10,12 +10,12 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from tinygrad_edu._display import clean_text
 from tinygrad_edu._limits import TimeIsOverError, call_within, keep_random_state
 from tinygrad_edu.engine import Value
-from tinygrad_edu.errors import SourceLine, describe, owner_of
+from tinygrad_edu.errors import SourceLine, describe, owner_of, to_text
 from tinygrad_edu.gradients import grad
 from tinygrad_edu.modes import enable_grad
 
@@ -25,6 +25,7 @@ SECONDS = 5.0  # that a function may take at one of them
 SMALLEST = 1e-3  # numbers below it are compared as if they were as large
 
 Draw = Callable[[Random], tuple[Any, ...]]
+T = TypeVar("T")
 
 
 class NotComparableError(Exception):
@@ -68,16 +69,13 @@ class Trial:
     tolerance: float
 
     def compare(self, answers: Sequence[Any]) -> str:
-        """What is wrong with the answers, in a sentence; "" for right ones. Dots and a failing function raise."""
+        """What is wrong with the numbers of the answers, in a sentence; "" for right ones. What has none raises."""
         if any(answer is ... for answer in answers):
             raise UnansweredError
         pairs: list[Pair] = []
-        try:
-            with keep_random_state(), enable_grad():
-                for name, answer, right in zip(self.names, answers, self.right):
-                    pairs += self._try_function(name, answer, right) if callable(right) else pair(name, answer, right)
-        except NotComparableError as error:
-            return str(error)
+        with keep_random_state(), enable_grad():
+            for name, answer, right in zip(self.names, answers, self.right):
+                pairs += self._try_function(name, answer, right) if callable(right) else pair(name, answer, right)
         wrong = [p for p in pairs if not self._is_close(p.given, p.right)]
         return self._describe(wrong, pairs) if wrong else ""
 
@@ -85,7 +83,7 @@ class Trial:
         """Whether the answers are these; those that fail are not."""
         try:
             return not self.compare(answers)
-        except (FunctionFailedError, UnansweredError):
+        except (NotComparableError, FunctionFailedError, UnansweredError):
             return False
 
     def _is_close(self, given: float, right: float) -> bool:
@@ -145,17 +143,17 @@ def pair(name: str, given: Any, right: Any, point: str = "") -> Iterator[Pair]:
         for i, (one, other) in enumerate(zip(numbers, right)):
             yield from pair(f"{name}[{i}]", one, other, point)
     elif isinstance(right, bool):
-        try:
-            yield Pair(name, point, float(bool(given)), float(right))
-        except (TypeError, ValueError):  # an array is neither
-            raise NotComparableError(f"{name} is {write_kind(given)}{at}, and True or False is asked for.") from None
+        truth = ask(bool, given)
+        if truth is None:  # an array is neither
+            raise NotComparableError(f"{name} is {write_kind(given)}{at}, and True or False is asked for.")
+        yield Pair(name, point, float(truth), float(right))
     else:
         number = to_number(given)
         if number is None:
             raise NotComparableError(f"{name} is {write_kind(given)}{at}, and a number is asked for.")
         yield Pair(name, point, number, right.data if isinstance(right, Value) else float(right))
         if isinstance(right, Value) and not point:
-            gradient = to_number(getattr(given, "grad", None))
+            gradient = to_number(ask(getattr, given, "grad"))
             if gradient is None:
                 raise NotComparableError(f"{name} is {write_kind(given)}, and a Value with a gradient is asked for.")
             yield Pair(f"{name}.grad", point, gradient, right.grad, is_gradient=True)
@@ -179,21 +177,25 @@ def pair_gradients(
 
 def to_number(x: Any) -> float | None:
     """A float of a number or of what has one as its `data`, as the Value of any engine; None for anything else."""
-    x = getattr(x, "data", x) if not hasattr(x, "__float__") or isinstance(x, Value) else x
-    if isinstance(x, (str, bytes, bool)):
-        return None
-    try:
-        return float(x)
-    except (TypeError, ValueError, OverflowError):
-        return None
+    if isinstance(x, Value) or not ask(hasattr, x, "__float__"):
+        x = ask(getattr, x, "data")
+    return None if isinstance(x, (str, bytes, bool)) else ask(float, x)
 
 
 def to_list(x: Any) -> list[Any] | None:
     """The elements of a list, a tuple or an array; None for anything else."""
     if isinstance(x, (list, tuple)):
         return list(x)
-    x = x.tolist() if hasattr(x, "tolist") else None
-    return x if isinstance(x, list) else None
+    numbers = ask(lambda: x.tolist())
+    return numbers if isinstance(numbers, list) else None
+
+
+def ask(function: Callable[..., T], *arguments: Any) -> T | None:
+    """What the function gets from an object of the student's, whose methods may be wrong; None where it raises."""
+    try:
+        return function(*arguments)
+    except (Exception, SystemExit):
+        return None
 
 
 def flatten(x: Any) -> Iterator[Any]:
@@ -224,7 +226,7 @@ def call(name: str, function: Callable[..., Any], arguments: Sequence[Any], poin
     except TimeIsOverError as error:
         raise FunctionFailedError(f"{name} was still running after {SECONDS:g} s{where(error)} at {point}.") from error
     except (Exception, SystemExit) as error:
-        said = clean_text(f"{type(error).__name__}: {error}")[:300]
+        said = clean_text(f"{type(error).__name__}: {to_text(error)}")[:300]
         raise FunctionFailedError(f"{name} fails at {point}{where(error)}: {said}.") from error
     if any(element is ... for element in flatten(result)):
         raise UnansweredError

@@ -168,25 +168,6 @@ class LocalRunner:
         return _OUR_FOLDER not in Path(file).parents
 
 
-def examine(concept: Concept, value_class: type, *, seconds: float = SECONDS) -> Result:
-    """Examines one concept of a class that has micrograd's interface, in this process.
-
-    Args:
-        concept: The concept, one of `CONCEPTS`.
-        value_class: The class to examine.
-        seconds: A time limit for all programs of the concept.
-
-    Returns:
-        The result, whatever the class does.
-
-    Example:
-        >>> from tinygrad_edu import Value
-        >>> examine(CONCEPTS[0], Value).status
-        'passed'
-    """
-    return Examiner(LocalRunner(value_class), seconds).examine(concept)
-
-
 class Examiner:
     """Examines concepts, one after the other, and remembers the results.
 

@@ -4,14 +4,31 @@ import json
 import re
 from pathlib import Path
 
-_WITH_CODE = ("%%time", "%%timeit", "%%capture", "%%prun")  # what stands below is Python
+_CELLS_WITH_CODE = ("%%time", "%%timeit", "%%capture", "%%prun")  # what stands below is Python
+_REST = r"(?:.*\\\n)*.*"  # of a line, and the lines that continue it
+_SPECIAL = [  # what is for the notebook alone, after what stays; and what takes its place
+    (re.compile(pattern, flags=re.MULTILINE), python)
+    for pattern, python in (
+        (r"(^[ \t]*|=[ \t]*)%time[ \t]+(?=[^\s-])", ""),  # the code is run, and its time shown
+        (rf"(^[ \t]*)(?:[%!?]{_REST}|[\w.]+\?\??[ \t]*$)", "pass"),
+        (rf"(=[ \t]*)%{_REST}", "None"),
+        (rf"(=[ \t]*)!{_REST}", "[]"),  # the lines that a command has printed
+    )
+]
+_TOKEN = re.compile(
+    r"""('{3}|"{3})(?s:\\.|.)*?(?:\1|\Z)  # strings
+    |"(?s:\\.|[^"\\\n])*"? | '(?s:\\.|[^'\\\n])*'?
+    |\#.* | \\\n[ \t]*[%!?]? | [^"'\#\\()\[\]{}=\n]+ | (?s:.)  # comments, continued lines, names and numbers, the rest
+    """,
+    flags=re.VERBOSE,
+)
 
 
 def read_cells(path: Path) -> list[tuple[str, str]]:
     """The code cells of a notebook: the name of each, as "cell 3", and its text.
 
-    The cells are counted from 1, those with text too. What is for the notebook alone makes way for `pass`: magics (%),
-    lines for the shell (!), and questions (?).
+    The cells are counted from 1, those with text too. What is for the notebook alone makes way for `pass`, or for a
+    value where one is assigned: magics (%), lines for the shell (!), and questions (?).
 
     Raises:
         ValueError: The file is no notebook.
@@ -25,20 +42,23 @@ def read_cells(path: Path) -> list[tuple[str, str]]:
 
 
 def _keep_python(text: str) -> str:
-    """The text with as many lines, of which those that are no Python are `pass`."""
-    if text.lstrip().startswith("%%") and not text.lstrip().startswith(_WITH_CODE):
+    """The Python of a cell, with each line where it was. Within brackets and strings all is Python."""
+    if text.lstrip().startswith("%%") and not text.lstrip().startswith(_CELLS_WITH_CODE):
         return ""
-    lines = []
-    is_continued = False
-    for line in text.splitlines():
-        if is_continued:
-            is_continued = line.endswith("\\")
-            lines.append("")
-            continue
-        is_special = re.match(r"\s*(%|!|\?)", line) or re.fullmatch(r"\s*[\w.]+\?{1,2}\s*", line)
-        is_continued = bool(is_special) and line.endswith("\\")
-        lines.append(re.match(r"\s*", line)[0] + "pass" if is_special else line)  # type: ignore[index]
-    return "\n".join(lines) + "\n"
+    kept, position, depth = list[str](), 0, 0
+    while position < len(text):
+        for pattern, python in _SPECIAL:
+            found = None if depth else pattern.match(text, position)
+            if found:
+                kept.append(found[1] + python + "\n" * found[0].count("\n"))
+                break
+        else:
+            found = _TOKEN.match(text, position)
+            assert found
+            kept.append(found[0])
+            depth = max(depth + (found[0] in "([{") - (found[0] in ")]}"), 0)
+        position = found.end()
+    return "".join(kept)
 
 
 def is_notebook(path: Path) -> bool:

@@ -125,6 +125,13 @@ class _NoSuchClassError(Exception):
     """Its arguments are the classes that there are."""
 
 
+class _Shell:
+    """Stands where IPython has its shell: whatever it is asked to do, it does nothing."""
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *args, **kwargs: None
+
+
 class _Refusal(importlib.abc.MetaPathFinder):
     """Refuses to import engines of others."""
 
@@ -160,6 +167,8 @@ def _load(path: Path, cells: list[tuple[str, str]] | None, class_name: str) -> t
         module.__file__ = str(path)
         if cells is None:
             loader.exec_module(module)
+        else:
+            vars(module).update(display=lambda *objects, **options: print(*objects), get_ipython=_Shell)
         for cell, text in cells or ():
             linecache.cache[cell] = (len(text), None, text.splitlines(keepends=True), cell)
             exec(compile(text, cell, "exec"), vars(module))

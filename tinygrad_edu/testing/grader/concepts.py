@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from textwrap import dedent
 from typing import Any
 
-from tinygrad_edu.errors import quote_list
+from tinygrad_edu.errors import describe, quote_list
 
 
 @dataclass(frozen=True)
@@ -953,13 +953,14 @@ def choose_concepts(only: Iterable[str] = (), skip: Iterable[str] = ()) -> tuple
         skip: The names of concepts or groups to leave out.
 
     Raises:
+        TypeError: A name is no text.
         ValueError: A name is not in the table, or no concept is left.
 
     Example:
         >>> [concept.name for concept in choose_concepts(only=["functions"], skip=["log"])]
         ['relu', 'tanh', 'exp']
     """
-    only, skip = _list_names(only), _list_names(skip)
+    only, skip = _list_names("only", only), _list_names("skip", skip)
     groups = dict.fromkeys(concept.group for concept in CONCEPTS)
     names = {group: [concept.name for concept in CONCEPTS if concept.group == group] for group in groups}
     known = {*groups, *[concept.name for concept in CONCEPTS]}
@@ -977,5 +978,9 @@ def choose_concepts(only: Iterable[str] = (), skip: Iterable[str] = ()) -> tuple
     return concepts
 
 
-def _list_names(names: Iterable[str]) -> Sequence[str]:
-    return [names] if isinstance(names, str) else list(names)
+def _list_names(argument: str, names: Iterable[str]) -> Sequence[str]:
+    found = [names] if isinstance(names, str) else list(names) if isinstance(names, Iterable) else [names]
+    for name in found:
+        if not isinstance(name, str):
+            raise TypeError(f"{argument} must be names of concepts or groups, as ['order'], not {describe(name)}")
+    return found

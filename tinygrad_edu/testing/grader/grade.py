@@ -1,24 +1,31 @@
 """The grader: examines an engine, concept by concept. Each concept is passed, missing or wrong.
 
-`grade` examines a class, `grade_file` a file that somebody else wrote, and `suite` makes tests for pytest. Any class
-with micrograd's interface will do. What is examined is left to `concepts.py`, how it is examined to `_examination.py`,
-how a file is kept apart to `_isolation.py`, and how the result is shown to `grades.py`.
+`grade` examines a class, `examine` one concept of it, `grade_file` a file that somebody else wrote, and `suite` makes
+tests for pytest. Any class with micrograd's interface will do. What is examined is left to `concepts.py`, how it is
+examined to `_examination.py`, how a file is kept apart to `_isolation.py`, and how the result is shown to `grades.py`.
 """
 
 import hashlib
 import inspect
-import math
+import operator
 import os
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from ._examination import Examiner, LocalRunner, examine
+from tinygrad_edu._io import require_path
+from tinygrad_edu._validate import require_ints, to_float
+from tinygrad_edu.errors import api_boundary, describe
+
+from ._examination import SECONDS, Examiner, LocalRunner
 from ._isolation import File, choose_sandbox, grade_in_a_process
 from .concepts import Concept, choose_concepts
-from .grades import Grade
+from .grades import Grade, Result
+
+_LONGEST = 86_400.0  # seconds, a day
 
 
+@api_boundary
 def grade(value_class: type, *, only: Iterable[str] = (), skip: Iterable[str] = ()) -> Grade:
     """Examines a class with micrograd's interface, in this process.
 
@@ -69,6 +76,34 @@ def grade(value_class: type, *, only: Iterable[str] = (), skip: Iterable[str] = 
     return Grade(file, value_class.__name__, results, time.monotonic() - start)
 
 
+@api_boundary
+def examine(concept: Concept, value_class: type, *, seconds: float = SECONDS) -> Result:
+    """Examines one concept of a class that has micrograd's interface, in this process.
+
+    Args:
+        concept: The concept, one of `CONCEPTS`.
+        value_class: The class to examine.
+        seconds: A time limit for all programs of the concept.
+
+    Returns:
+        The result, whatever the class does.
+
+    Raises:
+        TypeError: The concept is none, `value_class` is not a class, or `seconds` no number.
+        ValueError: `seconds` is not positive, or longer than a day.
+
+    Example:
+        >>> from tinygrad_edu import Value
+        >>> examine(CONCEPTS[0], Value).status
+        'passed'
+    """
+    if not isinstance(concept, Concept):
+        raise TypeError(f"examine takes a concept, one of CONCEPTS, not {describe(concept)}; grade takes names")
+    _require_class(value_class)
+    return Examiner(LocalRunner(value_class), _to_seconds(seconds)).examine(concept)
+
+
+@api_boundary
 def grade_file(
     path: str | os.PathLike[str],
     class_name: str = "Value",
@@ -103,19 +138,23 @@ def grade_file(
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: `seconds` is not positive and finite, a name in `only` or `skip` is unknown, no concept is left, the
-            file is called a notebook and is none, or the sandbox is not there.
+        TypeError: An argument is of another type.
+        ValueError: `seconds` is not positive, or longer than a day; a name in `only` or `skip` is unknown, no concept
+            is left, the file is called a notebook and is none, or the sandbox is not there.
     """
-    path, concepts = Path(path), choose_concepts(only, skip)
+    path, concepts, seconds = Path(require_path(path)), choose_concepts(only, skip), _to_seconds(seconds)
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {str(path)!r} to grade")
-    if not 0 < seconds < math.inf:
-        raise ValueError(f"the time limit is a positive, finite number of seconds, not {seconds}")
+    if not isinstance(class_name, str):
+        raise TypeError(f"class_name must be the name of the class in the file, as 'Value', not {describe(class_name)}")
     if seed is None:
         seed = int.from_bytes(hashlib.sha256(path.read_bytes()).digest()[:4])
-    return grade_in_a_process(File(path, class_name, seconds, choose_sandbox(sandbox)), concepts, seed)
+    require_ints(None, seed=seed)
+    file = File(path, class_name, seconds, choose_sandbox(sandbox))
+    return grade_in_a_process(file, concepts, operator.index(seed))
 
 
+@api_boundary
 def suite(value_class: type, *, only: Iterable[str] = (), skip: Iterable[str] = ()) -> Callable[[Concept], None]:
     """Makes a test for pytest with one case for each concept.
 
@@ -152,3 +191,12 @@ def suite(value_class: type, *, only: Iterable[str] = (), skip: Iterable[str] = 
 def _require_class(value_class: type) -> None:
     if not isinstance(value_class, type):
         raise TypeError(f"the grader examines a class, such as Value itself, not a {type(value_class).__name__}")
+
+
+def _to_seconds(seconds: float) -> float:
+    number = to_float(seconds, "seconds")
+    if not 0 < number <= _LONGEST:
+        raise ValueError(
+            f"seconds, the time limit, must be more than 0 and at most {_LONGEST:g}, a day, not {number:g}"
+        )
+    return number
