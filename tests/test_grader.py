@@ -683,6 +683,20 @@ def test_without_hypothesis_there_is_the_line_that_installs_it(monkeypatch: pyte
     assert not found.passed
 
 
+def test_the_search_writes_nothing_to_the_folder_of_the_user(tmp_path: Path):
+    """In a process of its own, as Hypothesis remembers what it has written."""
+    code = """
+from hypothesis.configuration import storage_directory
+from tinygrad_edu import Value, testing
+before = storage_directory("x", intent_to_write=False).path
+assert testing.grade(Value, only="reference").passed
+assert storage_directory("x", intent_to_write=False).path == before
+"""
+    environment = {**os.environ, "PYTHONPATH": str(DOCS.parent)}
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, check=True)
+    assert [*tmp_path.iterdir()] == []
+
+
 # ---- pytest ----------------------------------------------------------------------------------------------------------
 def test_a_suite_fails_with_the_explanation():
     test = suite(Micrograd)

@@ -8,11 +8,13 @@ are those of a well-known mistake (`_mistakes.py`), and whether other programs p
 
 import inspect
 import math
+import os
 import random
 import re
+import threading
 import time
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from importlib.util import find_spec
@@ -363,7 +365,7 @@ class Examiner:
             return bool(result)
 
         for kinds, examples in [*(([op], EXPRESSIONS // 10) for op in ops), (ops, EXPRESSIONS)]:
-            with suppress(hypothesis.errors.NoSuchExample, TimeIsOverError):
+            with _write_nothing(), suppress(hypothesis.errors.NoSuchExample, TimeIsOverError):
                 hypothesis.find(
                     strategies.expressions(ops=kinds),
                     differs,
@@ -380,6 +382,27 @@ class Examiner:
                 break
         smallest = min(failures, key=lambda program: (program.count("\n"), len(program)), default=None)
         return failures[smallest] if smallest else Result(concept.name, PASSED)
+
+
+_searching = threading.Lock()
+
+
+@contextmanager
+def _write_nothing() -> Iterator[None]:
+    """Keeps Hypothesis from writing what it has found in modules to a folder `.hypothesis` of the user's."""
+    from hypothesis.configuration import set_hypothesis_home_dir, storage_directory
+
+    with _searching:  # one thread at a time, as this belongs to the process
+        found: Any = storage_directory(intent_to_write=False)
+        before = getattr(found, "path", found)  # which is a Path in earlier versions
+        try:
+            set_hypothesis_home_dir(Path(os.devnull) / "nothing")  # where no folder can be made
+            yield
+        finally:
+            try:
+                set_hypothesis_home_dir(before)
+            finally:  # once more, as Ctrl-C may have come
+                set_hypothesis_home_dir(before)
 
 
 def _find_foundations(concept: Concept) -> list[Concept]:
