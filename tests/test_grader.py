@@ -738,17 +738,68 @@ def test_pytest_runs_the_files_of_the_page_for_teachers(tmp_path: Path):
 
 
 # ---- an autograder ---------------------------------------------------------------------------------------------------
+RESULTS = {  # what Gradescope documents of results.json: what is required, of which type, and which words it knows
+    "type": "object",
+    "required": ["score", "output", "execution_time", "tests"],
+    "additionalProperties": False,
+    "properties": {
+        "score": {"type": "number", "minimum": 0, "maximum": 100},
+        "output": {"type": "string", "minLength": 1},
+        "execution_time": {"type": "number", "minimum": 0},
+        "tests": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["name", "score", "max_score", "status", "output"],
+                "additionalProperties": False,
+                "properties": {
+                    "name": {"enum": NAMES},
+                    "score": {"type": "number", "minimum": 0},
+                    "max_score": {"type": "number", "exclusiveMinimum": 0},
+                    "status": {"enum": ["passed", "failed"]},
+                    "output": {"type": "string", "minLength": 1},
+                },
+            },
+        },
+    },
+}
+
+
+def test_the_script_of_an_autograder_writes_what_gradescope_reads(tmp_path: Path):
+    """In its folders: `submission` has the student's file, and `results` gets the results."""
+    page = (DOCS / "grader.md").read_text(encoding="utf-8")
+    (script,) = re.findall(r'```bash title="run_autograder"\n(.*?)```', page, flags=re.DOTALL)
+    write(tmp_path, script, "run_autograder")
+    command = write(tmp_path / "bin", f'#!/bin/sh\nexec "{sys.executable}" -m tinygrad_edu.cli "$@"\n', "tinygrad-edu")
+    command.chmod(0o755)
+    (tmp_path / "results").mkdir()
+    paths = {"PATH": f"{command.parent}:{os.environ['PATH']}", "PYTHONPATH": str(DOCS.parent)}
+    environment = {**os.environ, **paths, "AUTOGRADER": str(tmp_path)}
+    failed = {}
+    for text in (GOOD, GOOD.replace("return self * -1", "return self * 1")):
+        write(tmp_path / "submission", text)
+        subprocess.run(["bash", str(tmp_path / "run_autograder")], env=environment, check=True, capture_output=True)
+        record = json.loads((tmp_path / "results" / "results.json").read_text(encoding="utf-8"))
+        jsonschema.validate(record, RESULTS)
+        assert [test["name"] for test in record["tests"]] == NAMES
+        assert sum(test["max_score"] for test in record["tests"]) == 100
+        assert record["score"] == sum(test["score"] for test in record["tests"])
+        failed[record["score"]] = {test["name"] for test in record["tests"] if test["status"] == "failed"}
+    assert failed[100] == set()
+    (wrong,) = [names for score, names in failed.items() if score < 100]
+    assert {"negation", "subtraction"} <= wrong
+    assert "addition" not in wrong
+
+
 def test_an_autograder_reads_the_results_file(tmp_path: Path):
-    """By the rules of Gradescope for results.json: what is required, of which type, and which words it knows."""
     path = write(tmp_path, GOOD.replace("return self * -1", "return self * 1"))
     results = tmp_path / "results.json"
     only = ["--only", "operators,negation"]
     assert command(path, *only, "--gradescope", results).exit_code == 1
     record = json.loads(results.read_text(encoding="utf-8"))
-    assert {*record} == {"score", "output", "execution_time", "tests"}
+    jsonschema.validate(record, RESULTS)
     assert record["score"] == sum(test["score"] for test in record["tests"]) == 15
     for test in record["tests"]:
-        assert {*test} == {"name", "score", "max_score", "status", "output"}
         assert 0 <= test["score"] <= test["max_score"]
         assert test["status"] == ("passed" if test["score"] else "failed")
     last = record["tests"][-1]

@@ -19,6 +19,7 @@ from types import FrameType
 from typing import Any
 
 import matplotlib
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -27,11 +28,13 @@ from threads import in_threads
 
 from tinygrad_edu import Value, _io, dot, draw, explore, grad, nn, no_grad, optim, record, total
 from tinygrad_edu._interrupts import handle_signals
+from tinygrad_edu._limits import call_within
 from tinygrad_edu.cli._folder import write_all_or_none
 from tinygrad_edu.cli.commands import _exit_on_signals, _open_closed_streams
 from tinygrad_edu.data.tables import make_options, open_csv
 from tinygrad_edu.graph import no_cycle_collection
 from tinygrad_edu.modes import enable_grad, open_modes
+from tinygrad_edu.teach import check, exercise
 from tinygrad_edu.testing import detect_anomaly
 from tinygrad_edu.train import History, fit
 from tinygrad_edu.train.progress import open_progress_bar
@@ -219,6 +222,7 @@ HISTORY = History()
 HISTORY.loss, HISTORY.seconds = [2.0, 1.0], [1.0, 2.0]
 HISTORY.parameters = {name: [0.0, 2.0] for name, _ in MODEL.named_parameters()}
 WEIGHT = Value(2.0)
+SLOPE = exercise("5.2").code
 
 
 def in_modes() -> None:
@@ -270,6 +274,14 @@ def while_it_is_traced() -> None:
     record(lambda a: a * WEIGHT, 1.0)
 
 
+def within_a_time() -> None:
+    assert call_within(9.0, lambda: Value(2.0).exp().data) > 7.0
+
+
+def check_an_exercise() -> None:
+    check("5.2", SLOPE)
+
+
 def save_a_plot() -> None:
     plots.save(PLOT[0], "plot.png")
 
@@ -293,6 +305,8 @@ BLOCKS = {  # and how many moments a quick run tries
     write_a_folder: 8,
     with_closed_streams: 8,
     while_it_is_traced: 8,
+    within_a_time: 8,
+    check_an_exercise: 4,
     save_a_plot: 2,
     draw_a_graph: 4,
     explore_a_graph: 3,
@@ -312,6 +326,8 @@ def everything() -> dict[str, Any]:
         "filters": warnings.filters[:],
         "fonts": {*[tuple(text.get_fontfamily()) for ax in PLOT for text in ax.figure.findobj(Text)]},
         "lock": rendering_lock.locked(),
+        "random": (random.getstate(), str(np.random.get_state())),
+        "threads": threading.active_count(),
         "files": {**files, Path("table.csv"): b""},  # which the test itself writes
         "folders": [path for path in Path().rglob("*") if path.is_dir() and path.name != "folder"],
     }

@@ -28,16 +28,20 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
+from hypothesis.configuration import storage_directory
 from profiles import IN_CI, sample
 from threads import in_threads
 
 import tinygrad_edu as tg
-from tinygrad_edu import Value, cli, data, losses, nn, optim, train
+from tinygrad_edu import Value, cli, data, losses, nn, optim, testing, train
 from tinygrad_edu.graph import no_cycle_collection
 from tinygrad_edu.modes import inherited_modes
+from tinygrad_edu.teach import check, exercise
 from tinygrad_edu.testing import detect_anomaly, gradcheck, strategies
+from tinygrad_edu.testing.grader import grade_file
 from tinygrad_edu.viz import animations, flow, plots
 
+ENGINE = Path(__file__).parent / "engines" / "good.py"
 X, Y = [[0.0], [1.0], [2.0]], [1.0, 3.0, 5.0]
 X2, LABELS = [[0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], [0, 1, 1]
 
@@ -74,6 +78,7 @@ def process() -> dict[str, Any]:
         "logging": (logging.root.level, [*logging.root.handlers], logging.root.manager.disable),
         "modes": inherited_modes(),
         "threads": threading.active_count(),
+        "hypothesis": storage_directory(intent_to_write=False).path,
     }
 
 
@@ -144,6 +149,11 @@ CALLS: dict[str, Callable[[Path], object]] = {
     "record": lambda _: str(tg.record(lambda a: a * a, 1.0)),
     "gradcheck": lambda _: str(gradcheck(lambda a, b: a * b, 1.0, 2.0)),
     "strategies": drawn_by_hypothesis,
+    "grade": lambda _: testing.grade(Value, skip="large-graphs"),
+    "grade a file": lambda _: grade_file(ENGINE, only=["values", "negation"], sandbox="none"),
+    "check numbers": lambda _: check("1.1", 1.0, Value(2.0)),
+    "check a function": lambda _: check("5.2", exercise("5.2").code),
+    "hints": lambda _: (exercise("2.2").hint(), exercise("2.2").solution().code),
     "draw": lambda folder: tg.draw(Value(2.0) * Value(3.0)).save(folder / "graph.pdf"),
     "explore": lambda folder: tg.explore(Value(2.0) * Value(3.0), folder / "page.html"),
     "plots": lambda folder: plots.save(plots.plot_loss(history()), folder / "loss.svg"),
@@ -178,6 +188,10 @@ FAILING: dict[str, Callable[[Path], object]] = {
     "compile, interrupted": lambda _: tg.compile(interrupt)(1.0),
     "record": lambda _: tg.record(fail, 1.0),
     "gradcheck": lambda _: gradcheck(fail, 1.0),
+    "grade": lambda _: testing.grade(type("Fails", (Value,), {"__init__": interrupt})),
+    "grade a file": lambda folder: grade_file(folder / "nowhere.py"),
+    "check": lambda _: check("1.1", 1.0),
+    "check, interrupted": lambda _: check("5.2", interrupt),
     "draw": lambda folder: tg.draw(Value(2.0) * 3.0).save(folder / "no" / "graph.svg"),
     "explore": lambda folder: tg.explore(Value(2.0) * 3.0, folder / "no" / "page.html"),
     "plots": lambda folder: plots.save(plots.plot_loss(history()), folder / "no" / "loss.svg"),
@@ -234,7 +248,7 @@ def test_so_does_one_that_fails(name: str, tmp_path: Path) -> None:
 
 def test_so_do_several_threads_at_the_same_time(tmp_path: Path) -> None:
     """The command is for one thread, as it owns the streams, and so is the search of Hypothesis."""
-    alone = ("the command", "strategies", "anomalies")
+    alone = ("the command", "strategies", "grade", "anomalies")
     calls = {f"{i} {n}": c for i, t in enumerate((CALLS, FAILING)) for n, c in t.items() if not n.startswith(alone)}
     before = process()
     for seed in range(10 if IN_CI else 1):

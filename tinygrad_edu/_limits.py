@@ -4,12 +4,12 @@ A function that does not end is interrupted between two of Python's instructions
 call that does not come back to Python, as `time.sleep`, is left to its end. What is said of it is left to the callers.
 """
 
+import _thread
 import ctypes
 import random
 import sys
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -28,31 +28,40 @@ def call_within(seconds: float, function: Callable[P, T], *args: P.args, **kwarg
     Raises:
         TimeIsOverError: The time is over; raised where the function then is.
     """
-    thread, ended = ctypes.c_ulong(threading.get_ident()), threading.Event()
+    thread, is_running, is_ringing = (
+        ctypes.c_ulong(_thread.get_ident()),
+        _thread.allocate_lock(),
+        _thread.allocate_lock(),
+    )
 
     def ring() -> None:
         wait = max(seconds, 1e-3)
-        while not ended.wait(wait):
+        while not is_running.acquire(timeout=wait):
             ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, ctypes.py_object(TimeIsOverError))
             wait = _AGAIN
+        is_ringing.release()
 
     def silence() -> None:
-        ended.set()
-        if timer.ident:  # it has begun
-            timer.join()
+        if is_running.locked():
+            is_running.release()
+        is_ringing.acquire(timeout=1.0)  # after that it does not ring
 
-    timer = threading.Thread(target=ring, daemon=True)
+    is_running.acquire()  # locks of C, as Ctrl-C can leave the events of `threading` locked for ever
     try:
-        timer.start()
+        is_ringing.acquire()
+        _thread.start_new_thread(ring, ())
         return function(*args, **kwargs)
     finally:
         try:
             silence()
-        finally:  # once more, as Ctrl-C or the last ring may have come in between
+        except BaseException:  # Ctrl-C or a ring, which has come in between
             silence()
-            with suppress(TimeIsOverError):  # it comes here. To take it back leaves CPython 3.11 unfit for a profiler
-                for _ in range(100):
-                    pass
+            raise
+        try:
+            for _ in range(100):  # a ring that has just been sent comes here
+                pass
+        except TimeIsOverError:  # to take it back would leave CPython 3.11 unfit for a profiler
+            pass
 
 
 @contextmanager

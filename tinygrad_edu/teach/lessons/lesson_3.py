@@ -35,14 +35,12 @@ EXERCISES = (
         "two starts, two answers",
         "x_left x_right",
         shows="there are two valleys, and descent finds the lowest point of the one that it starts in. It cannot know "
-        "that "
-        "there is a lower one on the other side of the hill.",
+        "that there is a lower one on the other side of the hill.",
         hints=[
             "Take `descend` of the lesson, and put another y into it.",
             "With the learning rate 0.02 it needs some hundred steps. A larger one jumps over the hill.",
             "In the loop: y = x**4 - 3 * x**2 + x, then zero_grad(), backward(), step(). Where x.data ends is asked "
-            "for, "
-            "from −2 and from 2.",
+            "for, from −2 and from 2.",
         ],
         code=descend,
         right=lambda: (descend(-2.0)[0], descend(2.0)[0]),
@@ -59,8 +57,7 @@ EXERCISES = (
         "in order, and shuffled",
         "in_order shuffled",
         shows="shuffled, it needs a third of the epochs. In order, each sample comes right after a neighbour that has "
-        "just "
-        "taught nearly the same; shuffled, after a different one.",
+        "just taught nearly the same; shuffled, after a different one.",
         hints=[
             "`fit` ends when a callback returns True.",
             "The callback looks at the parameters: is each of them less than 0.005 from 2, 3 and 4?",

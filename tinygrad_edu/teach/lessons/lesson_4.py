@@ -42,8 +42,7 @@ EXERCISES = (
         "central differences",
         "by_central_differences",
         shows="a central difference has no error in h, only one in h². The loss of the lesson is quadratic, so its "
-        "third "
-        "derivative is 0, and nothing is left but rounding.",
+        "third derivative is 0, and nothing is left but rounding.",
         hints=[
             "Look to both sides of the point: how far apart are the two numbers of w?",
             "For w: the loss at w + h, minus the loss at w − h, divided by 2h.",
@@ -62,10 +61,8 @@ EXERCISES = (
         "only the first mistake repaired",
         "of_twice of_shared of_exponent",
         shows="none of the three is right yet. Each visit passes on all that has come together so far, so what came "
-        "first is "
-        "passed on again: in `twice`, b passes on 2 and then 4. To pass on only what is new would be right, but for "
-        "the "
-        "exponent; it walks along every path, though, and those double with each y = y + y.",
+        "first is passed on again: in `twice`, b passes on 2 and then 4. To pass on only what is new would be right, "
+        "but for the exponent; it walks along every path, though, and those double with each y = y + y.",
         hints=[
             "Two lines of `backward` change: the one with = and the one that clears.",
             "self.grad += gradient; the line x.grad = 0.0 goes; and x.backward(self.grad * slope) stays as it is.",

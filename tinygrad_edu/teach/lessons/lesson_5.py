@@ -29,8 +29,7 @@ EXERCISES = (
         "a third step by hand",
         "loss_3 after_3",
         shows="the loss of the first sample is a third of the 0.64 that it was, though the step between was made for "
-        "the "
-        "other sample: both want larger parameters.",
+        "the other sample: both want larger parameters.",
         hints=[
             "Everything is as in the first step, but for the parameters: which are they now?",
             "ŷ = w1·0.1 + w2·0.8 + b with the numbers of after_2, then L = (ŷ − 0.8)² and ∂L/∂ŷ = 2(ŷ − 0.8).",
@@ -54,15 +53,13 @@ EXERCISES = (
         "5.2",
         "the derivative of the cross-entropy",
         "slope",
-        shows="the p(1 − p) of the sigmoid cancels what the logarithms bring: however wrong the neuron is, the error "
-        "p − y "
-        "itself goes back, and learning does not stall where the sigmoid is flat.",
+        shows="the p(1 − p) of the sigmoid cancels what the logarithms bring: however wrong the neuron is, the error p "
+        "− y itself goes back, and learning does not stall where the sigmoid is flat.",
         hints=[
             "By the chain rule ∂L/∂z = ∂L/∂p · ∂p/∂z, where p = σ(z).",
             "∂L/∂p = −y/p + (1 − y)/(1 − p), and ∂p/∂z = p(1 − p). Multiply, and simplify.",
             "It is p − y. As a function of z and the target: tg.sigmoid(z) minus the target. (tg.sigmoid, as your "
-            "function "
-            "is tried on Values, for its own gradient.)",
+            "function is tried on Values, for its own gradient.)",
         ],
         code=slope,
         right=lambda: (slope,),

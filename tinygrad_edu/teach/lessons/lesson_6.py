@@ -33,16 +33,14 @@ EXERCISES = (
         "6.1",
         "sin and cos in the table",
         "derivatives",
-        shows="two entries, each with the other in its slope, are enough for derivatives of every order: after four "
-        "of them "
-        "the sine is back.",
+        shows="two entries, each with the other in its slope, are enough for derivatives of every order: after four of "
+        "them the sine is back.",
         hints=[
             "An entry is a value and a slope, as for tanh and exp. What is the slope of the sine?",
             "The slope of sin is cos, that of cos is −sin; in the table they are the functions `sin` and `cos` that "
-            "also "
-            "take Nodes, made by on_any_number.",
-            'RULES["sin"] = (lambda a: sin(a), lambda y, a: (cos(a),)), and for cos (-sin(a),). Then four times: '
-            "y = y.gradients(numbers=lambda node: node)[x], and y.data into the list.",
+            "also take Nodes, made by on_any_number.",
+            'RULES["sin"] = (lambda a: sin(a), lambda y, a: (cos(a),)), and for cos (-sin(a),). Then four times: y = '
+            "y.gradients(numbers=lambda node: node)[x], and y.data into the list.",
         ],
         code=add_sine,
         right=lambda: ([COS, -SIN, -COS, SIN],),
@@ -62,8 +60,7 @@ EXERCISES = (
         "the slopes of a power",
         "slopes",
         shows="the exponent is an input like any other. It gets an entry of its own, since for a plain exponent there "
-        "must be "
-        "no logarithm: (−2)² is 4, and log(−2) is not defined.",
+        "must be no logarithm: (−2)² is 4, and log(−2) is not defined.",
         hints=[
             "A power is aᵇ = e^(b·log a). Differentiate that, once in a and once in b.",
             "In b it is e^(b·log a) times log a.",

@@ -87,8 +87,7 @@ EXERCISES = (
         "three helps against overfitting",
         "smaller decayed stopped",
         shows="stopping helps most, weight decay some. Eight neurons are too few for ten digits, and no less certain "
-        "of "
-        "themselves.",
+        "of themselves.",
         hints=[
             "Put the run on 100 pictures into a function, with what differs as its arguments.",
             "Three runs of at most 150 epochs: MLP(64, [8, 10], …); AdamW with weight_decay=1.0; and "

@@ -64,8 +64,7 @@ EXERCISES = (
         "a pendulum on a spring",
         "spring_accelerations",
         shows="the force outwards and the one that turns a shorter pendulum faster were not put in by anybody: they "
-        "are in the "
-        "derivatives of the energy.",
+        "are in the derivatives of the energy.",
         hints=[
             "Begin with the Lagrangian as a function of r, θ and their velocities, as for the double pendulum.",
             "∂²L/∂v² is diagonal here, so each coordinate can be solved for on its own, as for the simple pendulum.",

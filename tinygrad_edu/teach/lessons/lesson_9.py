@@ -43,9 +43,8 @@ EXERCISES = (
         "9.1",
         "a loop in which each turn needs the one before",
         "iterated",
-        shows="what depends on the turn before cannot be an array: it stays a loop, and its gradient is a second "
-        "loop, which "
-        "goes through the turns backwards, on the numbers that the first one has kept.",
+        shows="what depends on the turn before cannot be an array: it stays a loop, and its gradient is a second loop, "
+        "which goes through the turns backwards, on the numbers that the first one has kept.",
         hints=[
             "It is an ordinary loop, on Values.",
             "1,000 times: x becomes tanh(a·x + b).",
@@ -64,8 +63,7 @@ EXERCISES = (
         "a neuron that breaks the pattern",
         "activations",
         shows="the sums of all sixteen neurons are one product of matrices as before; only the function after it is "
-        "applied in "
-        "parts. A pattern is broken where it is broken, and not elsewhere.",
+        "applied in parts. A pattern is broken where it is broken, and not elsewhere.",
         hints=[
             "All sixteen neurons have a sum; only what is done with it differs, for one of them.",
             "`enumerate` gives the place of each sum in the list.",
