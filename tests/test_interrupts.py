@@ -12,8 +12,10 @@ import random
 import signal
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -28,7 +30,7 @@ from threads import in_threads
 
 from tinygrad_edu import Value, _io, dot, draw, explore, grad, nn, no_grad, optim, record, total
 from tinygrad_edu._interrupts import handle_signals
-from tinygrad_edu._limits import call_within
+from tinygrad_edu._limits import TimeIsOverError, call_within
 from tinygrad_edu.cli._folder import write_all_or_none
 from tinygrad_edu.cli.commands import _exit_on_signals, _open_closed_streams
 from tinygrad_edu.data.tables import make_options, open_csv
@@ -327,7 +329,6 @@ def everything() -> dict[str, Any]:
         "fonts": {*[tuple(text.get_fontfamily()) for ax in PLOT for text in ax.figure.findobj(Text)]},
         "lock": rendering_lock.locked(),
         "random": (random.getstate(), str(np.random.get_state())),
-        "threads": threading.active_count(),
         "files": {**files, Path("table.csv"): b""},  # which the test itself writes
         "folders": [path for path in Path().rglob("*") if path.is_dir() and path.name != "folder"],
     }
@@ -364,6 +365,18 @@ def test_every_block_and_every_picture_ends_when_it_is_interrupted(
         assert in_threads(lambda: run() or "done") == ["done"]  # a lock that is still held is one to this thread only
     run()
     assert everything() == full
+
+
+def test_a_time_limit_that_is_interrupted_does_not_ring_later() -> None:
+    def run() -> object:
+        return call_within(0.1, int)
+
+    for moment in moments_of(run):
+        with suppress(TimeIsOverError):  # on a machine that is slow
+            assert interrupted(run, moment)[0]
+    until = time.monotonic() + 0.3
+    while time.monotonic() < until:
+        pass
 
 
 # ---- updates ---------------------------------------------------------------------------------------------------------
