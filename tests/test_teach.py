@@ -323,6 +323,14 @@ def test_in_another_thread_all_is_as_ever(monkeypatch: pytest.MonkeyPatch):
     assert "was still running after 0.05 s" in slow.message
 
 
+def test_where_there_are_no_threads_all_is_as_ever(monkeypatch: pytest.MonkeyPatch):
+    def fail(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("_thread.start_new_thread", fail)
+    assert check("5.2", exercise("5.2").code).right
+
+
 def test_an_error_of_a_function_is_told_with_its_line():
     def of_zero(z: Value, target: float) -> Value:
         return z / (target - target)

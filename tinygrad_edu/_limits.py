@@ -23,16 +23,13 @@ class TimeIsOverError(BaseException):
 
 
 def call_within(seconds: float, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Calls a function, for at most so many seconds.
+    """Calls a function, for at most so many seconds; where no thread can be started, without a limit.
 
     Raises:
         TimeIsOverError: The time is over; raised where the function then is.
     """
-    thread, is_running, is_ringing = (
-        ctypes.c_ulong(_thread.get_ident()),
-        _thread.allocate_lock(),
-        _thread.allocate_lock(),
-    )
+    thread = ctypes.c_ulong(_thread.get_ident())
+    is_running, is_ringing = _thread.allocate_lock(), _thread.allocate_lock()
 
     def ring() -> None:
         wait = max(seconds, 1e-3)
@@ -49,7 +46,10 @@ def call_within(seconds: float, function: Callable[P, T], *args: P.args, **kwarg
     is_running.acquire()  # locks of C, as Ctrl-C can leave the events of `threading` locked for ever
     try:
         is_ringing.acquire()
-        _thread.start_new_thread(ring, ())
+        try:
+            _thread.start_new_thread(ring, ())
+        except RuntimeError:  # there are none, as in a browser, or too many: no limit
+            is_ringing.release()
         return function(*args, **kwargs)
     finally:
         try:
@@ -69,9 +69,17 @@ def keep_random_state() -> Iterator[None]:
     """Puts the generators of `random` and, where it is loaded, `numpy.random` back after the block."""
     state, numpy = random.getstate(), sys.modules.get("numpy")
     state_of_numpy = numpy.random.get_state() if numpy else None
-    try:
-        yield
-    finally:
+
+    def restore() -> None:
         random.setstate(state)
         if numpy:
             numpy.random.set_state(state_of_numpy)
+
+    try:
+        yield
+    finally:
+        try:
+            restore()
+        except KeyboardInterrupt:
+            restore()
+            raise
