@@ -6,6 +6,14 @@
 #
 # You need: the derivative of $x^2$.
 
+# %% [markdown] lang="zh"
+# # 第 {1} 课：求最小值与拟合曲线
+#
+# 先看最基本的情形：一路下坡，找到 {1} 的最低点，看看学习率起什么作用。然后用抛物线拟合数据，一次看一个样本。
+# 最后的问题是：每走一步之前，要看多少个样本？
+#
+# 预备知识：{1} 的导数。
+
 # %%
 from random import Random
 
@@ -24,6 +32,12 @@ from tinygrad_edu.viz.plots import COLOURS, parameters_at, plot_derivative, plot
 # does the choosing:
 #
 # $$x \leftarrow x - \eta\,\frac{dy}{dx}.$$
+
+# %% [markdown] lang="zh"
+# ## （a）沿抛物线下坡
+#
+# {1} 的导数是 {2}。导数为正的地方，越往右 {3} 越大，所以下坡在*左*边；导数为负的地方，下坡在*右*边。
+# 两种情况可以写成同一个公式，因为导数的正负号会替我们选好方向：
 
 # %%
 fig, axes = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
@@ -68,6 +82,22 @@ for start in (-1.0, 1.0):
 # | 1.0 | −1 | from side to side for ever |
 # | 1.1 | −1.2 | further out with each step: it *diverges* |
 
+# %% [markdown] lang="zh"
+# 无论从哪一边出发，{1} 都会走到 {2}；导数越来越小，步子也就自己变小。
+#
+# ### 学习率的作用
+#
+# 这里的每一步都能直接算出来：{1}。每走一步，{2} 就乘以 {3}。所以：
+#
+# | {1} | 因子 | 结果 |
+# | --- | --- | --- |
+# | {2} | {3} | 慢慢爬 |
+# | {4} | {5} | 很快就到 |
+# | {6} | {7} | 一步到位：抛物线才有的好运气 |
+# | {8} | −{9} | 左右来回跳，最后也能到 |
+# | {10} | −{11} | 永远左右来回跳 |
+# | {12} | −{13} | 一步比一步远：*发散* |
+
 # %%
 fig, axes = plt.subplots(2, 3, figsize=(10, 6), layout="constrained", sharex=True, sharey=True)
 curve = np.linspace(-2.6, 2.6, 200)
@@ -86,6 +116,9 @@ assert abs(descend(1.0, lr=0.01, steps=100)[-1] - 0.98**100) < 1e-12  # after 10
 
 # %% [markdown]
 # When training diverges, `fit` says so and what to do. Here the model is $x^2$ itself, whatever the sample:
+
+# %% [markdown] lang="zh"
+# 训练发散时，{1} 会报告出来，并告诉你该怎么办。这里的模型就是 {2} 本身，不管样本是什么：
 
 # %%
 
@@ -123,6 +156,15 @@ assert "Lower the learning rate" in diverged
 # Each sample in turn gives a squared error, a gradient, and an update with $\eta = 0.1$. A hundred of these are an
 # *epoch*, and its mean loss is the mean of what each sample had when its turn came. We stop when that is under
 # $10^{-4}$.
+
+# %% [markdown] lang="zh"
+# ## （b）拟合曲线：一次一个样本
+#
+# 数据是 {1} 在 {2} 处的值。模型是 {3}：对 {4} 来说这是一条曲线，对参数来说却是*线性*的，所以模型就是一个神经元，
+# 两个输入是 {5} 和 {6}，偏置是 {7}。参数从 {8} 出发。
+#
+# 每个样本依次给出一个平方误差和一个梯度，再以 {1} 更新一次参数。一百次这样的更新是一*轮*（epoch）；
+# 一轮的平均损失，就是各个样本轮到自己时的损失的均值。平均损失低于 {2} 时停止。
 
 # %%
 x = [i / 100 for i in range(100)]
@@ -168,6 +210,17 @@ ax = plot_loss(history, right, scale="log")
 # in each. One sample is an unreliable witness of where downhill is, but there are many updates; all samples are the
 # best witness, but for one look at all of them there is one step only.
 
+# %% [markdown] lang="zh"
+# 曲线已经落在数据上，{1} 却还不是 {2}：{3} 的范围很短，在这一小段上，{4} 稍多一点、{5} 稍少一点，
+# 曲线看上去几乎一样。损失几乎分不出这些曲线，沿这个方向的梯度很小，下降也就很慢。
+#
+# ## （c）全部样本、一个，还是一部分
+#
+# 一次更新所用的梯度，可以来自**全部**样本（*批量*，batch），来自**一个**样本（*随机*，stochastic），
+# 或者来自**一部分**样本（*小批量*，mini-batch）。三种做法都把一批里各个样本的梯度相加，这样一轮下来，
+# 参数移动的距离都差不多。要问哪边是下坡，一个样本是不可靠的证人，但更新的次数多；全部样本是最好的证人，
+# 可是全部看一遍，只能走一步。
+
 # %%
 fig, axes = plt.subplots(1, 3, figsize=(12, 4), layout="constrained", sharey=True)
 for ax, cost in zip(axes, ("update (from 1 on, logarithmic)", "epoch", "time (s)")):
@@ -206,11 +259,23 @@ _ = axes[2].legend(frameon=False)
 # a hundred samples the batch does well. Real data sets have millions of samples, which say much the same: a mini-batch
 # hears enough of them, and has made thousands of steps before the whole batch has made its first.
 
+# %% [markdown] lang="zh"
+# 同样的三次训练，横轴分别是三种代价；一个标记表示一轮。按*更新次数*看，批量走得最远：每次更新都看过了一百个样本。
+# 按*轮数*看，也就是按看过几遍数据来看，三者几乎重合：要么是一百小步，要么是一大步，大约等于这些小步之和。
+# 按*时间*看，三者的差别在于，一次更新除了求梯度之外还要花多少时间。所以样本只有一百个时，用批量就很好。
+# 真实的数据集有几百万个样本，说的话大同小异：小批量听上一部分就够了，批量还没走出第一步，小批量已经走了几千步。
+
 # %% [markdown]
 # ## Why not solve $\nabla L = 0$?
 #
 # For this model the loss is a quadratic function of $w$, its gradient is linear, and $\nabla L = 0$ is a system of
 # three linear equations, the *normal equations* $A^\top A\, w = A^\top y$, where a row of $A$ is $(x^2, x, 1)$:
+
+# %% [markdown] lang="zh"
+# ## 为什么不直接解 {1}？
+#
+# 这个模型的损失是 {1} 的二次函数，梯度是线性的，{2} 就是由三个线性方程组成的方程组，即*正规方程* {3}，
+# 其中 {4} 的每一行都是 {5}：
 
 # %%
 A = np.array([[xi * xi, xi, 1.0] for xi in x])
@@ -226,6 +291,12 @@ assert np.allclose(exact, [2, 3, 4])
 # much: for $p$ parameters it is some $p^3$ operations, which for a million parameters is out of reach, while one step
 # of descent costs a few times as much as computing the loss. Descent does not even notice: here it fits six such tanh
 # at once to a sine.
+
+# %% [markdown] lang="zh"
+# 一行代码，不用学习率，得到的还是精确解。可是模型对参数一旦不是线性的，这就行不通了。只要套上一个 tanh，
+# 写成 {1}，{2} 就成了一个没有求解公式的方程组，解还常常不止一个。即使有公式，
+# 代价也可能太大：{3} 个参数大约要做 {4} 次运算，参数有一百万个时根本算不动，而下降一步的代价，
+# 只是算一次损失的几倍。梯度下降甚至感觉不到有什么不同：这里它让六个这样的 tanh 一起去拟合一条正弦曲线。
 
 # %%
 curve_x = [xi * 6 - 3 for xi in x]
@@ -251,6 +322,13 @@ assert run.loss[-1] < 1e-2
 #   `_refuse_growth` says that it diverged.
 # - `power` in `tinygrad_edu/ops.py`: the derivative $n x^{n-1}$.
 
+# %% [markdown] lang="zh"
+# ## 包里的实现
+#
+# - {1}，在 {2} 里：没有动量时，就是一行 {3}。
+# - {4}，在 {5} 里；遍历各批的循环在 {6}（{7}）里，其中的 {8} 负责报告训练发散。
+# - {9}，在 {10} 里：导数 {11}。
+
 # %% [markdown]
 # ## Exercises
 #
@@ -259,6 +337,14 @@ assert run.loss[-1] < 1e-2
 #
 # **1.** Minimise $y = x^4 - 3x^2 + x$ from $x = -2$ and from $x = 2$, with the learning rate 0.02. At which $x$ does
 # each end? Why do you not get the same answer?
+
+# %% [markdown] lang="zh"
+# ## 练习
+#
+# 把省略号换成你的代码。{1} 会告诉你答案对不对；在后面加上 {2} 会给出一个提示，每次再多给一个。
+# 参考答案在每道练习下面折叠起来的单元格里。
+#
+# **{1}.** 用学习率 {5} 最小化 {2}，分别从 {3} 和 {4} 出发。两次各停在哪个 {6} 处？为什么得到的答案不同？
 
 # %%
 # Your code here
@@ -278,6 +364,10 @@ tg.teach.check("3.1", x_left, x_right)
 # %% [markdown]
 # **2.** In (b), let the epochs go on until $w$ is $(2, 3, 4)$ to two decimals: each within 0.005. How many are needed,
 # `in_order`, and how many with `shuffle=True`? Does it help, and why?
+
+# %% [markdown] lang="zh"
+# **{1}.** 在（b）里一轮一轮训练下去，直到 {2} 在两位小数的精度内等于 {3}，即每个参数的误差都在 {4} 以内。
+# 按顺序取样本需要多少轮（{5}），用 {6} 打乱顺序又需要多少轮？打乱有没有帮助，为什么？
 
 # %%
 # Your code here

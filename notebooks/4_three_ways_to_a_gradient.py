@@ -8,6 +8,15 @@
 #
 # You need: Lesson 1.
 
+# %% [markdown] lang="zh"
+# # 第 {1} 课：求梯度的三种方法
+#
+# 求梯度有三种方法：（{1}）把每个参数轻轻推一下，看看会发生什么；（{2}）用别人推导好的公式；
+# （{3}）用一个能记住自己算了什么的程序。我们用这三种方法训练同一条直线，把结果比较到最后一位数字，然后从零开始，
+# 为第三种方法造一个引擎：先造一个看上去对、其实错了的，再造一个对的。
+#
+# 预备知识：第 {1} 课。
+
 # %%
 import math
 
@@ -21,6 +30,11 @@ from tinygrad_edu.viz.plots import plot_derivative, plot_fit, plot_numeric_gradi
 # ## What a derivative is, in pictures
 #
 # The derivative of a function at $x$ is the slope of its tangent there. The derivative of sin is cos:
+
+# %% [markdown] lang="zh"
+# ## 从图上看导数是什么
+#
+# 函数在 {1} 处的导数，就是函数图像在该处切线的斜率。sin 的导数是 cos：
 
 # %%
 fig, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
@@ -45,6 +59,15 @@ _ = left.set_ylim(-1.1, 2.1)  # room for the legend
 #
 # $$\text{MSE} = \frac{25 + 25 + 25}{3} = 25 .$$
 
+# %% [markdown] lang="zh"
+# 右图中的点是 {1} 的*数值*导数：让 {4} 变化一个很小的 {3}，用 {2} 的变化除以 {3}。这些点都落在直线 {5} 上，
+# 至少看上去是这样。
+#
+# ## 手算均方误差
+#
+# 三个学生的预测分数是 {1}、{2} 和 {3}，实际得分是 {4}、{5} 和 {6}。误差是 {7}、{8} 和 −{9}，
+# 平方是 {10}、{11} 和 {12}，均值是
+
 # %%
 mse = tg.losses.mse([80.0, 90.0, 70.0], [75.0, 85.0, 75.0])
 print(mse)
@@ -56,6 +79,12 @@ assert mse == 25
 # $y = x + \text{noise}$ for a hundred inputs from $-0.50$ to $0.49$; the noise is a formula, so that everybody gets the
 # same numbers. The model is $\hat y = w x + b$ from $w = 0.1$, $b = 1.0$, the loss is the MSE, and there are 300 epochs
 # with $\eta = 0.08$, each one update.
+
+# %% [markdown] lang="zh"
+# ## 直线与数据
+#
+# 数据是 {1}，一百个输入从 {2} 到 {3}；噪声由公式给出，这样每个人得到的数都一样。模型是 {4}，从 {5}、{6} 开始，
+# 损失是 MSE，以 {8} 训练 {7} 轮，每轮更新一次。
 
 # %%
 n = 100
@@ -80,6 +109,12 @@ assert abs(loss_of(0.1, 1.0) - 1.0811403340) < 5e-11
 # $$\frac{\partial L}{\partial w} \approx \frac{L(w + h, b) - L(w, b)}{h}.$$
 
 
+# %% [markdown] lang="zh"
+# ### （{1}）用数值差分
+#
+# 把一个参数推动 {1}，看看损失变化多少。除了损失本身，别的什么都不需要，每个参数只要多算一次损失：
+
+
 # %%
 def by_differences(w, b, h=0.001):
     here = loss_of(w, b)
@@ -93,6 +128,12 @@ def by_differences(w, b, h=0.001):
 # $-2(y - \hat y)$; averaged over the samples.
 
 
+# %% [markdown] lang="zh"
+# ### （{1}）用公式
+#
+# 手算链式法则：{1} 对 {2} 的导数是 {3}，对 {4} 的导数是 {5}；再对所有样本取平均。
+
+
 # %%
 def by_formulas(w, b):
     errors = [yi - (w * xi + b) for xi, yi in zip(x, y)]
@@ -104,6 +145,12 @@ def by_formulas(w, b):
 #
 # The loss is computed on Values, and `backward()` applies the chain rule. Note that `loss_of` is the very function from
 # above.
+
+
+# %% [markdown] lang="zh"
+# ### （{1}）用 {2}
+#
+# 损失用 Value 计算，再由 {1} 应用链式法则。注意，这里的 {2} 正是上面的那个函数。
 
 
 # %%
@@ -154,6 +201,16 @@ ax = plot_fit(x, y, {"before": [0.1 * xi + 1.0 for xi in x], "after": [w * xi + 
 # where the *wrong* gradient is 0. For a parabola of one variable that is $\tfrac12 h$ to the left of its minimum, and
 # so it nearly is here, in both parameters:
 
+# %% [markdown] lang="zh"
+# ## 数值差分的偏差从哪里来
+#
+# （{1}）和（{2}）的结果相同，只差浮点数的舍入误差。（{3}）最后得到另一个 {4}，偏差在小数点后第四位。偏差有多大，
+# 泰勒公式可以告诉我们：
+#
+# 我们的损失是二次函数，所以 {1} 是常数，后面也没有别的项：对 {2} 来说，{1} 等于 {3}，差分恰好大了 {4}；
+# 对 {5} 来说，{1} 等于 {6}。下降会走到*错误的*梯度等于 {7} 的地方。对一元的抛物线，
+# 这个地方在极小值点左边 {8} 处；这里的两个参数也差不多是这样：
+
 # %%
 mean_square = sum(xi * xi for xi in x) / n
 (dw, db), (ew, eb) = by_differences(0.1, 1.0), by_formulas(0.1, 1.0)
@@ -174,12 +231,21 @@ assert max(abs(shift_w + 0.0005), abs(shift_b + 0.0005)) < 5e-5
 # are lost anyway. The central difference $(L(w+h) - L(w-h))/2h$ does better, and has the same two sides. Here for
 # $e^{\sin w}$ at $w = 1$, whose third derivative is not 0:
 
+# %% [markdown] lang="zh"
+# 那么把 {1} 取小一些？可以，但有限度。浮点数有 {2} 个二进制位，所以 {3} 只能准确到自身的 {4} 左右；
+# 两个这样的数相减，再除以 {5}，误差最大约为 {6}，{7} 越小，误差反而*越大*。图中右边是截断误差，左边是舍入误差，
+# 中间有一个最好的 {8}，不过即使取这个值，也要丢掉一半的数字。中心差分 {9} 要好一些，但同样有这两边的误差。
+# 这里画的是 {10} 在 {11} 处的情形，那里的三阶导数不等于 {12}：
+
 # %%
 ax = plot_numeric_gradient(lambda w: w.sin().exp(), 1.0)
 
 # %% [markdown]
 # And for our loss in $w$, whose second derivative is small and third is 0: the central difference has no truncation
 # error at all.
+
+# %% [markdown] lang="zh"
+# 再看我们的损失，作为 {1} 的函数，二阶导数很小，三阶导数是 {2}：中心差分完全没有截断误差。
 
 # %%
 ax = plot_numeric_gradient(lambda w: loss_of(w, 1.0), 0.1)
@@ -193,6 +259,14 @@ ax = plot_numeric_gradient(lambda w: loss_of(w, 1.0), 0.1)
 #
 # For $e = \sin((a + b)\cdot 2)$, and $d = a \cdot b$ beside it, which $e$ does not depend on. Both graphs share the
 # leaves $a$ and $b$:
+
+# %% [markdown] lang="zh"
+# 数值差分要为每个参数算一次损失，而且永远不精确。公式是精确的，可是每换一个模型，
+# 都得有人重新推导。{1} 也是精确的，会自己推导公式，而且无论有多少个参数，代价只相当于算几次损失。
+#
+# ## 程序记住的计算图
+#
+# 这是 {1} 的计算图，旁边是 {2} 的，{3} 不依赖于后者。两张图共用叶节点 {4} 和 {5}：
 
 # %%
 a, b = tg.Value(2.0, label="a"), tg.Value(-3.0, label="b")
@@ -213,6 +287,15 @@ tg.draw([e, d], parameters=[])
 # What does a class need, to do that? A number, the inputs it was computed from, and the slope towards each of them.
 # This is the first thing that comes to mind: each operation stores the slopes, and `backward` passes gradient · slope
 # on to the inputs, at once, by recursion.
+
+
+# %% [markdown] lang="zh"
+# 只有计算 {1} 时用到的节点，才从 {2} 得到了梯度；{3} 的梯度是 {4}。
+#
+# ## 从零开始写一个小引擎
+#
+# 一个类要做到这些，需要什么？需要一个数、算出这个数的各个输入，以及对每个输入的斜率。最先想到的写法是：
+# 每次运算都把斜率存起来，{1} 立刻用递归把“梯度 · 斜率”传给各个输入。
 
 
 # %%
@@ -254,6 +337,9 @@ class Naive:
 # %% [markdown]
 # On a chain, and wherever no number is used twice, it works:
 
+# %% [markdown] lang="zh"
+# 如果各个运算连成一条链，或者没有哪个数用到两次，这样写是对的：
+
 # %%
 x1, w1 = Naive(2.0), Naive(-3.0)
 y1 = (x1 * w1 + Naive(10.0)).relu()
@@ -264,6 +350,9 @@ assert (x1.grad, w1.grad) == (-3.0, 2.0)
 # %% [markdown]
 # Now the real one beside it, on three small programs. What is right, anybody can compute: in `b = a + a; c = b + b`,
 # $c = 4a$.
+
+# %% [markdown] lang="zh"
+# 现在把真正的引擎放在旁边，用三个小程序作比较。正确答案谁都会算：在 {1} 中，{2}。
 
 # %%
 
@@ -311,6 +400,19 @@ for program in (twice, shared, exponent):
 #   of 0.
 #
 # ## The engine, repaired
+
+
+# %% [markdown] lang="zh"
+# 三个错误，每个都教给我们一件事：
+#
+# - **该用 {2} 的地方用了 {1}**，还在途中清零：用到两次的数沿两条路径影响结果，链式法则把两条路径*相加*，
+#   第二条路径却覆盖了第一条。所以：梯度要累加；清零要在反向传播之前做，不在传播途中做。
+# - **立刻递归**：即使用了 {3}，像 {4} 这样的中间节点也会在只收到一部分梯度时就传下去，等两部分都收到了，
+#   又传一次。要等用到一个节点的所有运算都贡献完了，这个节点才能把梯度传下去。所以：按*拓扑序*访问节点，
+#   这里是从结果往回走，每个节点都排在所有用到自己的节点之后。
+# - **指数也是变量**：{5}。漏掉一个斜率，得到的梯度就是 {6}。
+#
+# ## 修好的引擎
 
 
 # %%
@@ -377,6 +479,18 @@ for program in (twice, shared, exponent):
 # - `backward` and `_backward` in `tinygrad_edu/engine.py`. The slopes: `tinygrad_edu/ops.py`, where `pow` has both.
 # - The plots of numeric gradients: `tinygrad_edu/viz/gradient_plots.py`.
 
+# %% [markdown] lang="zh"
+# 三十来行代码，就能对由这些运算组成的任何程序求导。与这个包的引擎相比，这里还缺几样：
+# 不用递归的做法（{1} 个节点的链，对 {2} 来说太深了）；能与 Value 混用的普通数字，这样求负数的平方时，
+# 就不会去求这个负数的对数；能说明错在哪里的报错；还有可以再次求导的斜率。
+# 笔记本《亲手写一个引擎》会一步一步做到这些。
+#
+# ## 包里的实现
+#
+# - {1}，在 {2} 里：顺序与 {3} 相同，用栈实现。
+# - {4} 和 {5}，在 {6} 里。斜率在 {7} 里，其中的 {8} 两个斜率都有。
+# - 数值梯度的图：{9}。
+
 # %% [markdown]
 # ## Exercises
 #
@@ -385,6 +499,15 @@ for program in (twice, shared, exponent):
 #
 # **1.** With central differences, how close does training (1) come to (2)? Write them for any function $f(w, b)$, such
 # as `loss_of`.
+
+
+# %% [markdown] lang="zh"
+# ## 练习
+#
+# 把省略号换成你的代码。{1} 会告诉你答案对不对；在后面加上 {2} 会给出一个提示，每次再多给一个。
+# 参考答案在每道练习下面折叠起来的单元格里。
+#
+# **{1}.** 训练（{2}）改用中心差分后，结果能与（{3}）有多接近？请对任意函数 {4}（例如 {5}）写出中心差分。
 
 
 # %%
@@ -407,6 +530,9 @@ tg.teach.check("4.1", by_central_differences)
 # %% [markdown]
 # **2.** Repair only the first mistake of `Naive` (`+=`, no clearing). Which of the three programs come out right, and
 # what do the others give?
+
+# %% [markdown] lang="zh"
+# **{1}.** 只改正 {2} 的第一个错误（改用 {3}，不清零）。三个程序中，哪些得到正确的结果，其余的得到什么？
 
 # %%
 # Your code here
