@@ -33,6 +33,7 @@ def parsed(text: Path) -> nbformat.NotebookNode:
     }
     for place, cell in enumerate(notebook.cells, 1):
         cell.id = f"cell-{place}"
+        cell.metadata.pop("lines_to_next_cell", None)  # of the text, and not of the notebook
     return notebook
 
 
