@@ -294,7 +294,7 @@ def test_explore_writes_a_page(call):
     result = call("explore", "tanh(w*x + b)", "w=0.5", "x=2", "b=1", "-o", "my page.html", "--parameters", "w,b")
     assert (result.exit_code, result.output) == (0, "my page.html is written: open it in a browser\n")
     text = Path("my page.html").read_text()
-    assert '"formula":"tanh(\\u27e60\\u27e7)"' in text
+    assert '"formula":"tanh(⟦0⟧)"' in text
     assert '"marked":[' in text
     assert '"marked":[]' not in text
 

@@ -22,7 +22,7 @@ ANY, SUM, PRODUCT, SIGN, POWER, ATOM = range(6)  # precedences: a sum binds leas
 class Op:
     """One operation: its value, its local derivatives, and its traits, which all that shows or tests operations asks.
 
-    Formulas: y = value(m, *xs), and ∂y/∂xᵢ = partials[i](m, y, *xs).
+    Formulas: y = `value(m, *xs)`, and ∂y/∂xᵢ = `partials[i](m, y, *xs)`.
 
     An operation is pickled by its name: rules stay in the code.
 

@@ -94,6 +94,7 @@ def examine(concept: Concept, value_class: type, *, seconds: float = SECONDS) ->
 
     Example:
         >>> from tinygrad_edu import Value
+        >>> from tinygrad_edu.testing.grader.concepts import CONCEPTS
         >>> examine(CONCEPTS[0], Value).status
         'passed'
     """
