@@ -30,9 +30,9 @@ SAME = re.compile(
     `[^`]+`                                         # code
     | \$\$.+?\$\$ | \$[^$]+?\$                      # formulas
     | (?<=\])\([^()\s]*\)                           # the address of a link
-    | <img\ [^<>]*\balt=" | (?<=")>                  # a picture but for what it says to those who do not see it
+    | <img\ [^<>]*\balt=" | ">                      # a picture but for what it says to those who do not see it
     | <[^<>]*>                                      # another tag
-    | (?<![\w.])[0-9]+(?:[.,:][0-9]+)*(?:\s?%)?(?!\w)    # a number
+    | (?<![\w.])[0-9]+(?:[.,:][0-9]+)*(?:\s?%)?(?!\w)  # a number
     """,
     re.VERBOSE | re.DOTALL,
 )
@@ -44,15 +44,15 @@ BREAK = re.compile(rf"(?<=[{WIDE}])\n *(?=[{WIDE}])|(?<=[，。：；？！（�
 
 def split(markdown: str) -> list[str]:
     """The blocks of a text: what is between blank lines, and a block of code as one."""
-    blocks: list[str] = []
+    blocks: list[list[str]] = [[]]
     is_code = False
-    for part in re.split(r"\n\s*\n", markdown.strip("\n")):
-        if is_code:
-            blocks[-1] += f"\n\n{part}"
-        else:
-            blocks.append(part)
-        is_code ^= len(re.findall(r"^\s*(?:```|~~~)", part, flags=re.MULTILINE)) % 2 == 1
-    return blocks
+    for line in markdown.strip("\n").split("\n"):
+        if line.strip() or is_code:
+            blocks[-1].append(line)
+        elif blocks[-1]:
+            blocks.append([])
+        is_code ^= line.lstrip().startswith("```")
+    return ["\n".join(block) for block in blocks]
 
 
 def has_words(block: str) -> bool:
