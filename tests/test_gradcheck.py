@@ -280,6 +280,40 @@ def test_an_infinite_slope_is_shown_from_the_side_where_it_is() -> None:
     assert (found.given, found.left, found.right) == (None, -math.inf, None)
 
 
+INFINITE: dict[str, tuple[Callable[..., Any], float, str, float | None, float | None]] = {
+    "a root": (tg.sqrt, 0.0, "outside the domain", None, math.inf),
+    "a root, from the left": (lambda x: tg.sqrt(1.0 - x), 1.0, "outside the domain", -math.inf, None),
+    "a logarithm, above a number": (lambda x: x**x, 0.0, "outside the domain", None, -math.inf),
+    "a jump": (tg.step, 0.0, "kink", 0.0, math.inf),
+    "a jump above a number": (lambda x: tg.step(x) + 5.0, 0.0, "kink", 0.0, math.inf),
+    "a jump away from 0": (lambda x: tg.sign(1.0 - x), 1.0, "kink", -math.inf, -math.inf),
+}
+
+
+@pytest.mark.parametrize("digits", [200, 16])
+@pytest.mark.parametrize(("f", "x", "verdict", "left", "right"), INFINITE.values(), ids=INFINITE)
+def test_an_infinite_slope_is_found_with_many_digits_and_with_floats(
+    f: Callable[..., Any],
+    x: float,
+    verdict: str,
+    left: float | None,
+    right: float | None,
+    digits: int,
+    request: pytest.FixtureRequest,
+) -> None:
+    if digits == 16:
+        request.getfixturevalue("without_mpmath")
+    check = gradcheck(f, x)
+    (found,) = check.derivatives
+    assert (check.verdict, check.digits, found.left, found.right) == (verdict, digits, left, right), str(check)
+
+
+def test_no_number_is_said_to_lie_between_infinite_slopes() -> None:
+    words = " ".join(str(gradcheck(tg.sign, 0.0)).split())
+    assert "∂f/∂x0 is inf from the left, inf from the right: this is a kink of sign. The rules may give any" in words
+    assert "give any number; they give 0." in words
+
+
 def test_at_the_border_of_a_domain_the_derivative_from_the_inside_counts() -> None:
     assert gradcheck(lambda x: x**1.5 + x, 0.0)
     with a_rule_that_is_wrong(OPS["add"]):

@@ -171,4 +171,5 @@ def _find_infinite_slope(estimates: Sequence[Slope]) -> float:
     ratios = [b.value / a.value for a, b in pairwise(last)]
     growth = [abs(b.value) - abs(a.value) for a, b in pairwise(last)]
     is_growing = min(growth) > 0 and all(b > 0.98 * a for a, b in pairwise(growth)) and max(ratios) < 1.5 * min(ratios)
-    return math.copysign(math.inf, last[0].value) if is_growing else 0.0
+    limit = math.inf if last[0].value > 0 else -math.inf  # math.copysign takes no number with more digits
+    return limit if is_growing else 0.0

@@ -41,11 +41,13 @@ class Precision:
     def widths(self, x: float) -> list[Number]:
         """Widths of intervals at x, from wide to narrow.
 
-        With many digits all are tiny. With floats they go from 0.73·max(|x|, 1), as a whole number could be a period of
-        f, down to the last digits of x: the scale of f is not known.
+        With many digits all are tiny. Four in equal steps show whether the slopes grow on and on; at 0 there are four
+        more, as beside a value that is not 0 nothing is seen on the narrowest. With floats they go from
+        0.73·max(|x|, 1), as a whole number could be a period of f, down to the last digits of x: the scale of f is not
+        known.
         """
         if self.is_exact:
-            powers = [40, 50, 60, 70] if x else [80, 600, 1120, 1640]
+            powers = [40, 50, 60, 70] if x else [80, 90, 100, 110, 620, 1130, 1640]
             return [self.number(abs(x) or 1.0) * self.number(10) ** -power for power in powers]
         widths = [0.73 * max(abs(x), 1.0)]
         while widths[-1] > LEAST_WIDTH * (abs(x) or 1.0) and widths[-1] > sys.float_info.min:

@@ -140,7 +140,8 @@ def _explain_kink(check: GradientCheck) -> str:
     for d in check.derivatives:
         if d.verdict == "kink":
             gives = "" if d.given is None else f"; they give {d.given:.6g}"
-            allowed = f"The rules may give any number between these{gives}."
+            between = " between these" if math.isfinite((d.left or 0.0) + (d.right or 0.0)) else ""
+            allowed = f"The rules may give any number{between}{gives}."
             return f"There is no one gradient at this point. {d.name} is {d.sides}: this is {kink}. {allowed}"
     return f"The gradient need not be right at this point: the rules go through {kink}, where they choose a slope."
 
