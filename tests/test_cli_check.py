@@ -42,6 +42,11 @@ def test_a_correct_gradient():
     assert "  decided with 200 digits\n" in result.stdout
 
 
+def test_the_point_is_shown_as_it_is():
+    result = check("x*y", "x=0.999999999999", "y=1e8")
+    assert result.stdout.splitlines()[0] == "f = x*y, at x = 0.999999999999, y = 100000000"
+
+
 @pytest.mark.parametrize("width", [60, 80, 200])
 def test_no_line_is_wider_than_the_terminal(width: int, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("COLUMNS", str(width))

@@ -579,7 +579,7 @@ def check(expression: str, numbers: tuple[str, ...], order: int) -> int:
     with suppress(expressions.DomainError):  # that is for the check to say; all else that is wrong is an error at once
         expressions.parse(expression, {leaf.label: leaf for leaf in leaves})
     found = gradcheck(lambda *xs: expressions.parse(expression, {x.label: x for x in xs}), *leaves, order=order)
-    point = ", ".join([f"{leaf.label} = {leaf.data:g}" for leaf in leaves])
+    point = ", ".join([f"{leaf.label} = {str(leaf.data).removesuffix('.0')}" for leaf in leaves])
     say(f"f = {expression}{point and f', at {point}'}", "", *str(found).split("\n"))
     return 0 if found else 1
 
