@@ -115,16 +115,16 @@ class Trial:
         if not math.isfinite(first.given):
             return f"{it}: something has overflowed, or is not defined there."
         telling = [p for p in pairs if p.right]
-        if all(self._is_close(p.given, -p.right) for p in telling):
+        factors = [p.given / p.right for p in telling] if all(p.right for p in wrong) else []  # a 0 has none
+        if factors and all(self._is_close(p.given, -p.right) for p in telling):
             return f"{it}, and has the wrong sign{', as all others have' if len(telling) > 1 else ''}."
-        factors = [p.given / p.right for p in telling]
-        if len(telling) > 1 and factors[0] and all(abs(f / factors[0] - 1) < self.tolerance for f in factors):
+        if len(factors) > 1 and factors[0] and all(abs(f / factors[0] - 1) < self.tolerance for f in factors):
             return f"{it}, and all numbers are off by the same factor: is one left out, or counted twice?"
-        if first.is_gradient and not any(p.is_gradient is False for p in wrong):
+        if all(p.is_gradient for p in wrong):
             return f"the values are right, but {it}, and that is not the gradient. Is a number in it not a Value?"
         right_names = list(dict.fromkeys(p.name for p in pairs if p.name not in {q.name for q in wrong}))
         also = f" {', '.join(right_names[:4])}: right." if right_names and not first.point else ""
-        return f"{it}, and that is not the number.{also}"
+        return f"{it}, and that is not {'right' if isinstance(first.right, bool) else 'the number'}.{also}"
 
 
 # ---- numbers of answers ----------------------------------------------------------------------------------------------
@@ -146,7 +146,7 @@ def pair(name: str, given: Any, right: Any, point: str = "") -> Iterator[Pair]:
         truth = ask(bool, given)
         if truth is None:  # an array is neither
             raise NotComparableError(f"{name} is {write_kind(given)}{at}, and True or False is asked for.")
-        yield Pair(name, point, float(truth), float(right))
+        yield Pair(name, point, truth, right)
     else:
         number = to_number(given)
         if number is None:
@@ -261,8 +261,8 @@ def where(error: BaseException) -> str:
 
 # ---- words -----------------------------------------------------------------------------------------------------------
 def write_number(x: float) -> str:
-    """A number, as short as it can be read."""
-    return f"{x:.6g}"
+    """A number, as short as it can be read; True or False as they are."""
+    return str(x) if isinstance(x, bool) else f"{x:.6g}"
 
 
 def write_kind(x: Any) -> str:
