@@ -548,6 +548,7 @@ def test_a_notebook_is_its_code_cells_in_order(tmp_path: Path):
 
 CELLS = {  # and how many lines are for the notebook alone
     "%matplotlib inline\n!pip install nothing \\\n  --quiet \\\n\nx = 1\nimport math\nmath?\n?math\nmath.pi??\n": 5,
+    "import sys\nsys.path[0]?\nsys.pa*?\nx = [0][0]  # what?\n": 2,
     "t = %timeit -o 1\nfiles = !ls 'it \\\n -l\nx, y = 1, 2\nfile = !ls\n": 3,
     "x = (10\n  % 3)\ny = [7\n%4]\nz = {'a': 7\n!= 8}\n": 0,
     "x = 10 \\\n% 3\ny = 10 \\\n  % 4\nz = 'a = !b'  # = !c '\n": 0,

@@ -435,9 +435,6 @@ _BASES: tuple[type[Right], ...] = (  # a mistake of an operation first: it shows
     *(_in(*place, "does not multiply by out.grad{}.", lambda x, g, slope: x.grad + slope) for place in _PLACES),
     *(_in(*place, "adds nothing to the gradient{}.", lambda x, g, slope: x.grad) for place in _PLACES),
     *(_leaves_out(*place) for place in _PLACES),
-    _wrong_slope(
-        "relu", "gives 1 at x = 0, as x >= 0 does: its derivative is 1 only where x > 0.", lambda x, y, n: x >= 0
-    ),
     *(_wrong_slope(*mistake) for mistake in _WRONG_SLOPES),
     _AfterInputsAgain,
     _DepthFirstAgain,

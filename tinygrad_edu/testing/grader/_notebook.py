@@ -10,7 +10,7 @@ _SPECIAL = [  # what is for the notebook alone, after what stays; and what takes
     (re.compile(pattern, flags=re.MULTILINE), python)
     for pattern, python in (
         (r"(^[ \t]*|=[ \t]*)%time[ \t]+(?=[^\s-])", ""),  # the code is run, and its time shown
-        (rf"(^[ \t]*)(?:[%!?]{_REST}|[\w.]+\?\??[ \t]*$)", "pass"),
+        (rf"(^[ \t]*)(?:[%!?]{_REST}|[\w.*[\]]+\?\??[ \t]*$)", "pass"),
         (rf"(=[ \t]*)%{_REST}", "None"),
         (rf"(=[ \t]*)!{_REST}", "[]"),  # the lines that a command has printed
     )
