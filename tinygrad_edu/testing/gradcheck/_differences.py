@@ -126,7 +126,8 @@ def choose_slope(estimates: Sequence[Slope]) -> Slope:
     A wide interval may jump over what f does nearby: so where a narrower one contradicts it by more than its own error
     explains, that distance is the error. So it is with the next wider one: the slopes may not be at their end yet, and
     where they go on in one direction, they may go as far as a geometric series. A polynomial that explains nothing of
-    what f does is no witness. Where none explains anything, f is too fast or too noisy, and the error is infinite.
+    what f does is no witness, nor is one that explains it where the next wider and the next narrower do not: it does so
+    by chance. Where none explains anything, f is too fast or too noisy, and the error is infinite.
 
     >>> from tinygrad_edu.rules import FLOATS
     >>> one_sided, central = make_stencils(FLOATS)
@@ -136,7 +137,11 @@ def choose_slope(estimates: Sequence[Slope]) -> Slope:
     >>> round(left.value, 12), round(right.value, 12)
     (-1.0, 1.0)
     """
-    seeing = [e for e in estimates if not e.is_blind]
+    seeing = []
+    for k, e in enumerate(estimates):
+        neighbours = [*estimates[max(k - 1, 0) : k], *estimates[k + 1 : k + 2]]
+        if not e.is_blind and not (neighbours and all(other.is_blind for other in neighbours)):
+            seeing.append(e)
     unknown = _distance_to_limit(seeing[-3:]) if seeing else math.inf
     seeing = seeing or [*estimates]
     best = NO_SLOPE
