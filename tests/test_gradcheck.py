@@ -373,6 +373,13 @@ FLAT: dict[str, tuple[Callable[..., Any], tuple[float, ...]]] = {
 }
 
 
+def test_numbers_below_the_smallest_normal_float_are_no_reason_to_call_a_gradient_wrong(without_mpmath: None) -> None:
+    for unit in (1e-160, 3e-161, 1e-161):  # of whose square few digits are left
+        check = gradcheck(lambda x: x**2 * 1e300, unit)
+        assert check.verdict != "wrong", str(check)
+    assert gradcheck(lambda x: x**2 * 1e300, 1e-150)
+
+
 def test_waves_that_no_float_can_follow_are_no_reason_to_call_a_rule_wrong(without_mpmath: None) -> None:
     """Beyond 1e11 an interval of floats sees some values of a sine, and a curve may go through them by chance."""
     rng = Random(0)

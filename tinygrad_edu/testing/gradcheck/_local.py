@@ -78,16 +78,17 @@ def _describe_operation(v: Value) -> tuple[Op, tuple[float, ...], tuple[int, ...
     return v._rule, tuple([x.data for x in v._prev]), tuple(inputs)
 
 
-def size_of(graph: Sequence[Value]) -> float:
+def size_of(graph: Sequence[Value], smallest: float = 0.0) -> float:
     """The size of the numbers in the graph of y, max |v·∂y/∂v| over all v: rounding v by ε changes y by ε times it.
 
-    It is 0 where there is no graph.
+    It is 0 where there is no graph. A number below `smallest` is rounded as if it were as large.
 
     >>> size_of(topological_order(1e8 + Value(1.0) ** 2))
     100000001.0
     """
     try:
-        return max([abs(g * v.data) for g, v in zip(grad(graph[-1], graph), graph)]) if graph else 0.0
+        slopes = grad(graph[-1], graph) if graph else []
+        return max([abs(g) * max(abs(v.data), smallest) for g, v in zip(slopes, graph)], default=0.0)
     except FAILURES:
         return abs(graph[-1].data)
 
@@ -146,7 +147,7 @@ def _check_derivative(op: Op, xs: tuple[float, ...], i: int, precision: Precisio
         inside = None  # it takes only floats
     graph = topological_order(inside) if isinstance(inside, Value) else []
     at = [precision.number(x) for x in xs]
-    d = judge("", slope(at), value, at, {i: 1.0}, precision, size_of(graph))
+    d = judge("", slope(at), value, at, {i: 1.0}, precision, size_of(graph, precision.smallest))
     if d.given is None or (d.verdict == "kink" and not _is_between_sides(d)):
         return replace(d, verdict="wrong")
     if d.verdict != "wrong" or d.expected is None:

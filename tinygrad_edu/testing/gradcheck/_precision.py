@@ -38,6 +38,11 @@ class Precision:
         """Whether the rounding is too small to matter."""
         return self.digits > 17
 
+    @property
+    def smallest(self) -> float:
+        """The smallest number that has all its digits: rounding moves a smaller one as much as this one."""
+        return 0.0 if self.is_exact else sys.float_info.min
+
     def widths(self, x: float) -> list[Number]:
         """Widths of intervals at x, from wide to narrow.
 

@@ -310,7 +310,7 @@ def _compare(case: _Case, evaluate: Evaluate, precision: Precision) -> GradientC
     name, given = case.f.name, case.given
     if not case.leaves:
         return GradientCheck("correct", f"{name()} has no inputs that it could depend on", digits=precision.digits)
-    point, size = [precision.number(leaf.data) for leaf in case.leaves], size_of(case.graph)
+    point, size = [precision.number(leaf.data) for leaf in case.leaves], size_of(case.graph, precision.smallest)
     rounding_in = cache(partial(rounding_of_gradient, case.graph[-1]))
 
     def compare(name: str, slope: Number | None, direction: dict[int, float]) -> Derivative:

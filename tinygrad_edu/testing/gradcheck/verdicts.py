@@ -22,7 +22,6 @@ Verdict = Literal["correct", "wrong", "kink", "outside the domain", "too noisy",
 SAME = 1e-7  # relative: two slopes that differ by less are equal
 CERTAIN = 1e-4  # relative: the error of a slope that is good enough to confirm a derivative
 FLAT_SLOPE = 1e-6  # relative to the slopes farther away: a smaller slope counts as 0
-SMALLEST = sys.float_info.min * sys.float_info.epsilon  # no float is finer
 FAR = (0.73, -0.73, 0.02, -0.02)  # times |x| or 1: distances that are far from the point
 ERROR_FACTOR = 10  # the true error of a slope may be so many times the estimated one
 
@@ -80,7 +79,7 @@ def judge(
     """
     y, x = f([*point]), 1.0 if len(direction) > 1 else precision.to_float(point[min(direction)])
     scale, widths, (one_sided, central) = max(abs(x), 1.0), precision.widths(x), precision.stencils
-    noise = max(precision.rounding * size, 0.0 if precision.is_exact else SMALLEST)
+    noise = precision.rounding * max(size, precision.smallest)
 
     @cache
     def along(t: Number) -> Number:
