@@ -267,10 +267,12 @@ def _check_case(case: _Case, fine: Precision, faults: Sequence[LocalDerivative])
     why = f"with more digits where mpmath is installed: {INSTALL_MPMATH}"
     if fine.is_exact:
         try:
-            check = _compare(case, _record(case, fine), fine)
+            replay = _record(case, fine)
+            replay([fine.number(leaf.data) for leaf in case.leaves])
         except (*NEEDS_FLOATS, *FAILURES) as error:
             why = f"as f cannot be replayed with more digits: {str(error).partition(', which a tape')[0]}"
         else:
+            check = _compare(case, replay, fine)
             if faults or not case.kinks or check.verdict == "kink" or not _is_rounded(case.graph, fine):
                 return check
             in_floats = _compare(case, partial(_call_at, case), FLOAT_PRECISION)
