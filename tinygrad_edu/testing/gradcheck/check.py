@@ -54,9 +54,10 @@ def gradcheck(f: Callable[..., Value | float], *inputs: Value | float, order: in
       digits by rounding: it differs by no more than that explains.
     - "not repeatable": f is not the same at each call, as one that draws random numbers or counts.
 
-    Two things it cannot see. A function that changes in fewer than one of 20 calls, as by a rare dropout, may pass for
-    one that is the same each time. And to floats alone, ripples smaller than 1e-5 of f are noise, as rounding is: where
-    the gradient follows them, it is called wrong.
+    Three things it cannot see. A function that changes in fewer than one of 20 calls, as by a rare dropout, may pass
+    for one that is the same each time. To floats alone, ripples smaller than 1e-5 of f are noise, as rounding is: where
+    the gradient follows them, it is called wrong. And nearer than 1e-12·|x| to the border of a domain, or to a pole,
+    floats leave no room for an interval: a right gradient may be called wrong, or a kink.
 
     Args:
         f: A function that takes the inputs and returns one number.
