@@ -12,17 +12,11 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import product
 from typing import Any
 
+from tinygrad_edu.rules import FLOATS, Op, find
+
 from .concepts import CONCEPTS
 
-Slope = Callable[[float, float, float], float]  # of the input x, the output y, and the exponent n of x**n
-
-_SLOPES: dict[str, Slope] = {
-    "__pow__": lambda x, y, n: n * x ** (n - 1) if n else 0.0,
-    "relu": lambda x, y, n: float(x > 0),
-    "tanh": lambda x, y, n: 1 - y * y,
-    "exp": lambda x, y, n: y,
-    "log": lambda x, y, n: 1 / x,
-}
+Slope = Callable[..., float]  # of the input x and the output y, and of the exponent n in x**n
 _MAX_DEPTH = 3  # of the nodes that have a choice which input to visit first, in the programs about graphs
 
 
@@ -58,15 +52,16 @@ class Right:
         return self.make("__mul__", self.data * other.data, (self, other.data), (other, self.data))
 
     def __pow__(self, n: Any) -> "Right":
-        return self.map("__pow__", self.data**n, n)
+        return self.map("__pow__", find("power", n))
 
-    def map(self, op: str, y: float, n: Any = 0) -> "Right":
-        """A node with this one as its only input."""
-        return self.make(op, y, (self, self.slope(op, self.data, y, n)))
+    def map(self, method: str, op: Op) -> "Right":
+        """A node with this one as its only input, as this method makes it."""
+        y = op.value(FLOATS, self.data)
+        return self.make(method, y, (self, self.slope(method, op, self.data, y)))
 
-    def slope(self, op: str, x: float, y: float, n: float) -> float:
+    def slope(self, method: str, op: Op, x: float, y: float) -> float:
         """The derivative of an operation with one input."""
-        return _SLOPES[op](x, y, n)
+        return float(op.derivatives(FLOATS, y, x)[0])
 
     def __radd__(self, other: Any) -> Any:
         return self + other
@@ -93,16 +88,16 @@ class Right:
         return (self * math.log(base)).exp()
 
     def relu(self) -> "Right":
-        return self.map("relu", max(0.0, self.data))
+        return self.map("relu", find("relu"))
 
     def tanh(self) -> "Right":
-        return self.map("tanh", math.tanh(self.data))
+        return self.map("tanh", find("tanh"))
 
     def exp(self) -> "Right":
-        return self.map("exp", math.exp(self.data))
+        return self.map("exp", find("exp"))
 
     def log(self) -> "Right":
-        return self.map("log", math.log(self.data))
+        return self.map("log", find("log"))
 
     # ---- the backward pass, in parts of which a mistake changes one
     def backward(self) -> None:
@@ -218,12 +213,12 @@ def _leaves_out(op: str, places: tuple[int, ...]) -> type[Right]:
     return LeavesOut
 
 
-def _wrong_slope(op: str, words: str, wrong: Slope) -> type[Right]:
+def _wrong_slope(wrong_method: str, words: str, wrong: Slope) -> type[Right]:
     class WrongSlope(Right):
-        sentence = f"The backward step of {op} {words}"
+        sentence = f"The backward step of {wrong_method} {words}"
 
-        def slope(self, its_op: str, x: float, y: float, n: float) -> float:
-            return wrong(x, y, n) if its_op == op else super().slope(its_op, x, y, n)
+        def slope(self, method: str, op: Op, x: float, y: float) -> float:
+            return wrong(x, y, *op.parameters) if method == wrong_method else super().slope(method, op, x, y)
 
     return WrongSlope
 
@@ -404,15 +399,15 @@ _PLACES = (
     *((op, (0, 1)) for op in ("__pow__", *_FUNCTIONS)),
 )
 _WRONG_SLOPES: tuple[tuple[str, str, Slope], ...] = (
-    ("relu", "gives 1 at x = 0, as x >= 0 does: its derivative is 1 only where x > 0.", lambda x, y, n: x >= 0),
-    ("relu", "passes the gradient on also where x < 0: the derivative is 0 there.", lambda x, y, n: 1.0),
-    ("relu", "multiplies by relu(x) itself: where x > 0 the derivative is 1.", lambda x, y, n: y),
-    ("tanh", "computes 1 - x**2 of its input x: it is 1 - t**2 of its output t.", lambda x, y, n: 1 - x * x),
-    ("tanh", "computes 1 - t of its output t: it is 1 - t**2, with the square.", lambda x, y, n: 1 - y),
-    ("exp", "multiplies by its input x: the derivative of exp(x) is its output, exp(x).", lambda x, y, n: x),
-    ("exp", "computes x * exp(x - 1): the derivative is exp(x).", lambda x, y, n: x * math.exp(x - 1)),
-    ("log", "divides by its output: the derivative of log(x) is 1/x, of its input.", lambda x, y, n: 1 / y),
-    ("log", "multiplies by its input x: the derivative of log(x) is 1/x.", lambda x, y, n: x),
+    ("relu", "gives 1 at x = 0, as x >= 0 does: its derivative is 1 only where x > 0.", lambda x, y: x >= 0),
+    ("relu", "passes the gradient on also where x < 0: the derivative is 0 there.", lambda x, y: 1.0),
+    ("relu", "multiplies by relu(x) itself: where x > 0 the derivative is 1.", lambda x, y: y),
+    ("tanh", "computes 1 - x**2 of its input x: it is 1 - t**2 of its output t.", lambda x, y: 1 - x * x),
+    ("tanh", "computes 1 - t of its output t: it is 1 - t**2, with the square.", lambda x, y: 1 - y),
+    ("exp", "multiplies by its input x: the derivative of exp(x) is its output, exp(x).", lambda x, y: x),
+    ("exp", "computes x * exp(x - 1): the derivative is exp(x).", lambda x, y: x * math.exp(x - 1)),
+    ("log", "divides by its output: the derivative of log(x) is 1/x, of its input.", lambda x, y: 1 / y),
+    ("log", "multiplies by its input x: the derivative of log(x) is 1/x.", lambda x, y: x),
     ("__pow__", "computes n * a**n: the derivative is n * a**(n-1).", lambda x, y, n: n * y),
     ("__pow__", "computes n * a**(n-2): the derivative is n * a**(n-1).", lambda x, y, n: n * y / x**2),
     *(  # also with 0 at n = 0
@@ -454,9 +449,15 @@ _BASES: tuple[type[Right], ...] = (  # a mistake of an operation first: it shows
     _RunsOnce,
 )
 
-MISTAKES: dict[str, list[type[Right]]] = {mistake.sentence: [] for mistake in _BASES}
-"""The engines with the same mistake, by the sentence on it."""
 
-for turns in product((False, True), repeat=_MAX_DEPTH):
-    for mistake in _BASES:
-        MISTAKES[mistake.sentence].append(type(mistake.__name__, (mistake,), {"turns": turns}))
+def _turned(base: type[Right]) -> list[type[Right]]:
+    """The engines with this mistake that visit the inputs of nodes in different orders."""
+    all_turns = product((False, True), repeat=_MAX_DEPTH)
+    return [type(base.__name__, (base,), {"turns": turns}) for turns in all_turns]
+
+
+MISTAKES: dict[str, list[type[Right]]] = {
+    sentence: [engine for base in _BASES if base.sentence == sentence for engine in _turned(base)]
+    for sentence in dict.fromkeys(base.sentence for base in _BASES)
+}
+"""The engines with the same mistake, by the sentence on it."""
