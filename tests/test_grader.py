@@ -584,9 +584,39 @@ def test_of_a_cell_all_goes_that_ipython_takes_and_nothing_else(cell: str):
     ],
 )
 def test_a_line_of_a_notebook_is_named_by_its_cell(tmp_path: Path, cell: str, place: str):
-    found = grade_few(write_notebook(tmp_path, "# Text", GOOD, cell), seconds=3.0 if "while" in cell else 20.0)
+    first = GOOD if "Value." in cell else "x = 0\n"  # where the class is there, a cell that fails is a note
+    found = grade_few(write_notebook(tmp_path, "# Text", first, cell), seconds=3.0 if "while" in cell else 20.0)
     location = found.location or next(result.location for result in found.results if result.location)
     assert str(location).startswith(place)
+
+
+def test_cells_that_fail_are_noted_and_the_class_is_the_one_after_all_cells(tmp_path: Path):
+    begun = "class Value:\n    pass\nValue(1)\n"
+    cells = ("x = 1", begun, "# It takes a number", GOOD, "raise SystemExit('\\x1b[2J' + 'x' * 500)", "x = (", "x = 2")
+    grade = grade_few(write_notebook(tmp_path, *cells))
+    first, others = grade.notes
+    assert grade.passed
+    assert first == "cell 2 failed with TypeError: Value() takes no arguments"
+    assert others == "of the cells below it, these failed, too: 'cell 5', 'cell 6'"
+    record = json.loads(grade.json())
+    jsonschema.validate(record, SCHEMA)
+    assert record["notes"] == [*grade.notes]
+    assert f"Note: {first}." in grade.report()
+    assert f"Note: {first}.\n" in json.loads(grade.gradescope())["output"]
+
+
+def test_the_error_of_a_cell_is_cut_and_steers_nothing(tmp_path: Path):
+    cell = "class \u00c9(Exception): pass\nraise \u00c9('\\x1b[2J\\n' + 'x' * 500)"
+    (note,) = grade_few(write_notebook(tmp_path, GOOD, cell)).notes
+    assert note.startswith("cell 2 failed with \u00c9: \ufffd[2J xxx")
+    assert len(note) <= len("cell 2 failed with ") + 200
+
+
+def test_where_no_cell_has_made_the_class_the_first_error_is_the_problem(tmp_path: Path):
+    grade = grade_few(write_notebook(tmp_path, "%%writefile my.py\nclass Value: pass", "from my import Value", "1 / 0"))
+    assert "No module named 'my'" in grade.problem
+    assert str(grade.location) == "cell 2, line 1: from my import Value"
+    assert not grade.passed
 
 
 @pytest.mark.parametrize("text", ["{}", "[]", "no JSON", '{"cells": [1]}', "[" * 100_000])

@@ -140,12 +140,9 @@ class FileRunner:
         self.process = _Process(self.file, self.folder, self.printed)
         try:
             answer = self.process.ask(request, max(left, 0.001))
-            methods, refused = answer.get("methods"), answer.get("refused")
-            if isinstance(methods, list) and isinstance(refused, list):
-                self.methods = {str(name) for name in methods}
-                asked = quote_list(sorted({str(name)[:60] for name in refused[:20]}))
-                note = f"the file asked for {clean_text(asked)}, which is not there while an engine is graded"
-                self.notes = (note,) if refused else ()
+            methods = answer.get("methods")
+            if isinstance(methods, list):
+                self.methods, self.notes = {str(name) for name in methods}, self._write_notes(answer)
                 return
             raise LoadError(*self._describe_problem(answer))
         except _EndedError as error:
@@ -153,6 +150,20 @@ class FileRunner:
         except (TypeError, ValueError):
             end, location = _NO_ANSWER, None
         raise LoadError(f"The file could not be imported: {end}.", location)
+
+    def _write_notes(self, answer: dict[str, Any]) -> tuple[str, ...]:
+        refused, failed, notes = answer.get("refused"), answer.get("failed"), list[str]()
+        if not isinstance(refused, list) or not isinstance(failed, list):
+            raise TypeError("engines that were refused, and cells that failed, are lists")
+        if refused:
+            asked = quote_list(sorted({str(name)[:60] for name in refused[:20]}))
+            notes.append(f"the file asked for {clean_text(asked)}, which is not there while an engine is graded")
+        cells = [name for name, _ in self.file.cells or () if name in failed]
+        if cells:
+            notes.append(f"{cells[0]} failed with {Answer.from_keys(answer).error[:200]}")
+        if cells[1:]:
+            notes.append(f"of the cells below it, these failed, too: {quote_list(cells[1:])}")
+        return tuple(notes)
 
     def _describe_problem(self, answer: dict[str, Any]) -> tuple[str, Location | None]:
         name, classes = clean_text(self.file.path.name), answer.get("classes")

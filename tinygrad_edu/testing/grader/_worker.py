@@ -146,11 +146,14 @@ class _Refusal(importlib.abc.MetaPathFinder):
             raise ImportError(f"{fullname} cannot be imported while an engine is graded; {way_out}")
 
 
-def _load(path: Path, cells: list[tuple[str, str]] | None, class_name: str) -> tuple[type, list[str]]:
-    """The class of that name, and the engines of others that its file has asked for.
+def _load(
+    path: Path, cells: list[tuple[str, str]] | None, class_name: str
+) -> tuple[type, list[str], dict[str, BaseException]]:
+    """The class of that name, the engines of others that its file has asked for, and the errors of cells.
 
     The file may import files beside it, and may be a module of a package. A notebook comes as its cells: their names
-    and their texts.
+    and their texts. Its class is the one that is there after all cells, whichever of them failed; if it is not there,
+    the first error is raised.
     """
     root, name = path.parent, path.stem
     while (root / "__init__.py").exists():
@@ -158,6 +161,7 @@ def _load(path: Path, cells: list[tuple[str, str]] | None, class_name: str) -> t
     refusal = _Refusal({*REFUSED} - {name.partition(".")[0]})
     sys.meta_path.insert(0, refusal)
     sys.argv, sys.path[:0] = [str(path)], [str(path.parent), str(root)]
+    errors = dict[str, BaseException]()
     if root != path.parent and cells is None:
         module = importlib.import_module(name)
     else:
@@ -171,10 +175,15 @@ def _load(path: Path, cells: list[tuple[str, str]] | None, class_name: str) -> t
             vars(module).update(display=lambda *objects, **options: print(*objects), get_ipython=_Shell)
         for cell, text in cells or ():
             linecache.cache[cell] = (len(text), None, text.splitlines(keepends=True), cell)
-            exec(compile(text, cell, "exec"), vars(module))
+            try:
+                exec(compile(text, cell, "exec"), vars(module))
+            except BaseException as error:  # a lecture may show an error, and complete the class below
+                errors[cell] = error
     found = getattr(module, class_name, None)
     if isinstance(found, type):
-        return found, refusal.asked
+        return found, refusal.asked, errors
+    for first in errors.values():
+        raise first
     classes = [key for key, x in vars(module).items() if isinstance(x, type) and x.__module__ == module.__name__]
     raise _NoSuchClassError(*classes[:20])
 
@@ -209,12 +218,14 @@ class _Worker:
         path = Path(request["path"])
         self.folder = path.parent
         try:
-            self.value_class, refused = _load(path, request["cells"], request["class"])
+            self.value_class, refused, errors = _load(path, request["cells"], request["class"])
         except _NoSuchClassError as error:
             return {"classes": list(error.args)}
         except BaseException as error:
             return describe_error(error, self.is_theirs)
-        return {"methods": list_methods(self.value_class, request["methods"]), "refused": refused}
+        answer = {"methods": list_methods(self.value_class, request["methods"]), "refused": refused}
+        first = [describe_error(error, self.is_theirs) for error in [*errors.values()][:1]]
+        return {**answer, "failed": [*errors], **(first[0] if first else {})}
 
     def run(self, request: dict[str, Any]) -> dict[str, Any]:
         shown: list[Any] = []

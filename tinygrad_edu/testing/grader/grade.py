@@ -123,7 +123,8 @@ def grade_file(
     does not without a sandbox, is a table in the documentation.
 
     Args:
-        path: The Python file, or a notebook (.ipynb), whose code cells are run in order.
+        path: The Python file, or a notebook (.ipynb), whose code cells are run in order. Where some of them fail, and
+            the class is there nevertheless, it is examined, and `notes` says which cells failed.
         class_name: The name of the class to examine.
         seconds: The time limit for all concepts, in seconds. One concept may take 5 s, and a third of `seconds` at
             most. A concept that is not reached in time is "not run".

@@ -167,7 +167,7 @@ class Grade:
         seconds: The time it took.
         problem: Why the file could not be examined at all; else empty.
         location: The line of the problem.
-        notes: Remarks, such as that the class is tinygrad_edu's own.
+        notes: Remarks, such as that a cell of the notebook has failed.
         printed: The beginning of what the file printed.
         seed: Of the numbers in the programs; None if they are those of the table.
         sandbox: What kept the file apart, besides a process of its own: "bubblewrap" or "none".
@@ -261,7 +261,8 @@ class Grade:
             }
             for result in self.results
         ]
-        output = "\n".join([self.problem, str(self.location or "")]).strip() or self.summary()
+        problem = "\n".join([self.problem, str(self.location or "")]).strip() or self.summary()
+        output = "\n".join([*(f"Note: {note}." for note in self.notes), problem])
         return json.dumps(
             {"score": self.points, "output": output, "execution_time": round(self.seconds, 3), "tests": tests}, indent=2
         )
