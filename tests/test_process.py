@@ -29,6 +29,7 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis.configuration import storage_directory
+from matplotlib import pyplot
 from profiles import IN_CI, sample
 from threads import in_threads
 
@@ -262,3 +263,4 @@ def test_so_do_several_threads_at_the_same_time(tmp_path: Path) -> None:
         ended = dict(zip([name for i in range(4) for name in names[i::4]], [x for part in results for x in part]))
         assert [name for name, error in ended.items() if bool(error) != name.startswith("1")] == []
         assert changed(before, process()) == []
+        pyplot.close("all")  # a new figure belongs to pyplot where it is imported, and more than 20 are a warning
