@@ -2,13 +2,13 @@
 
 Python looks for Ctrl-C between its own instructions, and never within one that is written in C. So changes that belong
 together are made by one instruction. What takes more of them to be put back, at the end of a block, is put back once
-more where Ctrl-C has come in between: a `try` around it says so. What Ctrl-C means to a training run is left to
+more where Ctrl-C has come in between. What Ctrl-C means to a training run is left to
 `train/`.
 """
 
 import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from itertools import starmap
 from typing import Any, TypeAlias
@@ -27,17 +27,10 @@ def set_atomically(changes: Changes) -> None:
 
 
 @contextmanager
-def handle_signals(numbers: Iterable[int], handler: Callable[[int, Any], object]) -> Iterator[None]:
-    """Gives signals a handler, inside a `with` block of the main thread."""
-    before = {number: signal.getsignal(number) for number in numbers}
-
-    def restore() -> None:
-        for number, former in before.items():
-            signal.signal(number, former)
-
+def change_for_a_block(change: Callable[[], object], restore: Callable[[], object]) -> Iterator[None]:
+    """Makes changes that take several instructions, and restores what was before at the end of the `with` block."""
     try:
-        for number in before:
-            signal.signal(number, handler)  # inside of `try`, as Ctrl-C may come right after it
+        change()  # inside of `try`, as Ctrl-C may come right after it
         yield
     finally:
         try:
@@ -45,3 +38,18 @@ def handle_signals(numbers: Iterable[int], handler: Callable[[int, Any], object]
         except KeyboardInterrupt:
             restore()
             raise
+
+
+def handle_signals(numbers: Iterable[int], handler: Callable[[int, Any], object]) -> AbstractContextManager[None]:
+    """Gives signals a handler, inside a `with` block of the main thread."""
+    before = {number: signal.getsignal(number) for number in numbers}
+
+    def change() -> None:
+        for number in before:
+            signal.signal(number, handler)
+
+    def restore() -> None:
+        for number, former in before.items():
+            signal.signal(number, former)
+
+    return change_for_a_block(change, restore)

@@ -8,9 +8,11 @@ import _thread
 import ctypes
 import random
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import ParamSpec, TypeVar
+
+from ._interrupts import change_for_a_block
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -64,8 +66,7 @@ def call_within(seconds: float, function: Callable[P, T], *args: P.args, **kwarg
             pass
 
 
-@contextmanager
-def keep_random_state() -> Iterator[None]:
+def keep_random_state() -> AbstractContextManager[None]:
     """Puts the generators of `random` and, where it is loaded, `numpy.random` back after the block."""
     state, numpy = random.getstate(), sys.modules.get("numpy")
     state_of_numpy = numpy.random.get_state() if numpy else None
@@ -75,11 +76,4 @@ def keep_random_state() -> Iterator[None]:
         if numpy:
             numpy.random.set_state(state_of_numpy)
 
-    try:
-        yield
-    finally:
-        try:
-            restore()
-        except KeyboardInterrupt:
-            restore()
-            raise
+    return change_for_a_block(lambda: None, restore)

@@ -8,8 +8,8 @@ import math
 import os
 import sys
 import textwrap
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -23,6 +23,7 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 
+from tinygrad_edu._interrupts import change_for_a_block
 from tinygrad_edu._io import write
 from tinygrad_edu._validate import length, to_float
 from tinygrad_edu.data.metrics import r2
@@ -66,8 +67,7 @@ def save(ax: Axes, path: str | os.PathLike[str]) -> None:
     write(path, file.getvalue())
 
 
-@contextmanager
-def _settings_of_files(texts: Sequence[Any]) -> Iterator[None]:
+def _settings_of_files(texts: Sequence[Any]) -> AbstractContextManager[None]:
     """Inside the block Matplotlib writes files as we want them, and its texts may be in any script.
 
     Text in an SVG stays text, which can be searched and read aloud; the same plot is always the same file. The last
@@ -80,22 +80,17 @@ def _settings_of_files(texts: Sequence[Any]) -> Iterator[None]:
     families = [text.get_fontfamily() for text in texts]
     fonts = [LAST_RESORT] if LAST_RESORT in fontManager.get_font_names() else []
 
+    def change() -> None:
+        rc.update(settings)
+        for text, family in zip(texts, families):
+            text.set_fontfamily([*family, *fonts])
+
     def restore() -> None:
         rc.update(former)
         for text, family in zip(texts, families):
             text.set_fontfamily(family)
 
-    try:
-        rc.update(settings)
-        for text, family in zip(texts, families):
-            text.set_fontfamily([*family, *fonts])
-        yield
-    finally:
-        try:
-            restore()
-        except KeyboardInterrupt:
-            restore()
-            raise
+    return change_for_a_block(change, restore)
 
 
 def prepare_axes(
