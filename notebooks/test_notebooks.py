@@ -42,6 +42,7 @@ def test_it_was_run_from_top_to_bottom_and_shows_what_came_out(text: Path) -> No
     outputs = [output for cell in code for output in cell.outputs]
     assert not [output for output in outputs if output.output_type == "error"]
     assert not [output for output in outputs if output.get("name") == "stderr"]
+    assert not [output for output in outputs if output.get("data") == {"text/plain": ""}]
     assert any("image/png" in output.get("data", {}) for output in outputs)
 
 

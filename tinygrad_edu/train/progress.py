@@ -81,14 +81,15 @@ class _OutputLine:
 
     encoding = "utf-8"  # so tqdm draws with blocks
 
-    def __init__(self) -> None:
-        show: Any = import_module("IPython.display").display  # in a kernel it is there
-        self.shown = show({"text/plain": ""}, raw=True, display_id=True)
+    _shown: Any = None  # nothing until there is a line: a bar that tqdm's users have turned off writes none
 
     def write(self, text: str) -> None:
         line = text.strip()  # without the return to the beginning of the line, and the line end when the bar is closed
-        if line:
-            self.shown.update({"text/plain": line}, raw=True)
+        if line and self._shown:
+            self._shown.update({"text/plain": line}, raw=True)
+        elif line:
+            show: Any = import_module("IPython.display").display  # in a kernel it is there
+            self._shown = show({"text/plain": line}, raw=True, display_id=True)
 
     def flush(self) -> None: ...
 
