@@ -20,6 +20,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -154,7 +155,7 @@ CALLS: dict[str, Callable[[Path], object]] = {
     "grade a file": lambda _: grade_file(ENGINE, only=["values", "negation"], sandbox="none"),
     "check numbers": lambda _: check("1.1", 1.0, Value(2.0)),
     "check a function": lambda _: check("5.2", exercise("5.2").code),
-    "hints": lambda _: (exercise("2.2").hint(), exercise("2.2").solution().code),
+    "hints": lambda _: (replace(exercise("2.2")).hint(), exercise("2.2").solution().code),
     "draw": lambda folder: tg.draw(Value(2.0) * Value(3.0)).save(folder / "graph.pdf"),
     "explore": lambda folder: tg.explore(Value(2.0) * Value(3.0), folder / "page.html"),
     "plots": lambda folder: plots.save(plots.plot_loss(history()), folder / "loss.svg"),
